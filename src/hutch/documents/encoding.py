@@ -1,0 +1,167 @@
+"""Documents as bytes, losslessly.
+
+A document is kept as JSON text. JSON proper cannot hold NaN, infinities, integers beyond 64 bit or
+lone surrogates, so there are two writers of one notation:
+
+- the fast one (orjson), for everything that JSON holds exactly: the text begins with ``{`` or ``[``;
+- the wide one (the standard library's ``json``, ASCII only), for the rest: ``NaN``, ``Infinity`` and
+  big integers appear as Python writes them, lone surrogates as ``\\udXXX``. Its text begins with a
+  space, so a reader knows which reader to take.
+
+Key order is kept by both. numpy scalars and arrays become Python numbers and nested lists, tuples
+become lists. What no JSON can hold (an arbitrary object, a key that is no string) is refused with
+:class:`~hutch.errors.DocumentError`; :func:`plain` says where it is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from hutch.errors import DocumentError
+
+__all__ = ["decode", "encode", "encode_lossy", "plain"]
+
+_FAST_OPTIONS = (
+    orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+_EXACT = frozenset({str, int, float, bool, type(None)})
+
+
+def encode(value: Any) -> bytes:
+    """Return a document, or any value of one, as bytes that :func:`decode` turns back exactly.
+
+    :param value: str, int of any size, float, bool, None, list, tuple, dict with text keys, numpy
+        scalars and arrays, nested at will.
+    :returns: JSON text; see the module's docstring for its two forms.
+    :raises DocumentError: if something in it is none of these.
+    """
+    try:
+        text = orjson.dumps(value, default=_fallback, option=_FAST_OPTIONS)
+    except (TypeError, RecursionError):
+        return _encode_wide(value)
+    # orjson writes NaN and infinities as null: a text with a null in it is taken again, slowly.
+    if b"null" in text and _has_nonfinite(value):
+        return _encode_wide(value)
+    return text
+
+
+def encode_lossy(value: Any) -> tuple[bytes, list[str]]:
+    """Return a document as bytes even if something in it cannot be kept, and say what.
+
+    :returns: the bytes, and the paths of what was replaced by its ``repr``.
+    """
+    replaced: list[str] = []
+    try:
+        return encode(value), replaced
+    except DocumentError:
+        return _dump_wide(_plain(value, "", replaced)), replaced
+
+
+def decode(text: bytes) -> Any:
+    """Return the value that :func:`encode` was given, in plain Python types."""
+    if text[:1] == b" ":
+        return json.loads(text)
+    return orjson.loads(text)
+
+
+def plain(value: Any) -> Any:
+    """Return a deep copy in plain Python types: dict, list, str, int, float, bool, None.
+
+    :raises DocumentError: naming the path of what is none of these.
+    """
+    return _plain(value, "", None)
+
+
+def _encode_wide(value: Any) -> bytes:
+    return _dump_wide(_plain(value, "", None))
+
+
+def _dump_wide(value: Any) -> bytes:
+    return b" " + json.dumps(value, separators=(",", ":"), check_circular=False).encode()
+
+
+def _fallback(value: Any) -> Any:
+    """Tell orjson what to do with a value it does not know."""
+    if type(value) in (tuple, list, dict):
+        raise TypeError
+    return _plain_scalar_or_array(value, "")
+
+
+def _plain(value: Any, path: str, replaced: list[str] | None) -> Any:
+    kind = type(value)
+    if kind in _EXACT:
+        return value
+    if isinstance(value, Mapping):
+        return {
+            _plain_key(key, path, replaced): _plain(item, f"{path}.{key}" if path else str(key), replaced)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{path}[{number}]", replaced) for number, item in enumerate(value)]
+    try:
+        found = _plain_scalar_or_array(value, path)
+    except DocumentError:
+        if replaced is None:
+            raise
+        replaced.append(path)
+        return repr(value)
+    return _plain(found, path, replaced) if isinstance(found, (list, dict)) else found
+
+
+def _plain_key(key: Any, path: str, replaced: list[str] | None) -> str:
+    if isinstance(key, str):
+        return str.__str__(key)
+    if replaced is None:
+        msg = f"Key {key!r} in {path or 'the document'!r} is {type(key).__name__}; keys are text."
+        raise DocumentError(msg)
+    replaced.append(f"{path}.{key}")
+    return str(key)
+
+
+def _plain_scalar_or_array(value: Any, path: str) -> Any:
+    """Return a numpy object, or a subclass of a plain type, as plain Python."""
+    # numpy is not imported for this: its objects are known by what they offer.
+    if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
+        found = value.tolist()
+        if type(found) in _EXACT or isinstance(found, list):
+            return found
+    elif isinstance(value, Mapping):
+        return dict(value)
+    elif isinstance(value, (list, tuple)):
+        return list(value)
+    else:
+        for kind in (bool, int, float, str):
+            if isinstance(value, kind):
+                return _UNBOUND[kind](value)
+    where = f" at {path!r}" if path else ""
+    msg = (
+        f"A value of type {type(value).__name__}{where} cannot be kept: {value!r:.80}. "
+        "Give text, numbers, bools, None, lists or dictionaries of these."
+    )
+    raise DocumentError(msg)
+
+
+_UNBOUND: dict[type, Any] = {
+    bool: bool,
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+}
+
+
+def _has_nonfinite(value: Any) -> bool:
+    kind = type(value)
+    if kind is float:
+        return not math.isfinite(value)
+    if kind in _EXACT:
+        return False
+    if isinstance(value, Mapping):
+        return any(_has_nonfinite(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_has_nonfinite(item) for item in value)
+    return _has_nonfinite(_plain_scalar_or_array(value, ""))

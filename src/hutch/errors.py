@@ -1,0 +1,190 @@
+"""Every error that hutch raises on purpose, in one tree.
+
+::
+
+    HutchError
+    ├── DocumentError (ValueError)         a document or value that cannot be taken
+    │   └── MetadataError                  start metadata that breaks a rule: every field at once
+    ├── LookupFailedError (LookupError)    a look-up that found nothing, or too much
+    │   ├── RunNotFoundError (KeyError)
+    │   ├── RunIndexError (IndexError)
+    │   ├── AmbiguousRunError (KeyError)
+    │   └── StreamNotFoundError (KeyError, AttributeError)
+    ├── StoreError (OSError)               the store cannot be used as asked
+    │   ├── NoStoreError (FileNotFoundError)   nothing is there, or it is no store
+    │   ├── StoreVersionError              written by a newer hutch
+    │   ├── NetworkFilesystemError         SQLite must not live there
+    │   ├── ReadOnlyStoreError (PermissionError)
+    │   ├── StoreFullError                 the disk is full
+    │   └── CorruptBatchError              bytes that do not match their checksum
+    ├── RunOwnedError (RuntimeError)       an open run belongs to another live process
+    ├── RunClosedError (RuntimeError)      a closed run was told to go on
+    ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
+    ├── ImportFileError (ValueError)       a file of documents that cannot be understood
+    ├── ConfigurationError (ValueError)
+    └── MissingExtraError (ImportError)    an optional dependency is not installed
+
+An error also inherits the builtin that callers expect, keeps its facts as attributes, and says
+what happened, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "AmbiguousRunError",
+    "ConfigurationError",
+    "CorruptBatchError",
+    "DocumentError",
+    "ExternalDataError",
+    "FieldProblem",
+    "HutchError",
+    "ImportFileError",
+    "LookupFailedError",
+    "MetadataError",
+    "MissingExtraError",
+    "NetworkFilesystemError",
+    "NoStoreError",
+    "ReadOnlyStoreError",
+    "RunClosedError",
+    "RunIndexError",
+    "RunNotFoundError",
+    "RunOwnedError",
+    "StoreError",
+    "StoreFullError",
+    "StoreVersionError",
+    "StreamNotFoundError",
+]
+
+
+class HutchError(Exception):
+    """The root of the tree; ``str()`` of any of them is a full sentence for a person."""
+
+    def __str__(self) -> str:
+        # KeyError shows repr(message); a person should read the sentence itself.
+        return str(self.args[0]) if self.args else type(self).__name__
+
+
+class DocumentError(HutchError, ValueError):
+    """A document, or a value in one, cannot be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One thing that is wrong with one field of a start document."""
+
+    field: str
+    value: object
+    expected: str
+
+    def __str__(self) -> str:
+        if self.value is MISSING:
+            return f"{self.field!r} is missing: {self.expected}"
+        return f"{self.field!r} is {_short(self.value)}: {self.expected}"
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "<missing>"
+
+
+MISSING = _Missing()
+
+
+class MetadataError(DocumentError):
+    """The metadata of a start document breaks a rule.
+
+    :ivar problems: every missing or wrong field, not only the first.
+    """
+
+    def __init__(self, problems: Sequence[FieldProblem], remedy: str = "") -> None:
+        self.problems = tuple(problems)
+        lines = "\n".join(f"  - {problem}" for problem in self.problems)
+        text = f"The run was not started, its metadata cannot be taken:\n{lines}"
+        super().__init__(f"{text}\n{remedy}" if remedy else text)
+
+
+class LookupFailedError(HutchError, LookupError):
+    """A look-up found nothing, or too much."""
+
+
+class RunNotFoundError(LookupFailedError, KeyError):
+    """No run has this uid, prefix or scan_id."""
+
+
+class RunIndexError(LookupFailedError, IndexError):
+    """There are not so many runs."""
+
+
+class AmbiguousRunError(LookupFailedError, KeyError):
+    """A prefix fits several runs.
+
+    :ivar candidates: up to ten of their uids, newest first.
+    """
+
+    def __init__(self, message: str, candidates: Sequence[str]) -> None:
+        self.candidates = tuple(candidates)
+        super().__init__(message)
+
+
+class StreamNotFoundError(LookupFailedError, KeyError, AttributeError):
+    """The run has no stream, or the stream no key, of this name."""
+
+
+class StoreError(HutchError, OSError):
+    """The store cannot be used as asked."""
+
+
+class NoStoreError(StoreError, FileNotFoundError):
+    """There is no store at this place, or what is there is no store."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer hutch."""
+
+
+class NetworkFilesystemError(StoreError):
+    """SQLite must not live on a network file system."""
+
+
+class ReadOnlyStoreError(StoreError, PermissionError):
+    """The store can be read but not written."""
+
+
+class StoreFullError(StoreError):
+    """The disk under the store is full."""
+
+
+class CorruptBatchError(StoreError):
+    """The bytes of a batch do not match their checksum, or are gone."""
+
+
+class RunOwnedError(HutchError, RuntimeError):
+    """An open run belongs to another process that is alive."""
+
+
+class RunClosedError(HutchError, RuntimeError):
+    """A run that has ended was told to go on."""
+
+
+class ExternalDataError(HutchError, OSError):
+    """Data outside the store cannot be read: a file is missing, or nothing can open it."""
+
+
+class ImportFileError(HutchError, ValueError):
+    """A file is not a list of documents."""
+
+
+class ConfigurationError(HutchError, ValueError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class MissingExtraError(HutchError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+
+def _short(value: object, limit: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

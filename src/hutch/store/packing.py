@@ -1,0 +1,147 @@
+"""From the values of events to Arrow columns, losslessly and in bulk.
+
+What a column needs is decided by the exact Python types that came (``set(map(type, values))`` costs
+some 10 ns a value), because Arrow itself would quietly turn 2.5 into 2 in an integer column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hutch.documents import encode_lossy
+from hutch.store.columns import Column, Kind, wider
+
+__all__ = ["Packed", "pack", "pack_as"]
+
+_FLOAT = frozenset({float})
+_INT = frozenset({int})
+_NUMBER = frozenset({int, float})
+_BOOL = frozenset({bool})
+_TEXT = frozenset({str})
+_LISTS = frozenset({list, tuple})
+_NONE = type(None)
+_PLAIN = frozenset({float, int, bool, str, _NONE, list, tuple, dict})
+_EXACT_INT = 2**53
+_INT64 = range(-(2**63), 2**63)
+_TENSOR_KINDS = "fiub"
+
+Packed = tuple[pa.Array, pa.Array | None]
+"""A column, and beside a NUMBER column the flags that tell integers."""
+
+
+def pack(values: Sequence[Any], at_least: Column) -> tuple[Column, Packed]:
+    """Return values of one key as an Arrow array, in the narrowest column that holds them.
+
+    :param values: one value an event: str, numbers, bools, None, lists, dicts, numpy objects.
+    :param at_least: what the column was so far; the result is at least as wide.
+    :returns: the column that was needed, and the packed values.
+    """
+    types = set(map(type, values))
+    if not types <= _PLAIN:
+        values = _without_numpy_scalars(values)
+        types = set(map(type, values))
+    needed, prepared = _needed(values, types)
+    column = wider(at_least, needed)
+    if prepared is not None and column == needed:
+        return column, (prepared, None)
+    try:
+        return column, pack_as(values, column)
+    except (OverflowError, UnicodeEncodeError, pa.ArrowException):
+        # An integer beyond 64 bit, a lone surrogate: only JSON holds it.
+        column = Column(Kind.JSON)
+        return column, pack_as(values, column)
+
+
+def pack_as(values: Sequence[Any], column: Column) -> Packed:
+    """Return values as an Arrow array of a given column, which holds them."""
+    kind = column.kind
+    if kind is Kind.JSON:
+        return pa.array([encode_lossy(value)[0] for value in values], pa.binary()), None
+    if kind is Kind.TENSOR:
+        return _tensor(np.asarray(values, dtype=column.dtype).reshape(-1, *column.shape), column), None
+    if kind is Kind.NUMBER:
+        flags = [type(value) is int for value in values]
+        if not all(-_EXACT_INT <= value <= _EXACT_INT for value in values if type(value) is int):
+            raise OverflowError
+        return pa.array(values, pa.float64()), pa.array(flags, pa.bool_())
+    return pa.array(values, column.arrow_type), None
+
+
+def _needed(values: Sequence[Any], types: set[type]) -> tuple[Column, pa.Array | None]:
+    """Return the narrowest column for values of these types, and the array if it is made already."""
+    present = types - {_NONE}
+    if not present:
+        return Column(Kind.NULL), None
+    if present == _FLOAT:
+        return Column(Kind.FLOAT), None
+    if present == _INT:
+        return Column(Kind.INT), None
+    if present == _TEXT:
+        return Column(Kind.TEXT), None
+    if present == _BOOL:
+        return Column(Kind.BOOL), None
+    if present == _NUMBER:
+        return Column(Kind.NUMBER), None
+    if present == types and (present <= _LISTS or present == {np.ndarray}):
+        stacked = _stack(values, present)
+        if stacked is not None:
+            column = Column(Kind.TENSOR, stacked.dtype.name, stacked.shape[1:])
+            return column, _tensor(stacked, column)
+    return Column(Kind.JSON), None
+
+
+def _stack(values: Sequence[Any], types: set[type]) -> np.ndarray | None:
+    """Return arrays of one shape and dtype as one array, or None if they are not."""
+    if types == {np.ndarray}:
+        first = values[0]
+        alike = all(value.shape == first.shape and value.dtype == first.dtype for value in values)
+        if not alike or first.dtype.kind not in _TENSOR_KINDS or first.size == 0 or first.ndim == 0:
+            return None
+        stacked = np.stack(values)
+        return stacked.astype(first.dtype.newbyteorder("="), copy=False)
+    if not _is_of_one_type(values):
+        return None
+    try:
+        stacked = np.array(values)
+    except (ValueError, OverflowError):
+        return None
+    if stacked.dtype.kind not in _TENSOR_KINDS or stacked.size == 0:
+        return None
+    return stacked
+
+
+def _is_of_one_type(values: Iterable[Any]) -> bool:
+    """Tell whether nested lists have numbers of one Python type, so that numpy keeps them exactly."""
+    types = set(map(type, chain.from_iterable(values)))
+    if types <= _LISTS and types:
+        return _is_of_one_type(chain.from_iterable(values))
+    return types in (_FLOAT, _INT, _BOOL)
+
+
+def _tensor(stacked: np.ndarray, column: Column) -> pa.Array:
+    if column.dtype == "bool":
+        stacked = stacked.view(np.uint8)
+    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(stacked)).cast(column.arrow_type)
+
+
+def _without_numpy_scalars(values: Sequence[Any]) -> list[Any]:
+    """Return values with numpy scalars, and subclasses of plain types, as plain Python."""
+    return [value if type(value) in _PLAIN else _plain_value(value) for value in values]
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value.item()
+    if type(value) is np.ndarray:
+        return value
+    if isinstance(value, np.ndarray):
+        return np.asarray(value)
+    for kind in (bool, int, float, str, list, tuple, dict):
+        if isinstance(value, kind):
+            return kind(value) if kind is not str else str.__str__(value)
+    return value

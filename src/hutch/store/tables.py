@@ -1,0 +1,168 @@
+"""The schema of a store, the same for every database.
+
+Documents and values are bytes (:mod:`hutch.documents.encoding`), so a database never sees, and never
+changes, what is in them. The index table is a pure function of the documents.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+__all__ = [
+    "HEAD",
+    "batches",
+    "changes",
+    "documents",
+    "index",
+    "marks",
+    "metadata",
+    "owners",
+    "properties",
+    "quarantine",
+    "runs",
+    "segments",
+    "stash",
+]
+
+HEAD = "0001"
+"""The migration that this module describes; a test compares the two."""
+
+metadata = sa.MetaData()
+
+_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_Run = sa.ForeignKey("runs.id")
+_Float = sa.Double().with_variant(sa.REAL, "sqlite")
+
+properties = sa.Table(
+    "properties",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    comment="facts about the store: its uid, when and by which version it was made",
+)
+
+owners = sa.Table(
+    "owners",
+    metadata,
+    sa.Column("uid", sa.Text, primary_key=True, comment="also the name of its lock"),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", _Id, nullable=False),
+    sa.Column("program", sa.Text, nullable=False),
+    sa.Column("since", _Float, nullable=False),
+    sa.Column("heartbeat", _Float, nullable=False),
+    comment="processes that record; an open run belongs to one",
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("uid", sa.Text, nullable=False, unique=True),
+    sa.Column("time", _Float, nullable=False, comment="of the start document, s since 1970"),
+    sa.Column("scan_id", _Id, comment="null if there is none of 64 bit"),
+    sa.Column("owner", sa.Text, comment="of an open run"),
+    sa.Column("start", sa.LargeBinary, nullable=False),
+    sa.Column("stop", sa.LargeBinary),
+    sa.Index("runs_time", "time", "id"),
+    sa.Index("runs_scan_id", "scan_id", "time", "id"),
+    sqlite_autoincrement=True,
+)
+
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("run", _Id, _Run, primary_key=True),
+    sa.Column("number", _Id, primary_key=True, comment="arrival number in the run"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("uid", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Index("documents_uid", "uid", "kind", "run", unique=True),
+    comment="descriptors and documents about external files, whole",
+)
+
+segments = sa.Table(
+    "segments",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("run", _Id, _Run, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("descriptor", sa.Text, nullable=False),
+    sa.Column("schema", sa.LargeBinary, nullable=False, comment="Arrow schema, an IPC message"),
+    sa.Index("segments_run", "run"),
+    sqlite_autoincrement=True,
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("run", _Id, _Run, nullable=False),
+    sa.Column("segment", _Id, sa.ForeignKey("segments.id"), nullable=False),
+    sa.Column("first_arrival", _Id, nullable=False),
+    sa.Column("rows", _Id, nullable=False),
+    sa.Column("size", _Id, nullable=False),
+    sa.Column("crc32", _Id, nullable=False),
+    sa.Column("file", sa.Text),
+    sa.Column("body", sa.LargeBinary, comment="an Arrow record batch message; null if in a file"),
+    sa.Index("batches_run", "run", "first_arrival"),
+    sqlite_autoincrement=True,
+    comment="a batch of events exists when its row is committed",
+)
+
+index = sa.Table(
+    "leaves",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("type", sa.SmallInteger, primary_key=True),
+    sa.Column("number", _Float, primary_key=True),
+    sa.Column("text", sa.Text, primary_key=True),
+    sa.Column("time", _Float, primary_key=True),
+    sa.Column("run", _Id, primary_key=True),
+    sqlite_with_rowid=False,
+    comment="every scalar leaf of the documents: what searches scan",
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("run", _Id, _Run, primary_key=True),
+    sa.Column("stream", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, primary_key=True),
+    sa.Column("count", _Id, nullable=False),
+    sa.Column("first_arrival", _Id, nullable=False),
+    comment="values that contradict their descriptor: kept, and counted here",
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("run", _Id, _Run),
+    sa.Column("time", _Float, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+    comment="documents that could not be placed, whole",
+)
+
+stash = sa.Table(
+    "stash",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    comment="metadata that is reused for every run",
+)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("number", _Id, primary_key=True, autoincrement=True),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("run", _Id),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("time", _Float, nullable=False),
+    sqlite_autoincrement=True,
+    comment="what each transaction did, in the order in which it became visible",
+)
