@@ -16,7 +16,8 @@
     │   ├── NetworkFilesystemError         SQLite must not live there
     │   ├── ReadOnlyStoreError (PermissionError)
     │   ├── StoreFullError                 the disk is full
-    │   └── CorruptBatchError              bytes that do not match their checksum
+    │   ├── CorruptBatchError              bytes that do not match their checksum
+    │   └── FeedPrunedError                a cursor older than the changes that are kept
     ├── RunOwnedError (RuntimeError)       an open run belongs to another live process
     ├── RunClosedError (RuntimeError)      a closed run was told to go on
     ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
@@ -39,6 +40,7 @@ __all__ = [
     "CorruptBatchError",
     "DocumentError",
     "ExternalDataError",
+    "FeedPrunedError",
     "FieldProblem",
     "HutchError",
     "ImportFileError",
@@ -159,6 +161,10 @@ class StoreFullError(StoreError):
 
 class CorruptBatchError(StoreError):
     """The bytes of a batch do not match their checksum, or are gone."""
+
+
+class FeedPrunedError(StoreError):
+    """A cursor is older than the changes that are kept: start over."""
 
 
 class RunOwnedError(HutchError, RuntimeError):

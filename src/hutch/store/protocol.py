@@ -152,8 +152,8 @@ class Change:
 class Writer(Protocol):
     """What can be written in one transaction."""
 
-    def add_run(self, uid: str, time: float, scan_id: int | None, start: bytes) -> int:
-        """Add an open run that this process owns; return its id."""
+    def add_run(self, uid: str, time: float, scan_id: int | None, start: bytes) -> int | None:
+        """Add an open run that this process owns; return its id, or None if the uid is there."""
         ...
 
     def end_run(self, run: int, stop: bytes, exit_status: str) -> None:
@@ -321,10 +321,6 @@ class Store(Protocol):
 
     def stash(self) -> dict[str, bytes]:
         """Return the metadata stash."""
-        ...
-
-    def write_file(self, name: str, body: bytes | memoryview) -> None:
-        """Put bytes onto the disk under a name below :attr:`files`: temporary, fsync, rename."""
         ...
 
     def close(self) -> None:

@@ -30,7 +30,6 @@ HEAD = "0001"
 metadata = sa.MetaData()
 
 _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-_Run = sa.ForeignKey("runs.id")
 _Float = sa.Double().with_variant(sa.REAL, "sqlite")
 
 properties = sa.Table(
@@ -71,7 +70,7 @@ runs = sa.Table(
 documents = sa.Table(
     "documents",
     metadata,
-    sa.Column("run", _Id, _Run, primary_key=True),
+    sa.Column("run", _Id, sa.ForeignKey("runs.id"), primary_key=True),
     sa.Column("number", _Id, primary_key=True, comment="arrival number in the run"),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("uid", sa.Text, nullable=False),
@@ -84,7 +83,7 @@ segments = sa.Table(
     "segments",
     metadata,
     sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("run", _Id, _Run, nullable=False),
+    sa.Column("run", _Id, sa.ForeignKey("runs.id"), nullable=False),
     sa.Column("stream", sa.Text, nullable=False),
     sa.Column("descriptor", sa.Text, nullable=False),
     sa.Column("schema", sa.LargeBinary, nullable=False, comment="Arrow schema, an IPC message"),
@@ -96,7 +95,7 @@ batches = sa.Table(
     "batches",
     metadata,
     sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("run", _Id, _Run, nullable=False),
+    sa.Column("run", _Id, sa.ForeignKey("runs.id"), nullable=False),
     sa.Column("segment", _Id, sa.ForeignKey("segments.id"), nullable=False),
     sa.Column("first_arrival", _Id, nullable=False),
     sa.Column("rows", _Id, nullable=False),
@@ -125,7 +124,7 @@ index = sa.Table(
 marks = sa.Table(
     "marks",
     metadata,
-    sa.Column("run", _Id, _Run, primary_key=True),
+    sa.Column("run", _Id, sa.ForeignKey("runs.id"), primary_key=True),
     sa.Column("stream", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("reason", sa.Text, primary_key=True),
@@ -138,7 +137,7 @@ quarantine = sa.Table(
     "quarantine",
     metadata,
     sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("run", _Id, _Run),
+    sa.Column("run", _Id, sa.ForeignKey("runs.id")),
     sa.Column("time", _Float, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),

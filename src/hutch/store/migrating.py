@@ -1,0 +1,29 @@
+"""Bringing the schema of an older store up to date, with Alembic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+__all__ = ["is_known", "upgrade"]
+
+
+def is_known(revision: str) -> bool:
+    """Tell whether a store's revision is one that this version of hutch can migrate."""
+    scripts = ScriptDirectory.from_config(_config(""))
+    return any(script.revision == revision for script in scripts.walk_revisions())
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Migrate a database to a revision; each migration and its record share a transaction."""
+    command.upgrade(_config(url), revision)
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["url"] = url
+    return config

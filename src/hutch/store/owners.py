@@ -1,0 +1,80 @@
+"""Who records: one lock file a process, held as long as the process lives.
+
+The lock is a POSIX record lock: the kernel releases it when the process dies, however it dies, and a
+forked child does not inherit it. Closing any descriptor of a locked file releases the lock of the
+whole process, so the files held here are known to the process and never opened a second time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Owner", "is_live"]
+
+_held: dict[str, tuple[int, int]] = {}
+"""Locked files of this process: path to (process id, descriptor)."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """This process as the owner of open runs; make it with :meth:`claim`."""
+
+    uid: str
+    host: str
+    pid: int
+    program: str
+    path: Path
+
+    @classmethod
+    def claim(cls, folder: Path) -> Owner:
+        """Make a lock file in a folder and hold it."""
+        folder.mkdir(exist_ok=True)
+        uid = uuid.uuid4().hex
+        path = folder / uid
+        # Locked under another name first, so that nobody ever sees it without its lock.
+        early = folder / f".{uid}"
+        descriptor = os.open(early, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        early.rename(path)
+        _held[str(path)] = (os.getpid(), descriptor)
+        return cls(uid, socket.gethostname(), os.getpid(), Path(sys.argv[0]).name, path)
+
+    @property
+    def is_mine(self) -> bool:
+        """False in a process that was forked from the one that claimed it."""
+        return self.pid == os.getpid()
+
+    def release(self) -> None:
+        """Let go of all runs at once."""
+        held = _held.pop(str(self.path), None)
+        if held is not None and held[0] == os.getpid():
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+            os.close(held[1])
+
+
+def is_live(folder: Path, uid: str) -> bool:
+    """Tell whether the process that claimed a lock file is alive."""
+    path = folder / uid
+    held = _held.get(str(path))
+    if held is not None and held[0] == os.getpid():
+        return True
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,177 @@
+"""Questions to the database, and their rows; each answer is one statement, so one consistent view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hutch.documents import Leaf
+from hutch.errors import CorruptBatchError, FeedPrunedError, RunNotFoundError
+from hutch.store.protocol import Batch, Change, DocumentRow, Mark, QuarantineRow, RunRow, Segment, Topic
+from hutch.store.statements import Statement, Statements
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["DatabaseReader"]
+
+_NO_LIMIT = 2**62
+_LAST_CHARACTER = "\U0010ffff"
+
+Query = Callable[[Statement, dict[str, Any]], list[Any]]
+"""Executes a statement and returns all rows."""
+
+
+class DatabaseReader:
+    """The reading half of a :class:`~hutch.store.protocol.Store`, for any database."""
+
+    def __init__(self, query: Query, statements: Statements, files: Path) -> None:
+        self._query = query
+        self._say = statements
+        self._files = files
+
+    @property
+    def files(self) -> Path:
+        """The folder of Arrow files."""
+        return self._files
+
+    # runs
+
+    def count_runs(self) -> int:
+        """Return the number of runs."""
+        return int(self._query(self._say.count_runs, {})[0][0])
+
+    def runs(self, *, start: int = 0, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
+        """Return runs in order of time, ``limit`` of them from the ``start``-th on."""
+        statement = self._say.runs_newest_first if newest_first else self._say.runs_oldest_first
+        values = {"start": start, "limit": _NO_LIMIT if limit is None else limit}
+        return [RunRow(*row) for row in self._query(statement, values)]
+
+    def run_uids(self) -> list[str]:
+        """Return all uids, oldest first."""
+        return [row[0] for row in self._query(self._say.run_uids, {})]
+
+    def runs_by_uid(self, uids: Sequence[str]) -> list[RunRow]:
+        """Return the runs that have these uids, in no order."""
+        found = (self._query(self._say.run_by_uid, {"uid": uid}) for uid in uids)
+        return [RunRow(*row) for rows in found for row in rows]
+
+    def runs_by_prefix(self, prefix: str, limit: int) -> list[RunRow]:
+        """Return runs whose uid begins with a text, newest first."""
+        values = {"prefix": prefix, "end": prefix + _LAST_CHARACTER, "limit": limit}
+        return [RunRow(*row) for row in self._query(self._say.runs_by_prefix, values)]
+
+    def run_by_scan_id(self, scan_id: int) -> RunRow | None:
+        """Return the newest run with a scan_id."""
+        if not -(2**63) <= scan_id < 2**63:
+            return None
+        rows = self._query(self._say.run_by_scan_id, {"scan_id": scan_id})
+        return RunRow(*rows[0]) if rows else None
+
+    def run_by_id(self, run: int) -> RunRow:
+        """Return a run by its number.
+
+        :raises RunNotFoundError: if there is none.
+        """
+        rows = self._query(self._say.run_by_id, {"id": run})
+        if not rows:
+            msg = f"There is no run with the internal number {run} in this store."
+            raise RunNotFoundError(msg)
+        return RunRow(*rows[0])
+
+    # one run
+
+    def documents(self, run: int, kinds: Sequence[str] | None = None) -> list[DocumentRow]:
+        """Return a run's documents in order of arrival, of some kinds only if given."""
+        rows = (DocumentRow(*row) for row in self._query(self._say.documents, {"run": run}))
+        return [row for row in rows if kinds is None or row.kind in kinds]
+
+    def find_document(self, kind: str, uid: str) -> tuple[int, DocumentRow] | None:
+        """Return the newest document of this kind and uid in any run, and the run's id."""
+        rows = self._query(self._say.find_document, {"kind": kind, "uid": uid})
+        return (rows[0][0], DocumentRow(*rows[0][1:])) if rows else None
+
+    def segments(self, run: int) -> list[Segment]:
+        """Return a run's segments."""
+        return [Segment(*row) for row in self._query(self._say.segments, {"run": run})]
+
+    def batches(self, run: int, segment: int | None = None) -> list[Batch]:
+        """Return what is committed of a run's events, by first arrival."""
+        rows = (Batch(*row) for row in self._query(self._say.batches, {"run": run}))
+        return [row for row in rows if segment is None or row.segment == segment]
+
+    def load(self, batches: Sequence[Batch], schema: pa.Schema) -> list[pa.RecordBatch]:
+        """Return record batches of one segment; those in files are memory-mapped.
+
+        :raises CorruptBatchError: if a body or a file is gone or cut short.
+        """
+        from hutch.store import arrow_files
+
+        bodies = self._bodies([batch for batch in batches if batch.file is None])
+        found: list[pa.RecordBatch] = []
+        for batch in batches:
+            if batch.file is not None:
+                found += arrow_files.open_file(self._files / batch.file, batch)
+            elif batch.id in bodies:
+                found.append(arrow_files.parse_body(bodies[batch.id], schema, batch))
+            else:
+                msg = f"Batch {batch.id} is gone from the database. Check the store with: hutch verify"
+                raise CorruptBatchError(msg)
+        return found
+
+    def read_bytes(self, batch: Batch) -> bytes:
+        """Return the bytes of a batch as they were committed, to compare with its crc32.
+
+        :raises CorruptBatchError: if they are gone.
+        """
+        from hutch.store import arrow_files
+
+        if batch.file is not None:
+            return arrow_files.body_of(self._files / batch.file)
+        rows = self._query(self._say.body, {"id": batch.id})
+        if not rows:
+            msg = f"Batch {batch.id} is gone from the database."
+            raise CorruptBatchError(msg)
+        return bytes(rows[0][0])
+
+    def _bodies(self, batches: Sequence[Batch]) -> dict[int, bytes]:
+        if not batches:
+            return {}
+        numbers = [batch.id for batch in batches]
+        values = {"first": min(numbers), "last": max(numbers), "segment": batches[0].segment}
+        return dict(self._query(self._say.bodies, values))
+
+    def marks(self, run: int) -> list[Mark]:
+        """Return the nonconforming values of a run."""
+        return [Mark(*row) for row in self._query(self._say.marks, {"run": run})]
+
+    def quarantined(self, run: int | None = None) -> list[QuarantineRow]:
+        """Return what is in quarantine, of one run if given."""
+        statement = self._say.quarantined if run is None else self._say.quarantined_of_run
+        return [QuarantineRow(*row) for row in self._query(statement, {"run": run})]
+
+    def leaves(self, run: int) -> set[Leaf]:
+        """Return the index rows of a run (slow: a scan; for verification)."""
+        return {Leaf(*row) for row in self._query(self._say.leaves, {"run": run})}
+
+    # changes and the stash
+
+    def changes(self, after: int, limit: int = 1000) -> list[Change]:
+        """Return what was committed after a cursor, oldest first.
+
+        :raises FeedPrunedError: if entries after the cursor have been pruned.
+        """
+        rows = self._query(self._say.changes, {"after": after, "limit": limit})
+        if rows and after > 0 and rows[0][0] > after + 1:
+            msg = f"The changes after {after} are no longer kept (the oldest is {rows[0][0]}). Start over from 0."
+            raise FeedPrunedError(msg)
+        return [Change(number, Topic(topic), run, reference) for number, topic, run, reference in rows]
+
+    def last_change(self) -> int:
+        """Return the cursor of now."""
+        return self._query(self._say.last_change, {})[0][0] or 0
+
+    def stash(self) -> dict[str, bytes]:
+        """Return the metadata stash."""
+        return dict(self._query(self._say.stash, {}))

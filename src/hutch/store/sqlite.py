@@ -1,0 +1,279 @@
+"""The embedded store: a folder with an SQLite database and Arrow files.
+
+The database is in WAL mode with ``synchronous=NORMAL``: a commit is a write to the operating system
+and survives the death of the process at any instruction. To survive a power cut, the write-ahead log
+is synchronized by :meth:`SqliteStore.sync`, outside of any transaction, so no commit waits for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sqlalchemy.dialects import sqlite
+
+from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError, StoreFullError
+from hutch.store import owners
+from hutch.store.places import DATABASE, is_writable
+from hutch.store.reading import DatabaseReader
+from hutch.store.statements import Statement, Statements
+from hutch.store.writing import DatabaseWriter
+
+__all__ = ["SqliteStore", "connect"]
+
+_BUSY_TIMEOUT_S = 60.0
+_POLL_S = 0.01
+
+_leaked_by_fork: list[Any] = []
+"""Connections of a parent process: SQLite forbids a child even to close them."""
+
+
+def connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:
+    """Open a connection that takes its transactions as they are said, and waits for locks.
+
+    :raises StoreError: if SQLite cannot open it.
+    """
+    uri = path.absolute().as_uri()
+    if not writable:
+        # Without a log to read, SQLite need not make the files that a reader of one needs.
+        wal = path.with_name(f"{path.name}-wal")
+        uri += "?mode=ro" if wal.exists() and wal.stat().st_size else "?immutable=1"
+    try:
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA mmap_size=268435456")
+        connection.execute("PRAGMA synchronous=NORMAL")
+    except sqlite3.Error as error:
+        _translate(error, path.parent)
+    return connection
+
+
+class SqliteStore(DatabaseReader):
+    """A :class:`~hutch.store.protocol.Store` in a folder; open it with ``hutch.store.open_store``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / DATABASE
+        self._writable = is_writable(folder)
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._writer: sqlite3.Connection | None = None
+        self._write_lock = threading.RLock()
+        self._sync_lock = threading.Lock()
+        self._log: tuple[int, int] | None = None
+        self._owner: owners.Owner | None = None
+        self._closed = False
+        try:
+            self._inode = self._path.stat().st_ino
+        except OSError as error:
+            _translate(error, folder)
+        super().__init__(self._ask, _statements(), folder / "files")
+        _open_stores.add(self)
+
+    @property
+    def location(self) -> str:
+        """The folder, for people."""
+        return str(self._folder)
+
+    def is_live(self, owner: str | None) -> bool:
+        """Tell whether the owner of an open run is a process that lives."""
+        return owner is not None and owners.is_live(self._folder / "owners", owner)
+
+    def wait(self, after: int, timeout_s: float) -> bool:
+        """Wait until there is a change after a cursor; tell whether there is."""
+        deadline = time.monotonic() + timeout_s
+        version = None
+        with self._reading_connection() as connection:
+            while True:
+                # Cheap: SQLite looks at a counter in shared memory.
+                now = connection.execute("PRAGMA data_version").fetchone()[0]
+                if now != version and self.last_change() > after:
+                    return True
+                version = now
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                time.sleep(min(_POLL_S, left))
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[DatabaseWriter]:
+        """Open a transaction: committed on leaving, rolled back on an error.
+
+        What is committed survives the death of the process; :meth:`sync` makes it survive a power
+        cut. Within one transaction another one of the same thread joins it.
+        """
+        with self._write_lock:
+            connection = self._writing_connection()
+            if connection.in_transaction:
+                yield DatabaseWriter(connection.cursor(), self._say, self._claimed())
+                return
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield DatabaseWriter(connection.cursor(), self._say, self._claimed())
+                connection.execute("COMMIT")
+            except BaseException as error:
+                with contextlib.suppress(sqlite3.Error):
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                if isinstance(error, (sqlite3.Error, OSError)) and not isinstance(error, StoreError):
+                    _translate(error, self._folder)
+                raise
+
+    def sync(self) -> None:
+        """Put what is committed onto the disk."""
+        with self._sync_lock:
+            path = self._path.with_name(f"{DATABASE}-wal")
+            try:
+                found = path.stat().st_ino
+            except FileNotFoundError:
+                # No log: SQLite has put everything into the database, and onto the disk.
+                return
+            if self._log is None or self._log[1] != found:
+                if self._log is not None:
+                    os.close(self._log[0])
+                self._log = (os.open(path, os.O_RDWR | os.O_CLOEXEC), found)
+                _sync_folder(self._folder)
+            _flush(self._log[0])
+
+    def close(self) -> None:
+        """Close connections and let owned runs go."""
+        with self._write_lock, self._sync_lock:
+            if self._closed:
+                return
+            self._closed = True
+            if self._log is not None:
+                os.close(self._log[0])
+            while self._idle:
+                self._idle.pop().close()
+            if self._writer is not None:
+                self._writer.close()
+            if self._owner is not None:
+                self._owner.release()
+
+    def after_fork(self) -> None:
+        """In a child process: leave the parent's connections alone, and open own ones."""
+        _leaked_by_fork.extend([*self._idle, self._writer])
+        self._idle, self._writer = deque(), None
+        self._owner, self._log = None, None
+        self._write_lock, self._sync_lock = threading.RLock(), threading.Lock()
+
+    def _ask(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
+        with self._reading_connection() as connection:
+            return connection.execute(statement.text, statement.order(values)).fetchall()
+
+    @contextlib.contextmanager
+    def _reading_connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that nobody else uses meanwhile."""
+        self._check_open()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = connect(self._path, writable=self._writable)
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            _translate(error, self._folder)
+        finally:
+            if self._closed:
+                connection.close()
+            else:
+                self._idle.append(connection)
+
+    def _writing_connection(self) -> sqlite3.Connection:
+        self._check_open()
+        if not self._writable:
+            msg = f"The store {self.location!r} can only be read: its folder is not writable."
+            raise ReadOnlyStoreError(msg)
+        try:
+            in_place = self._path.stat().st_ino == self._inode
+        except OSError:
+            in_place = False
+        if not in_place:
+            msg = (
+                f"The store {self.location!r} has been removed or replaced while it was open. "
+                "Put it back, or open it again."
+            )
+            raise NoStoreError(msg)
+        if self._writer is None:
+            self._writer = connect(self._path)
+        return self._writer
+
+    def _claimed(self) -> owners.Owner:
+        if self._owner is None:
+            self._owner = owners.Owner.claim(self._folder / "owners")
+        return self._owner
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = f"The store {self.location!r} has been closed."
+            raise StoreError(msg)
+
+
+_open_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in list(_open_stores):
+        store.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+_said: list[Statements] = []
+
+
+def _statements() -> Statements:
+    """Return the statements for SQLite, compiled once a process."""
+    if not _said:
+        _said.append(Statements(sqlite.dialect(paramstyle="qmark")))  # type: ignore[no-untyped-call]
+    return _said[0]
+
+
+def _flush(descriptor: int) -> None:
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(descriptor)
+    else:  # macOS: fsync leaves data in the drive's cache
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _translate(error: sqlite3.Error | OSError, folder: Path) -> NoReturn:
+    """Raise a driver's or the system's error as one of hutch's."""
+    text = str(error)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    place = repr(str(folder))
+    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in (28, 122):
+        msg = f"The disk under the store {place} is full: nothing more can be recorded until there is room."
+        raise StoreFullError(msg) from error
+    if code == sqlite3.SQLITE_READONLY or getattr(error, "errno", None) == 30:
+        msg = f"The store {place} can only be read: {text}."
+        raise ReadOnlyStoreError(msg) from error
+    if code == sqlite3.SQLITE_NOTADB:
+        msg = f"{str(folder / DATABASE)!r} is not a database of hutch: {text}."
+        raise NoStoreError(msg) from error
+    if code in (sqlite3.SQLITE_CANTOPEN,) or isinstance(error, FileNotFoundError):
+        msg = f"There is no store that can be opened in {place}: {text}. Make one with: hutch init {folder}"
+        raise NoStoreError(msg) from error
+    if code == sqlite3.SQLITE_CORRUPT:
+        msg = f"The database of the store {place} is damaged: {text}. Check it with: hutch verify {folder}"
+        raise StoreError(msg) from error
+    msg = f"The store {place} could not be used: {text}."
+    raise StoreError(msg) from error

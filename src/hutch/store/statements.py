@@ -1,0 +1,197 @@
+"""Every statement the store says, compiled once for a database.
+
+They are written in SQLAlchemy Core, so that one text serves all databases, compiled when the store is
+opened, and given to the driver as they are: the hot ones are said hundreds of times a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hutch.store import tables as t
+
+__all__ = ["Statement", "Statements"]
+
+
+class Statement:
+    """One statement in the driver's own text; call it with values by name, get them in its order."""
+
+    __slots__ = ("names", "text")
+
+    def __init__(self, statement: sa.sql.ClauseElement, dialect: sa.Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self.text = str(compiled)
+        # Both drivers number their parameters by position.
+        self.names: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
+
+    def order(self, values: dict[str, Any]) -> tuple[Any, ...]:
+        """Return values in the order in which the text names them."""
+        return tuple(values[name] for name in self.names)
+
+
+def _columns(table: sa.Table, *names: str) -> Sequence[sa.Column[Any]]:
+    return [table.c[name] for name in names]
+
+
+_RUN = ("id", "uid", "time", "scan_id", "owner", "start", "stop")
+_DOCUMENT = ("number", "kind", "uid", "body")
+_BATCH = ("id", "segment", "first_arrival", "rows", "size", "crc32", "file")
+
+
+class Statements:
+    """The statements, as attributes."""
+
+    def __init__(self, dialect: sa.Dialect) -> None:
+        self._dialect = dialect
+        insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+        run = sa.select(*_columns(t.runs, *_RUN))
+        newest = (t.runs.c.time.desc(), t.runs.c.id.desc())
+        oldest = (t.runs.c.time, t.runs.c.id)
+        say = self._say
+        # runs
+        self.count_runs = say(sa.select(sa.func.count()).select_from(t.runs))
+        page = run.limit(sa.bindparam("limit")).offset(sa.bindparam("start"))
+        self.runs_oldest_first = say(page.order_by(*oldest))
+        self.runs_newest_first = say(page.order_by(*newest))
+        self.run_uids = say(sa.select(t.runs.c.uid).order_by(*oldest))
+        self.run_by_id = say(run.where(t.runs.c.id == sa.bindparam("id")))
+        self.run_by_uid = say(run.where(t.runs.c.uid == sa.bindparam("uid")))
+        self.runs_by_prefix = say(
+            run.where(t.runs.c.uid >= sa.bindparam("prefix"), t.runs.c.uid < sa.bindparam("end"))
+            .order_by(*newest)
+            .limit(sa.bindparam("limit"))
+        )
+        self.run_by_scan_id = say(
+            run.where(t.runs.c.scan_id == sa.bindparam("scan_id")).order_by(*newest).limit(1)
+        )
+        self.add_run = say(
+            insert(t.runs)
+            .values(_named("uid", "time", "scan_id", "owner", "start"))
+            .on_conflict_do_nothing()
+            .returning(t.runs.c.id)
+        )
+        this_run = t.runs.c.id == sa.bindparam("run")
+        self.end_run = say(
+            sa.update(t.runs).where(this_run).values(stop=sa.bindparam("stop"), owner=sa.null())
+        )
+        self.set_owner = say(sa.update(t.runs).where(this_run).values(owner=sa.bindparam("owner")))
+        self.add_owner = say(
+            insert(t.owners)
+            .values(_named("uid", "host", "pid", "program", "since", "heartbeat"))
+            .on_conflict_do_nothing()
+        )
+        # documents
+        document = sa.select(*_columns(t.documents, *_DOCUMENT))
+        self.documents = say(
+            document.where(t.documents.c.run == sa.bindparam("run")).order_by(t.documents.c.number)
+        )
+        self.find_document = say(
+            sa.select(t.documents.c.run, *_columns(t.documents, *_DOCUMENT))
+            .where(t.documents.c.uid == sa.bindparam("uid"), t.documents.c.kind == sa.bindparam("kind"))
+            .order_by(t.documents.c.run.desc())
+            .limit(1)
+        )
+        self.add_document = say(
+            insert(t.documents)
+            .values(_named("run", *_DOCUMENT))
+            .on_conflict_do_nothing()
+            .returning(t.documents.c.number)
+        )
+        # events
+        self.segments = say(
+            sa.select(*_columns(t.segments, "id", "run", "stream", "descriptor", "schema"))
+            .where(t.segments.c.run == sa.bindparam("run"))
+            .order_by(t.segments.c.id)
+        )
+        self.add_segment = say(
+            insert(t.segments)
+            .values(_named("run", "stream", "descriptor", "schema"))
+            .returning(t.segments.c.id)
+        )
+        batch = sa.select(*_columns(t.batches, *_BATCH))
+        self.batches = say(
+            batch.where(t.batches.c.run == sa.bindparam("run")).order_by(
+                t.batches.c.first_arrival, t.batches.c.id
+            )
+        )
+        self.bodies = say(
+            sa.select(t.batches.c.id, t.batches.c.body).where(
+                t.batches.c.id >= sa.bindparam("first"),
+                t.batches.c.id <= sa.bindparam("last"),
+                t.batches.c.segment == sa.bindparam("segment"),
+            )
+        )
+        self.body = say(sa.select(t.batches.c.body).where(t.batches.c.id == sa.bindparam("id")))
+        self.add_batch = say(
+            insert(t.batches).values(
+                _named("run", "segment", "first_arrival", "rows", "size", "crc32", "file", "body")
+            )
+        )
+        self._marks_and_quarantine(insert)
+        self._index_and_changes(insert)
+        self._stash(insert)
+
+    def _marks_and_quarantine(self, insert: Any) -> None:
+        say = self._say
+        self.marks = say(
+            sa.select(*_columns(t.marks, "stream", "key", "reason", "count", "first_arrival"))
+            .where(t.marks.c.run == sa.bindparam("run"))
+            .order_by(t.marks.c.first_arrival, t.marks.c.key)
+        )
+        mark = insert(t.marks).values(_named("run", "stream", "key", "reason", "count", "first_arrival"))
+        self.add_mark = say(
+            mark.on_conflict_do_update(
+                index_elements=["run", "stream", "key", "reason"],
+                set_={"count": t.marks.c.count + mark.excluded.count},
+            )
+        )
+        quarantined = sa.select(*_columns(t.quarantine, "id", "run", "time", "kind", "reason", "body"))
+        self.quarantined = say(quarantined.order_by(t.quarantine.c.id))
+        self.quarantined_of_run = say(
+            quarantined.where(t.quarantine.c.run == sa.bindparam("run")).order_by(t.quarantine.c.id)
+        )
+        self.quarantine = say(insert(t.quarantine).values(_named("run", "time", "kind", "reason", "body")))
+
+    def _index_and_changes(self, insert: Any) -> None:
+        say = self._say
+        leaf = ("key", "type", "number", "text", "time", "run")
+        self.add_leaf = say(insert(t.index).values(_named(*leaf)).on_conflict_do_nothing())
+        self.leaves = say(
+            sa.select(*_columns(t.index, "key", "type", "number", "text")).where(
+                t.index.c.run == sa.bindparam("run")
+            )
+        )
+        self.changes = say(
+            sa.select(*_columns(t.changes, "number", "topic", "run", "reference"))
+            .where(t.changes.c.number > sa.bindparam("after"))
+            .order_by(t.changes.c.number)
+            .limit(sa.bindparam("limit"))
+        )
+        self.last_change = say(sa.select(sa.func.max(t.changes.c.number)))
+        self.first_change = say(sa.select(sa.func.min(t.changes.c.number)))
+        self.add_change = say(
+            insert(t.changes)
+            .values(_named("topic", "run", "reference", "time"))
+            .returning(t.changes.c.number)
+        )
+        self.prune_changes = say(sa.delete(t.changes).where(t.changes.c.number <= sa.bindparam("number")))
+
+    def _stash(self, insert: Any) -> None:
+        say = self._say
+        self.stash = say(sa.select(t.stash.c.key, t.stash.c.value))
+        value = insert(t.stash).values(_named("key", "value"))
+        self.set_stash = say(
+            value.on_conflict_do_update(index_elements=["key"], set_={"value": value.excluded.value})
+        )
+        self.drop_stash = say(sa.delete(t.stash).where(t.stash.c.key == sa.bindparam("key")))
+
+    def _say(self, statement: sa.sql.ClauseElement) -> Statement:
+        return Statement(statement, self._dialect)
+
+
+def _named(*names: str) -> dict[str, Any]:
+    return {name: sa.bindparam(name) for name in names}
