@@ -66,7 +66,7 @@ class Statements:
             .limit(sa.bindparam("limit"))
         )
         self.run_by_scan_id = say(
-            run.where(t.runs.c.scan_id == sa.bindparam("scan_id")).order_by(*newest).limit(1)
+            run.where(t.runs.c.scan_id == sa.bindparam("scan_id")).order_by(*newest).limit(sa.literal_column("1"))
         )
         self.add_run = say(
             insert(t.runs)
@@ -93,7 +93,7 @@ class Statements:
             sa.select(t.documents.c.run, *_columns(t.documents, *_DOCUMENT))
             .where(t.documents.c.uid == sa.bindparam("uid"), t.documents.c.kind == sa.bindparam("kind"))
             .order_by(t.documents.c.run.desc())
-            .limit(1)
+            .limit(sa.literal_column("1"))
         )
         self.add_document = say(
             insert(t.documents)
