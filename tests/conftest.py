@@ -1,0 +1,76 @@
+"""What the tests share: temporary stores, and a way to need things that a machine may lack."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from hutch.store.protocol import Store
+
+
+def _require(name: str, missing: str | None) -> None:
+    if missing is None:
+        return
+    demanded = os.environ.get("HUTCH_TEST_REQUIRE", "").split(",")
+    if "all" in demanded or name in demanded:
+        pytest.fail(f"HUTCH_TEST_REQUIRE demands {name!r}: {missing}", pytrace=False)
+    pytest.skip(f"needs {name!r}: {missing}")
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[str, str | None], None]:
+    """Return ``require(name, missing)``: skip a test that lacks something, or fail it.
+
+    ``missing`` says what is not there, or is None. ``$HUTCH_TEST_REQUIRE`` holds names, separated by
+    commas, of what must be there; ``all`` means everything, as where no test may be skipped.
+    """
+    return _require
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of its own, closed afterwards."""
+    from hutch.store import open_store
+
+    found = open_store(tmp_path / "store")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def cat(tmp_path: Path) -> Iterator[Any]:
+    """A catalog of its own in the folder that ``store`` uses too, closed afterwards."""
+    import hutch
+
+    found = hutch.open_catalog(tmp_path / "store")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def needs_tmpfs(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Return ``mount(size_bytes)``, which gives an empty disk of that size; needs root on Linux."""
+    mounted: list[Path] = []
+
+    def mount(size_bytes: int) -> Path:
+        folder = tmp_path / f"disk-{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=10)
+        except FileNotFoundError:
+            _require("tmpfs", "there is no program 'mount'")
+        except subprocess.CalledProcessError as error:
+            _require("tmpfs", error.stderr.strip())
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True, timeout=10)
