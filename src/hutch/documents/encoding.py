@@ -24,7 +24,7 @@ import orjson
 
 from hutch.errors import DocumentError
 
-__all__ = ["decode", "encode", "encode_lossy", "plain"]
+__all__ = ["decode", "encode", "encode_lossy", "is_same", "plain"]
 
 _FAST_OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -75,6 +75,17 @@ def plain(value: Any) -> Any:
     :raises DocumentError: naming the path of what is none of these.
     """
     return _plain(value, "", None)
+
+
+def is_same(first: Any, second: Any) -> bool:
+    """Tell whether two values in plain Python types are the same: NaN is NaN, 1 is neither 1.0 nor True."""
+    if type(first) is not type(second):
+        return False
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(is_same(first[key], second[key]) for key in first)
+    if isinstance(first, list):
+        return len(first) == len(second) and all(map(is_same, first, second))
+    return bool(first == second) or (first != first and second != second)  # noqa: PLR0124
 
 
 def _encode_wide(value: Any) -> bytes:

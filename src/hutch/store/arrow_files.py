@@ -27,18 +27,18 @@ def checksum(body: bytes | memoryview | pa.Buffer) -> int:
     return zlib.crc32(body)
 
 
-def new_batch(files: Path, run: int, segment: int, first_arrival: int, batch: pa.RecordBatch) -> NewBatch:
-    """Serialize a batch, and put it onto the disk at once if it is large."""
+def new_batch(files: Path, run: int, first_arrival: int, batch: pa.RecordBatch) -> NewBatch:
+    """Serialize a batch, and put it onto the disk at once if it is large; its segment is 0 so far."""
     if batch.nbytes <= LARGEST_BODY:
         body = batch.serialize().to_pybytes()
-        return NewBatch(segment, first_arrival, batch.num_rows, len(body), checksum(body), body, None)
+        return NewBatch(0, first_arrival, batch.num_rows, len(body), checksum(body), body, None)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, batch.schema) as out:
         out.write_batch(batch)
     buffer = sink.getvalue()
     name = f"{run // 1000}/{run}-{first_arrival}-{uuid.uuid4().hex[:8]}.arrow"
     write_file(files / name, memoryview(buffer))
-    return NewBatch(segment, first_arrival, batch.num_rows, buffer.size, checksum(buffer), None, name)
+    return NewBatch(0, first_arrival, batch.num_rows, buffer.size, checksum(buffer), None, name)
 
 
 def write_file(path: Path, body: bytes | memoryview) -> None:

@@ -7,6 +7,7 @@ some 10 ns a value), because Arrow itself would quietly turn 2.5 into 2 in an in
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from hutch.documents import encode_lossy
 from hutch.store.columns import Column, Kind, wider
 
-__all__ = ["Packed", "pack", "pack_as"]
+__all__ = ["Packed", "pack"]
 
 _FLOAT = frozenset({float})
 _INT = frozenset({int})
@@ -30,16 +31,24 @@ _EXACT_INT = 2**53
 _INT64 = range(-(2**63), 2**63)
 _TENSOR_KINDS = "fiub"
 
-Packed = tuple[pa.Array, pa.Array | None]
-"""A column, and beside a NUMBER column the flags that tell integers."""
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The values of one key in some events, as a column."""
+
+    column: Column
+    """What they lie in."""
+    needed: Column
+    """The narrowest column for these values alone."""
+    array: pa.Array
+    flags: pa.Array | None = None
+    """Beside a NUMBER column: which values are integers."""
 
 
-def pack(values: Sequence[Any], at_least: Column) -> tuple[Column, Packed]:
+def pack(values: Sequence[Any], at_least: Column) -> Packed:
     """Return values of one key as an Arrow array, in the narrowest column that holds them.
 
     :param values: one value an event: str, numbers, bools, None, lists, dicts, numpy objects.
     :param at_least: what the column was so far; the result is at least as wide.
-    :returns: the column that was needed, and the packed values.
     """
     types = set(map(type, values))
     if not types <= _PLAIN:
@@ -48,17 +57,16 @@ def pack(values: Sequence[Any], at_least: Column) -> tuple[Column, Packed]:
     needed, prepared = _needed(values, types)
     column = wider(at_least, needed)
     if prepared is not None and column == needed:
-        return column, (prepared, None)
+        return Packed(column, needed, prepared)
     try:
-        return column, pack_as(values, column)
+        return Packed(column, needed, *_arrays(values, column))
     except (OverflowError, UnicodeEncodeError, pa.ArrowException):
         # An integer beyond 64 bit, a lone surrogate: only JSON holds it.
         column = Column(Kind.JSON)
-        return column, pack_as(values, column)
+        return Packed(column, needed, *_arrays(values, column))
 
 
-def pack_as(values: Sequence[Any], column: Column) -> Packed:
-    """Return values as an Arrow array of a given column, which holds them."""
+def _arrays(values: Sequence[Any], column: Column) -> tuple[pa.Array, pa.Array | None]:
     kind = column.kind
     if kind is Kind.JSON:
         return pa.array([encode_lossy(value)[0] for value in values], pa.binary()), None
@@ -126,7 +134,9 @@ def _is_of_one_type(values: Iterable[Any]) -> bool:
 def _tensor(stacked: np.ndarray, column: Column) -> pa.Array:
     if column.dtype == "bool":
         stacked = stacked.view(np.uint8)
-    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(stacked)).cast(column.arrow_type)
+    size = int(np.prod(column.shape))
+    storage = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(stacked).reshape(-1)), size)
+    return pa.ExtensionArray.from_storage(column.arrow_type, storage)
 
 
 def _without_numpy_scalars(values: Sequence[Any]) -> list[Any]:

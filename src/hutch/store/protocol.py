@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -114,6 +114,10 @@ class NewBatch:
     crc32: int
     body: bytes | None
     file: str | None
+
+    def in_segment(self, segment: int) -> NewBatch:
+        """Return this batch as one of a segment."""
+        return replace(self, segment=segment)
 
 
 @dataclass(frozen=True, slots=True)

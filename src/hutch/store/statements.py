@@ -20,17 +20,20 @@ __all__ = ["Statement", "Statements"]
 class Statement:
     """One statement in the driver's own text; call it with values by name, get them in its order."""
 
-    __slots__ = ("names", "text")
+    __slots__ = ("fixed", "names", "text")
 
     def __init__(self, statement: sa.sql.ClauseElement, dialect: sa.Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self.text = str(compiled)
         # Both drivers number their parameters by position.
         self.names: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
+        # Values that belong to the statement, such as the 1 of a LIMIT.
+        self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
 
     def order(self, values: dict[str, Any]) -> tuple[Any, ...]:
         """Return values in the order in which the text names them."""
-        return tuple(values[name] for name in self.names)
+        given = {**self.fixed, **values} if self.fixed else values
+        return tuple([given[name] for name in self.names])
 
 
 def _columns(table: sa.Table, *names: str) -> Sequence[sa.Column[Any]]:
@@ -66,7 +69,7 @@ class Statements:
             .limit(sa.bindparam("limit"))
         )
         self.run_by_scan_id = say(
-            run.where(t.runs.c.scan_id == sa.bindparam("scan_id")).order_by(*newest).limit(sa.literal_column("1"))
+            run.where(t.runs.c.scan_id == sa.bindparam("scan_id")).order_by(*newest).limit(1)
         )
         self.add_run = say(
             insert(t.runs)
@@ -93,7 +96,7 @@ class Statements:
             sa.select(t.documents.c.run, *_columns(t.documents, *_DOCUMENT))
             .where(t.documents.c.uid == sa.bindparam("uid"), t.documents.c.kind == sa.bindparam("kind"))
             .order_by(t.documents.c.run.desc())
-            .limit(sa.literal_column("1"))
+            .limit(1)
         )
         self.add_document = say(
             insert(t.documents)

@@ -11,7 +11,9 @@ import pyarrow as pa
 from hutch.documents import decode
 from hutch.store.columns import Column, Filled, Kind, Layout
 
-__all__ = ["column_arrays", "events", "values"]
+__all__ = ["events", "find_column", "objects", "to_numpy", "values"]
+
+_LARGEST_EXACT = 2**53
 
 
 def events(batch: pa.RecordBatch, layout: Layout, descriptor: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -22,21 +24,16 @@ def events(batch: pa.RecordBatch, layout: Layout, descriptor: str) -> Iterator[t
     """
     data_keys = [key for key, _ in layout.data]
     time_keys = [key for key, _ in layout.timestamps]
-    data = [values(batch, key, column) for key, column in layout.data]
-    times = [values(batch, key, column, "ts") for key, column in layout.timestamps]
     count = batch.num_rows
-    data_rows: Iterator[Any] = zip(*data, strict=True) if data else iter([()] * count)
-    time_rows: Iterator[Any] = zip(*times, strict=True) if times else iter([()] * count)
-    filled = _filled(batch, layout)
     wholes = batch.column("whole").to_pylist() if layout.whole else [None] * count
-    for arrival, uid, time, seq_num, data_row, time_row, what, whole in zip(
+    for arrival, uid, time, seq_num, data, timestamps, filled, whole in zip(
         _plain(batch.column("arrival")),
         batch.column("uid").to_pylist(),
         _plain(batch.column("time")),
         _plain(batch.column("seq_num")),
-        data_rows,
-        time_rows,
-        filled,
+        _rows(batch, layout.data, "data"),
+        _rows(batch, layout.timestamps, "ts"),
+        _filled(batch, layout),
         wholes,
         strict=True,
     ):
@@ -46,40 +43,49 @@ def events(batch: pa.RecordBatch, layout: Layout, descriptor: str) -> Iterator[t
         event = {
             "uid": uid,
             "time": time,
-            "data": dict(zip(data_keys, data_row, strict=False)),
-            "timestamps": dict(zip(time_keys, time_row, strict=False)),
+            "data": dict(zip(data_keys, data, strict=False)),
+            "timestamps": dict(zip(time_keys, timestamps, strict=False)),
             "seq_num": seq_num,
             "descriptor": descriptor,
         }
-        if what is not None:
-            event["filled"] = {} if what == b"{}" else decode(what)
+        if filled is not None:
+            event["filled"] = {} if filled == b"{}" else decode(filled)
         yield arrival, event
 
 
-def values(batch: pa.RecordBatch, key: str, column: Column, prefix: str = "data") -> list[Any]:
+def find_column(
+    batch: pa.RecordBatch, key: str, column: Column, prefix: str = "data"
+) -> tuple[pa.Array, pa.Array | None]:
+    """Return the Arrow array of a key, and beside a NUMBER column the flags that tell integers.
+
+    :param prefix: ``data`` for readings, ``ts`` for their timestamps.
+    """
+    flag = "int" if prefix == "data" else "tsint"
+    flags = batch.column(f"{flag}.{key}") if column.kind is Kind.NUMBER else None
+    return batch.column(f"{prefix}.{key}"), flags
+
+
+def values(array: pa.Array, column: Column, flags: pa.Array | None = None) -> list[Any]:
     """Return one column of a batch as plain Python values, one a row."""
-    array = batch.column(f"{prefix}.{key}")
     if column.kind is Kind.JSON:
         return [None if text is None else decode(text) for text in array.to_pylist()]
     if column.kind is Kind.TENSOR:
-        return _tensor(array, column).tolist()
-    if column.kind is Kind.NUMBER:
-        flags = batch.column(f"{'int' if prefix == 'data' else 'tsint'}.{key}").to_pylist()
-        numbers = _plain(array)
-        return [int(number) if flag else number for number, flag in zip(numbers, flags, strict=True)]
+        return _tensor(array, column).tolist()  # type: ignore[no-any-return]
+    if flags is not None:
+        return [
+            int(number) if flag else number
+            for number, flag in zip(_plain(array), flags.to_pylist(), strict=True)
+        ]
     return _plain(array)
 
 
-def column_arrays(
-    batch: pa.RecordBatch, key: str, column: Column, prefix: str = "data"
-) -> np.ndarray:
+def to_numpy(array: pa.Array, column: Column) -> np.ndarray:
     """Return one column of a batch as a numpy array, without copying where that is possible.
 
     :returns: shape (rows, …). float64, int64 or bool for scalars, an element's dtype and shape for
-        tensors. Integers and bools with None among them come as float64 (NaN for None) if they are
-        within 2**53, else, like text and what only JSON holds, as Python objects.
+        tensors. With None among them, floats have NaN, and so have integers within 2**53, which
+        come as float64. Everything else comes as Python objects.
     """
-    array = batch.column(f"{prefix}.{key}")
     if column.kind is Kind.TENSOR:
         return _tensor(array, column)
     if column.kind in (Kind.FLOAT, Kind.NUMBER, Kind.INT):
@@ -88,22 +94,36 @@ def column_arrays(
         return array.to_numpy(zero_copy_only=False)
     if column.kind is Kind.BOOL and not array.null_count:
         return array.to_numpy(zero_copy_only=False)
-    return _objects(values(batch, key, column, prefix))
+    return objects(values(array, column))
 
 
-def _objects(found: list[Any]) -> np.ndarray:
-    """Return values as an object array, lists as lists and not as a further dimension."""
+def objects(found: Sequence[Any]) -> np.ndarray:
+    """Return values as an object array of shape (len(found),), lists as lists and not as a dimension."""
     array = np.empty(len(found), dtype=object)
     for number, value in enumerate(found):
         array[number] = value
     return array
 
 
+def _rows(batch: pa.RecordBatch, columns: Sequence[tuple[str, Column]], prefix: str) -> Iterator[Any]:
+    """Yield the values of several keys, a tuple a row."""
+    if not columns:
+        return iter([()] * batch.num_rows)
+    return zip(
+        *(
+            values(array, column, flags)
+            for key, column in columns
+            for array, flags in [find_column(batch, key, column, prefix)]
+        ),
+        strict=True,
+    )
+
+
 def _nullable_integers(array: pa.Array) -> np.ndarray:
-    found = np.array(array.to_pylist(), dtype=object)
+    found = array.to_pylist()
     largest = max((abs(value) for value in found if value is not None), default=0)
-    if largest > 2**53:
-        return found
+    if largest > _LARGEST_EXACT:
+        return objects(found)
     return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
 
 

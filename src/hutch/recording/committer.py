@@ -1,0 +1,163 @@
+"""The thread that commits what has arrived, and the one that puts it onto the disk.
+
+One of each for a store in a process, however many recorders and runs. They sleep while nothing comes.
+An event is committed at most ``commit_s`` after it arrived, plus the time of the commit itself, and is
+on the disk at most ``sync_s`` after that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from hutch.errors import StoreError
+from hutch.recording.run_writer import RunWriter
+from hutch.store import Store
+
+__all__ = ["COMMIT_S", "SYNC_S", "Committer"]
+
+logger = logging.getLogger("hutch.recording")
+
+COMMIT_S = 0.05
+"""Seconds that events wait for others to be committed with; half of what is promised."""
+
+SYNC_S = 0.5
+"""Seconds after which what is committed is put onto the disk; half of what is promised."""
+
+_RETRY_S = 1.0
+
+
+class Committer:
+    """Commits the open runs of a store in the background; get it with :meth:`of`."""
+
+    _all: weakref.WeakKeyDictionary[Any, Committer] = weakref.WeakKeyDictionary()
+    _guard = threading.Lock()
+
+    def __init__(self, store: Store) -> None:
+        self._store = weakref.ref(store, lambda _: self._end())
+        self._dirty: set[RunWriter] = set()
+        self._failing: set[RunWriter] = set()
+        self._wake = threading.Condition()
+        self._unsynced = threading.Event()
+        self._pid = os.getpid()
+        self._stopping = False
+        self.runs: dict[str, RunWriter] = {}
+        """Open runs of this process, by uid."""
+        for work in (self._commit_forever, self._sync_forever):
+            threading.Thread(target=work, name=f"hutch {work.__name__}", daemon=True).start()
+
+    @classmethod
+    def of(cls, store: Store) -> Committer:
+        """Return the committer of a store in this process."""
+        with cls._guard:
+            found = cls._all.get(store)
+            # Threads do not survive a fork: a child gets its own.
+            if found is None or found._pid != os.getpid() or found._stopping:
+                found = cls._all[store] = cls(store)
+            return found
+
+    @classmethod
+    def all_of_process(cls) -> list[Committer]:
+        """Return all committers of this process."""
+        return [committer for committer in cls._all.values() if committer._pid == os.getpid()]
+
+    def has_news(self, run: RunWriter) -> None:
+        """Note that something of a run waits for its commit."""
+        if run not in self._dirty:
+            with self._wake:
+                self._dirty.add(run)
+                self._wake.notify()
+
+    def commit_now(self, run: RunWriter, stop: dict[str, Any] | None = None) -> list[Any]:
+        """Commit a run in the caller's thread, and put it onto the disk if it ends.
+
+        :raises StoreError: if that fails; the run is tried again in the background.
+        """
+        try:
+            troubles = run.commit(stop)
+        except StoreError:
+            with self._wake:
+                self._failing.add(run)
+                self._wake.notify()
+            raise
+        if stop is None:
+            self._unsynced.set()
+        else:
+            run.store.sync()
+        return troubles
+
+    def finish(self) -> list[RunWriter]:
+        """Commit everything now; return the runs for which that failed."""
+        with self._wake:
+            runs = {*self._dirty, *self._failing}
+            self._dirty.clear()
+        failed = [run for run in runs if not self._try(run)]
+        store = self._store()
+        if store is not None and runs:
+            self._guarded(store.sync)
+        return failed
+
+    def stop(self) -> list[RunWriter]:
+        """Commit everything and end the threads; return the runs for which the commit failed."""
+        failed = self.finish()
+        self._end()
+        return failed
+
+    def _end(self) -> None:
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        self._unsynced.set()
+
+    def _commit_forever(self) -> None:
+        while not self._stopping:
+            with self._wake:
+                while not self._dirty and not self._stopping:
+                    if not self._wake.wait(_RETRY_S if self._failing else None):
+                        break
+            time.sleep(COMMIT_S)
+            with self._wake:
+                runs, self._dirty = self._dirty, set()
+                runs |= self._failing
+            for run in runs:
+                self._try(run)
+
+    def _try(self, run: RunWriter) -> bool:
+        was_failing = run.failure is not None
+        try:
+            run.commit()
+        except StoreError as error:
+            if not was_failing:
+                logger.error("Run %s is kept in memory, the store cannot take it: %s", run.row.uid, error)
+            self._failing.add(run)
+            return False
+        except Exception:
+            logger.exception("Run %s could not be committed", run.row.uid)
+            self._failing.add(run)
+            return False
+        if was_failing:
+            logger.warning("Run %s is being stored again", run.row.uid)
+        self._failing.discard(run)
+        self._unsynced.set()
+        return True
+
+    def _sync_forever(self) -> None:
+        while not self._stopping:
+            self._unsynced.wait()
+            time.sleep(SYNC_S)
+            self._unsynced.clear()
+            store = self._store()
+            if store is not None and not self._stopping:
+                self._guarded(store.sync)
+            del store
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except (OSError, ValueError):
+            logger.exception("The store could not be put onto the disk")

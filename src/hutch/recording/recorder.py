@@ -1,0 +1,401 @@
+"""Documents in: the callable that a RunEngine, or any program, gives its documents to.
+
+Every document ends in one of three places: in its run; in its run and marked there, because it
+contradicts its descriptor or schema; or in quarantine, whole, because it has no place. The recorder
+raises at a start that the store cannot take, and after that only if it was asked to be strict.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from hutch.documents import decode, encode_lossy, leaves
+from hutch.documents.schemas import SCHEMAS, problems
+from hutch.errors import DocumentError, RunOwnedError, StoreError
+from hutch.recording import spool
+from hutch.recording.committer import Committer
+from hutch.recording.paging import bulk_events, page_events
+from hutch.recording.run_writer import RunWriter
+from hutch.store import RunRow, Store
+
+__all__ = ["Recorder"]
+
+logger = logging.getLogger("hutch.recording")
+
+_MOST_PENDING = 65_536
+"""Events of one stream that may wait for the committer before the caller has to commit them."""
+
+_UIDS = {
+    "resource": "uid",
+    "datum": "datum_id",
+    "stream_resource": "uid",
+    "stream_datum": "uid",
+}
+
+
+class Recorder:
+    """Records documents into a store: ``RE.subscribe(cat.recorder())``.
+
+    Runs may be interleaved, and several recorders may work at once.
+
+    :param strict: raise :class:`~hutch.errors.DocumentError` at the first document that is
+        nonconforming or has no place, after it has been kept (every document is then committed at
+        once, which is slow).
+    """
+
+    def __init__(self, store: Store, *, strict: bool = False) -> None:
+        self._store = store
+        self._strict = strict
+        self._committer = Committer.of(store)
+        self._runs: dict[str, RunWriter] = {}
+        self._by_descriptor: dict[str, RunWriter] = {}
+        self._by_resource: dict[str, RunWriter] = {}
+        self._take = {
+            "event": self._event,
+            "event_page": self._event_page,
+            "start": self._start,
+            "descriptor": self._descriptor,
+            "stop": self._stop,
+            "bulk_events": self._bulk_events,
+            "resource": self._asset,
+            "datum": self._asset,
+            "datum_page": self._asset,
+            "bulk_datum": self._asset,
+            "stream_resource": self._asset,
+            "stream_datum": self._asset,
+        }
+
+    def __call__(self, name: str, doc: Any) -> None:
+        """Take one document.
+
+        :param name: its kind, as event-model names it.
+        :raises StoreError: if the store cannot take a start document.
+        :raises RunOwnedError: if another live process records that run.
+        :raises DocumentError: if ``strict``, at what is nonconforming or has no place.
+        """
+        if name == "event":
+            # The hot path: some microseconds in the RunEngine's thread.
+            try:
+                run = self._by_descriptor[doc["descriptor"]]
+                if type(doc["uid"]) is str:
+                    self._add_event(run, doc)
+                    return
+            except (KeyError, TypeError):
+                pass
+        self._slow(str(name), doc)
+
+    def close(self) -> None:
+        """Commit what has arrived and let open runs go; they are then ``interrupted``."""
+        for run in list(self._runs.values()):
+            try:
+                self._committer.commit_now(run)
+                with self._store.transaction() as writer:
+                    writer.disown_run(run.row.id)
+            except StoreError as error:
+                self._rescue(run, None, error)
+            self._forget(run)
+
+    def _slow(self, name: str, doc: Any) -> None:
+        take = self._take.get(name)
+        if take is None:
+            self._refuse(None, name, "there is no such kind of document", doc)
+        elif not isinstance(doc, Mapping):
+            self._refuse(None, name, "it is no dictionary", doc)
+        else:
+            take(name, dict(doc))
+
+    # kinds of documents
+
+    def _start(self, name: str, doc: dict[str, Any]) -> None:
+        uid = doc.get("uid")
+        if not isinstance(uid, str) or not uid:
+            self._refuse(None, name, "it has no uid", doc)
+            return
+        body, replaced = encode_lossy(doc)
+        known = self._runs.get(uid) or self._committer.runs.get(uid) or self._known_run(uid)
+        if known is None:
+            row = self._new_run(uid, doc, body)
+            if row is None:  # another process was first
+                known = self._known_run(uid)
+            else:
+                run = RunWriter(self._store, row)
+                self._open(run)
+                self._note(run, name, decode(body), replaced)
+                self._settle(run)
+                return
+        if known is not None and known.row.start != body:
+            self._refuse(known, name, f"there is another run of the uid {uid!r}", doc)
+        elif known is not None:
+            self._open(known)
+
+    def _descriptor(self, name: str, doc: dict[str, Any]) -> None:
+        from hutch.recording.stream_buffer import StreamBuffer
+
+        run = self._run_of(doc, "run_start")
+        uid = doc.get("uid")
+        if run is None:
+            self._refuse(None, name, "its run is not known", doc)
+            return
+        if not isinstance(uid, str) or not uid:
+            self._refuse(run, name, "it has no uid", doc)
+            return
+        body, replaced = encode_lossy(doc)
+        if uid in run.descriptors:
+            if run.descriptors[uid] != body:
+                self._refuse(run, name, f"the run has another descriptor of the uid {uid!r}", doc)
+        else:
+            plain = decode(body)
+            run.add_descriptor(StreamBuffer(plain), body)
+            self._note(run, name, plain, replaced)
+        self._by_descriptor[uid] = run
+        self._settle(run)
+
+    def _event(self, name: str, doc: dict[str, Any]) -> None:
+        run = self._by_descriptor.get(doc.get("descriptor"))  # type: ignore[arg-type]
+        if run is None:
+            self._refuse(None, name, self._why_no_descriptor(doc), doc)
+        elif not isinstance(doc.get("uid"), str):
+            self._refuse(run, name, "it has no uid", doc)
+        else:
+            self._add_event(run, doc)
+
+    def _event_page(self, name: str, doc: dict[str, Any]) -> None:
+        run = self._by_descriptor.get(doc.get("descriptor"))  # type: ignore[arg-type]
+        if run is None:
+            self._refuse(None, name, self._why_no_descriptor(doc), doc)
+            return
+        pending = run.add_page(run.buffers[doc["descriptor"]], doc)
+        if pending is not None:
+            self._arrived(run, pending)
+            return
+        try:
+            events = page_events(doc)
+        except DocumentError as error:
+            self._refuse(run, name, str(error), doc)
+            return
+        for event in events:
+            self._slow("event", event)
+
+    def _bulk_events(self, name: str, doc: dict[str, Any]) -> None:
+        try:
+            events = bulk_events(doc)
+        except DocumentError as error:
+            self._refuse(None, name, str(error), doc)
+            return
+        for event in events:
+            self._slow("event", event)
+
+    def _asset(self, name: str, doc: dict[str, Any]) -> None:
+        """Take a document about external files."""
+        run = self._run_of_asset(name, doc)
+        if run is None:
+            self._refuse(None, name, "its run is not known", doc)
+            return
+        body, replaced = encode_lossy(doc)
+        uid = doc.get(_UIDS[name]) if name in _UIDS else _page_uid(doc, body)
+        if not isinstance(uid, str) or not uid:
+            self._refuse(run, name, "it has no uid", doc)
+            return
+        if name in ("resource", "stream_resource"):
+            self._by_resource[uid] = run
+        run.add_document(name, uid, body)
+        self._note(run, name, decode(body), replaced)
+        self._settle(run)
+
+    def _stop(self, name: str, doc: dict[str, Any]) -> None:
+        run = self._run_of(doc, "run_start")
+        if run is None:
+            known = self._stored_run(doc.get("run_start"))
+            if known is None or known.stop is None:
+                self._refuse(None, name, "its run is not known", doc)
+            elif known.stop != encode_lossy(doc)[0]:
+                self._refuse(RunWriter(self._store, known), name, "the run has another stop document", doc)
+            return
+        body, replaced = encode_lossy(doc)
+        plain = decode(body)
+        self._note(run, name, plain, replaced, announce=False)
+        self._forget(run)
+        try:
+            troubles = self._committer.commit_now(run, plain)
+        except StoreError as error:
+            self._rescue(run, plain, error)
+            if self._strict:
+                raise
+            return
+        self._raise_if_strict(troubles)
+
+    # where things belong
+
+    def _new_run(self, uid: str, doc: dict[str, Any], body: bytes) -> RunRow | None:
+        """Store a start document at once: the run is there before its first event."""
+        started = doc.get("time")
+        moment = float(started) if _is_number(started) else time.time()
+        number = decode(body).get("scan_id")
+        scan_id = number if type(number) is int and -(2**63) <= number < 2**63 else None
+        with self._store.transaction() as writer:
+            run = writer.add_run(uid, moment, scan_id, body)
+            if run is None:
+                return None
+            writer.add_leaves(run, moment, leaves(decode(body)))
+        return RunRow(run, uid, moment, scan_id, "", body, None)
+
+    def _known_run(self, uid: str) -> RunWriter | None:
+        """Return a run of the store to go on with; take it over if its owner has died."""
+        row = self._stored_run(uid)
+        if row is None:
+            return None
+        if row.stop is None:
+            if self._store.is_live(row.owner):
+                msg = f"Run {uid!r} is being recorded by another process; it is not recorded twice."
+                raise RunOwnedError(msg)
+            with self._store.transaction() as writer:
+                writer.own_run(row.id)
+        run = RunWriter(self._store, row)
+        run.go_on()
+        return run
+
+    def _stored_run(self, uid: Any) -> RunRow | None:
+        rows = self._store.runs_by_uid([uid]) if isinstance(uid, str) else []
+        return rows[0] if rows else None
+
+    def _open(self, run: RunWriter) -> None:
+        self._runs[run.row.uid] = run
+        self._committer.runs[run.row.uid] = run
+        for uid in run.descriptors:
+            self._by_descriptor[uid] = run
+
+    def _forget(self, run: RunWriter) -> None:
+        self._runs.pop(run.row.uid, None)
+        self._committer.runs.pop(run.row.uid, None)
+        for table in (self._by_descriptor, self._by_resource):
+            for uid in [uid for uid, owner in table.items() if owner is run]:
+                del table[uid]
+
+    def _run_of(self, doc: dict[str, Any], key: str) -> RunWriter | None:
+        uid = doc.get(key)
+        if not isinstance(uid, str):
+            return None
+        return self._runs.get(uid)
+
+    def _run_of_asset(self, name: str, doc: dict[str, Any]) -> RunWriter | None:
+        if name in ("datum", "datum_page", "bulk_datum"):
+            return self._by_resource.get(doc.get("resource"))  # type: ignore[arg-type]
+        if name == "stream_datum":
+            return self._by_resource.get(doc.get("stream_resource"))  # type: ignore[arg-type]
+        if doc.get("run_start"):
+            return self._run_of(doc, "run_start")
+        # An old resource does not name its run: it is of the one that was started last.
+        return next(reversed(self._runs.values()), None)
+
+    def _why_no_descriptor(self, doc: dict[str, Any]) -> str:
+        uid = doc.get("descriptor")
+        if isinstance(uid, str) and self._store.find_document("descriptor", uid) is not None:
+            return "it came after the stop document of its run"
+        return f"its descriptor {uid!r:.80} is not known"
+
+    # what is wrong
+
+    def _note(
+        self, run: RunWriter, kind: str, doc: dict[str, Any], replaced: list[str], *, announce: bool = True
+    ) -> None:
+        """Mark what contradicts a document's schema."""
+        if kind in SCHEMAS:
+            for place, reason in problems(kind, doc):
+                run.mark(f"{kind}: {place}", reason)
+        for place in replaced:
+            run.mark(f"{kind}: {place}", "cannot be kept exactly: its repr is kept")
+        if announce:
+            self._committer.has_news(run)
+
+    def _refuse(self, run: RunWriter | None, kind: str, reason: str, doc: Any) -> None:
+        """Put a document into quarantine, at once."""
+        body = encode_lossy(doc)[0]
+        if run is None and isinstance(doc, dict):
+            run = self._linked_run(doc)
+        logger.warning("A document of kind %r was put into quarantine: %s", kind, reason)
+        try:
+            with self._store.transaction() as writer:
+                writer.quarantine(run.row.id if run else None, kind, reason, body)
+        except StoreError as error:
+            self._keep_refused(kind, doc, error)
+        if self._strict:
+            msg = f"A document of kind {kind!r} was put into quarantine: {reason}."
+            raise DocumentError(msg)
+
+    def _linked_run(self, doc: dict[str, Any]) -> RunWriter | None:
+        """Return the run that a document without a place is nearest to, open or not."""
+        row = self._stored_run(doc.get("run_start"))
+        descriptor = doc.get("descriptor")
+        if row is None and isinstance(descriptor, str):
+            found = self._store.find_document("descriptor", descriptor)
+            row = self._store.run_by_id(found[0]) if found else None
+        return RunWriter(self._store, row) if row else None
+
+    def _keep_refused(self, kind: str, doc: Any, error: StoreError) -> None:
+        try:
+            path = spool.write_lines(f"quarantine-{time.time_ns()}", [(kind, doc)])
+        except (OSError, ValueError):
+            logger.critical("A document of kind %r is lost: %s", kind, error)
+        else:
+            logger.error("%s The document is kept in %s", error, path)
+
+    def _rescue(self, run: RunWriter, stop: dict[str, Any] | None, error: StoreError) -> None:
+        """Write what the store cannot take into a file, and say how it gets back."""
+        del stop  # it waits in the run with everything else
+        try:
+            path = spool.write_lines(run.row.uid, run.uncommitted())
+        except OSError as second:
+            logger.critical(
+                "Run %s is only in the memory of this process (%s; %s). Make room before leaving it.",
+                run.row.uid, error, second,
+            )  # fmt: skip
+            return
+        logger.error(
+            "%s What the store lacks of run %s is kept in %s. When there is room: hutch import %s --store %s",
+            error, run.row.uid, path, path, self._store.location,
+        )  # fmt: skip
+
+    # commit
+
+    def _add_event(self, run: RunWriter, doc: dict[str, Any]) -> None:
+        self._arrived(run, run.add_event(run.buffers[doc["descriptor"]], doc))
+
+    def _arrived(self, run: RunWriter, pending: int) -> None:
+        self._committer.has_news(run)
+        if pending >= _MOST_PENDING and run.failure is None:
+            # Faster than the committer: the caller helps, so that memory stays bounded.
+            self._commit(run)
+        elif self._strict:
+            self._settle(run)
+
+    def _settle(self, run: RunWriter) -> None:
+        if self._strict:
+            self._raise_if_strict(self._committer.commit_now(run))
+
+    def _commit(self, run: RunWriter) -> None:
+        try:
+            self._committer.commit_now(run)
+        except StoreError as error:
+            logger.error("Run %s is kept in memory, the store cannot take it: %s", run.row.uid, error)
+
+    def _raise_if_strict(self, troubles: list[Any]) -> None:
+        if self._strict and troubles:
+            msg = f"Recorded, but nonconforming: {'; '.join(map(str, troubles[:10]))}."
+            raise DocumentError(msg)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not isinstance(value, (str, bytes, bool)) and float(value) == float(value)  # noqa: PLR0124
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _page_uid(doc: dict[str, Any], body: bytes) -> str:
+    """Return a name for a page of datum documents, which has no uid of its own."""
+    import hashlib
+
+    return f"{doc.get('resource', '')}/{hashlib.sha256(body).hexdigest()[:32]}"

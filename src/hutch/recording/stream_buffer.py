@@ -1,0 +1,314 @@
+"""Events of one descriptor between their arrival and their commit.
+
+Arrival is the RunEngine's thread, so it costs a few microseconds: the values are taken out of the
+event into a tuple (nobody can change them any more), and everything else, columns, validation, a look
+for duplicates, happens in bulk when the batch is made.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+import pyarrow as pa
+
+from hutch.documents import decode, encode, encode_lossy
+from hutch.recording.expectations import expectations
+from hutch.store.columns import Column, Filled, Layout
+from hutch.store.packing import Packed, pack
+
+__all__ = ["PackedEvents", "Rows", "StreamBuffer", "join"]
+
+_IMMUTABLE = frozenset({float, int, bool, str, bytes, type(None)})
+_EVENT_FIELDS = frozenset({"descriptor", "uid", "time", "seq_num", "data", "timestamps", "filled"})
+_EMPTY = b"{}"
+_FIXED = 6
+"""Values of a row before its readings: seq_num, time, uid, arrival, filled, whole."""
+
+Rows = list[Sequence[Any]]
+"""Columns of values, one sequence a column, in the order of a row."""
+
+
+@dataclass
+class PackedEvents:
+    """Events as one Arrow record batch, and what was noticed on the way."""
+
+    layout: Layout
+    batch: pa.RecordBatch
+    first_arrival: int
+    breaches: list[tuple[str, str, int, int]] = field(default_factory=list)
+    """Nonconforming values: key, reason, how many, arrival number of the first."""
+
+
+class StreamBuffer:
+    """The events of one descriptor that are not packed yet.
+
+    :param descriptor: the document, in plain Python types.
+    """
+
+    def __init__(self, descriptor: dict[str, Any]) -> None:
+        self.uid: str = descriptor["uid"]
+        name = descriptor.get("name")
+        # Descriptors before event-model 1.2 had no name; their readers called the stream primary.
+        self.stream: str = name if isinstance(name, str) else "primary"
+        self.last_seq_num = -(2**63)
+        self._expected = expectations(descriptor)
+        self._width = len(self._expected)
+        self._order(self._expected)
+        self._is_ordered = False
+        self._layout: Layout | None = None
+        self._rows: list[tuple[Any, ...]] = []
+        self._pages: list[Rows] = []
+        self._oddities: list[tuple[str, str, int]] = []
+
+    @property
+    def pending(self) -> int:
+        """The number of events that are not packed; pages count as a thousand."""
+        return len(self._rows) + 1000 * len(self._pages)
+
+    def add(self, event: dict[str, Any], arrival: int) -> None:
+        """Take an event, whatever is in it; it must have a text ``uid``."""
+        try:
+            data, times = event["data"], event["timestamps"]
+            if not self._is_ordered:
+                self._order(data)
+            seq_num, time = event["seq_num"], event["time"]
+            row = (
+                seq_num,
+                time,
+                event["uid"],
+                arrival,
+                _EMPTY if event["filled"] == {} else encode(event["filled"]),
+                None,
+                *self._take(data),
+                *self._take(times),
+            )
+            plain = (
+                len(event) == len(_EVENT_FIELDS)
+                and len(data) == len(times) == self._width
+                and type(seq_num) is int
+                and type(time) is float
+            )
+        except Exception:  # noqa: BLE001 - anything may come, and is kept
+            plain = False
+        if not plain:
+            row = self._odd_row(event, arrival)
+        if not _IMMUTABLE.issuperset(map(type, row)):
+            # Arrays are copied: a device may use one buffer for all its readings.
+            row = tuple([value if type(value) in _IMMUTABLE else copy.deepcopy(value) for value in row])
+        self._rows.append(row)
+
+    def add_page(self, page: dict[str, Any], arrival: int) -> int | None:
+        """Take a regular page of events; return how many, or None if it is not regular.
+
+        Regular means: equal lengths, exactly the described keys, nothing filled, no odd field. An
+        irregular page is to be taken apart into its events.
+        """
+        try:
+            if not self._is_ordered:
+                self._order(page["data"])
+            columns = [page["seq_num"], page["time"], page["uid"]]
+            columns += self._take(page["data"])
+            columns += self._take(page["timestamps"])
+            filled = page.get("filled", None)
+            regular = _EVENT_FIELDS.issuperset(page) and (
+                len(page["data"]) == len(page["timestamps"]) == self._width
+            )
+        except (KeyError, TypeError):
+            return None
+        if not regular or filled not in ({}, None):
+            return None
+        rows = [_listed(column) for column in columns]
+        count = len(rows[0])
+        if not count or any(len(column) != count for column in rows):
+            return None
+        if any(set(map(type, column)) != {kind} for column, kind in zip(rows, (int, float, str), strict=False)):
+            return None
+        self._flush_rows()
+        marker = None if filled is None else _EMPTY
+        head: Rows = [*rows[:3], range(arrival, arrival + count), [marker] * count, [None] * count]
+        self._pages.append(head + rows[3:])
+        return count
+
+    def take(self) -> list[Rows]:
+        """Return all that is pending, in order of arrival, and forget it; see :meth:`pack`."""
+        self._flush_rows()
+        pages, self._pages = self._pages, []
+        return pages
+
+    def take_oddities(self) -> list[tuple[str, str, int]]:
+        """Return what was odd about events on arrival: key, reason, arrival number."""
+        oddities, self._oddities = self._oddities, []
+        return oddities
+
+    def pack(self, columns: Rows) -> PackedEvents:
+        """Return events as a record batch; its layout is at least as wide as the last one's."""
+        width = self._width
+        before = self._layout
+        seq_nums, times, uids, arrivals, filled, wholes = columns[:_FIXED]
+        readings = columns[_FIXED : _FIXED + width]
+        stamps = columns[_FIXED + width :]
+        known_data = dict(before.data) if before else {}
+        known_times = dict(before.timestamps) if before else {}
+        data = [pack(v, known_data.get(k, Column())) for k, v in zip(self._keys, readings, strict=True)]
+        stamped = [pack(v, known_times.get(k, Column())) for k, v in zip(self._keys, stamps, strict=True)]
+        layout = Layout(
+            data=tuple((key, packed.column) for key, packed in zip(self._keys, data, strict=True)),
+            timestamps=tuple((key, packed.column) for key, packed in zip(self._keys, stamped, strict=True)),
+            filled=_filled_kind(filled, before),
+            whole=(before is not None and before.whole) or any(whole is not None for whole in wholes),
+        )
+        self._layout = layout
+        arrays = [
+            pa.array(seq_nums, pa.int64()),
+            pa.array(times, pa.float64()),
+            pa.array(uids, pa.string()),
+            pa.array(arrivals, pa.int64()),
+        ]
+        if layout.filled is Filled.COLUMN:
+            arrays.append(pa.array(filled, pa.binary()))
+        if layout.whole:
+            arrays.append(pa.array(wholes, pa.binary()))
+        for packed in chain(data, stamped):
+            arrays.append(packed.array)
+            if packed.flags is not None:
+                arrays.append(packed.flags)
+        found = PackedEvents(layout, pa.RecordBatch.from_arrays(arrays, schema=layout.schema), arrivals[0])
+        self.last_seq_num = max(self.last_seq_num, *seq_nums)
+        found.breaches = self._breaches(readings, data, arrivals)
+        return found
+
+    def event_of(self, row: Sequence[Any]) -> dict[str, Any]:
+        """Return the event of a row, in plain Python types."""
+        seq_num, time, uid, _, filled, whole, *values = row
+        if whole is not None:
+            return decode(whole)  # type: ignore[no-any-return]
+        event = {
+            "uid": uid,
+            "time": time,
+            "data": dict(zip(self._keys, values, strict=False)),
+            "timestamps": dict(zip(self._keys, values[self._width :], strict=True)),
+            "seq_num": seq_num,
+            "descriptor": self.uid,
+        }
+        if filled is not None:
+            event["filled"] = decode(filled)
+        return decode(encode_lossy(event)[0])  # type: ignore[no-any-return]
+
+    def _breaches(
+        self, readings: Rows, packed: list[Packed], arrivals: Sequence[int]
+    ) -> list[tuple[str, str, int, int]]:
+        found = []
+        for key, values, column in zip(self._keys, readings, packed, strict=True):
+            for reason, positions in self._expected[key].breaches(values, column.needed).items():
+                found.append((key, reason, len(positions), arrivals[positions[0]]))
+        return found
+
+    def _odd_row(self, event: dict[str, Any], arrival: int) -> tuple[Any, ...]:
+        """Return the row of an event that does not fit: kept whole, with the columns it can fill."""
+        data, times = event.get("data"), event.get("timestamps")
+        data = data if isinstance(data, dict) else {}
+        times = times if isinstance(times, dict) else {}
+        seq_num, time = event.get("seq_num"), event.get("time")
+        reasons = list(self._structure(event, data, times))
+        fits = not reasons and isinstance(time, float) and _is_integer(seq_num)
+        lossy, replaced = encode_lossy(event)
+        reasons += [(place, "cannot be kept exactly: its repr is kept") for place in replaced]
+        self._oddities += [(key, reason, arrival) for key, reason in reasons]
+        filled = event.get("filled")
+        return (
+            int(seq_num) if _is_integer(seq_num) else 0,
+            _seconds(time),
+            event["uid"],
+            arrival,
+            None if fits and filled is None else _EMPTY if not fits or not filled else encode(filled),
+            None if fits else lossy,
+            *[data.get(key) for key in self._keys],
+            *[times.get(key) for key in self._keys],
+        )
+
+    def _structure(
+        self, event: dict[str, Any], data: dict[str, Any], times: dict[str, Any]
+    ) -> Iterable[tuple[str, str]]:
+        """Yield what is odd about an event: key and reason."""
+        for key in self._keys:
+            if key not in data:
+                yield key, "is missing"
+            if key not in times:
+                yield key, "has no timestamp"
+        for key in data.keys() - self._expected.keys():
+            yield key, "is not described"
+        for key in times.keys() - self._expected.keys() - data.keys():
+            yield key, "has a timestamp and is not described"
+        for key in event.keys() - _EVENT_FIELDS:
+            yield key, "is no field of an event"
+        for name in ("data", "timestamps", "filled"):
+            if not isinstance(event.get(name, {}), dict):
+                yield name, "is no dictionary"
+        if not _is_integer(event.get("seq_num")):
+            yield "seq_num", "is no integer of 64 bit"
+        if math.isnan(_seconds(event.get("time"))):
+            yield "time", "is no number"
+
+    def _order(self, keys: Iterable[str]) -> None:
+        """Keep readings in the order of the first event, if it has the described keys."""
+        if self._expected.keys() == set(keys):
+            self._keys: tuple[str, ...] = tuple(keys)
+            self._take = _taker(self._keys)
+        self._is_ordered = True
+
+    def _flush_rows(self) -> None:
+        if self._rows:
+            rows, self._rows = self._rows, []
+            self._pages.append(list(zip(*rows, strict=True)))
+
+
+def join(pages: list[Rows]) -> Rows:
+    """Return several lots of rows, column by column, as one."""
+    if len(pages) == 1:
+        return pages[0]
+    return [list(chain.from_iterable(parts)) for parts in zip(*pages, strict=True)]
+
+
+def _taker(keys: tuple[str, ...]) -> Any:
+    """Return a function that takes the values of keys out of a dictionary, as a tuple, in C."""
+    if len(keys) == 1:
+        only = keys[0]
+        return lambda mapping: (mapping[only],)
+    return itemgetter(*keys) if keys else lambda _: ()
+
+
+def _listed(column: Any) -> Sequence[Any]:
+    """Return a page's column as a list of its own, one element an event."""
+    if hasattr(column, "tolist") and hasattr(column, "ndim"):
+        return column.tolist() if column.ndim == 1 else list(column.copy())  # type: ignore[no-any-return]
+    found = list(column)
+    return copy.deepcopy(found) if found and type(found[0]) not in _IMMUTABLE else found
+
+
+def _is_integer(value: Any) -> bool:
+    kind = type(value).__name__
+    return (type(value) is int or kind.startswith(("int", "uint"))) and -(2**63) <= value < 2**63
+
+
+def _seconds(time: Any) -> float:
+    try:
+        return float(time)
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
+
+
+def _filled_kind(filled: Sequence[bytes | None], before: Layout | None) -> Filled:
+    kinds = set(filled)
+    if kinds == {_EMPTY}:
+        now = Filled.EMPTY
+    elif kinds == {None}:
+        now = Filled.ABSENT
+    else:
+        now = Filled.COLUMN
+    return now if before is None or before.filled is now else Filled.COLUMN
