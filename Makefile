@@ -10,6 +10,7 @@ BENCH_INSTALLED := $(BENCH_VENV)/.installed
 RESOLVE := $(VENV)/bin/uv
 
 # $(call set_up,FOLDER,LOCK): a virtual environment with exactly what a lock file names, and hutch from here.
+# The lock file is complete, so pip resolves nothing (--no-deps); older ones stumble over extras in it.
 define set_up
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "hutch needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
@@ -17,7 +18,7 @@ define set_up
 	@echo "Setting up $(1); this happens once and takes about a minute." >&2
 	@test -x $(1)/bin/pip || $(PYTHON) -m venv $(1) || { \
 	  rm -rf $(1); echo "Python's venv is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	@$(1)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(2)
+	@$(1)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(2)
 	@$(1)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(1)/.installed
 endef

@@ -1,0 +1,41 @@
+"""hutch as a contestant, through its public names only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.documents import Document
+
+__all__ = ["catalog", "record", "record_runs"]
+
+
+@contextmanager
+def catalog(folder: Path) -> Iterator[Any]:
+    """Open a catalog in a folder, and close it afterwards."""
+    import hutch
+
+    found = hutch.open_catalog(folder)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def record(cat: Any, documents: Sequence[Document]) -> None:
+    """Record one run until another reader would see that it has ended."""
+    record_runs(cat, [documents])
+    if cat[-1].stop is None:
+        msg = "the run was not committed when its stop had been recorded"
+        raise RuntimeError(msg)
+
+
+def record_runs(cat: Any, runs: Iterable[Sequence[Document]]) -> None:
+    """Record runs one after another with one recorder."""
+    recorder = cat.recorder()
+    for documents in runs:
+        for name, document in documents:
+            recorder(name, document)
+    recorder.close()

@@ -1,0 +1,53 @@
+"""10 million events in one run: how the recording process grows, and how long its stop takes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from benchmarks import documents, hutch_side
+from benchmarks.measuring import Figure, Plan, Row, Target
+
+__all__ = ["measure"]
+
+_EVENTS = 10_000_000
+_SAMPLE_EVERY = 100_000
+
+
+def measure(plan: Plan) -> Iterator[Row]:
+    """Measure hutch in a process of its own; once, as the run is long."""
+    fresh = multiprocessing.get_context("spawn")
+    with plan.scratch() as folder, fresh.Pool(1) as pool:
+        growth, stop_s, rate = pool.apply(_record, (folder, plan.scaled(_EVENTS)))
+    events = f"{plan.scaled(_EVENTS):,} events"
+    yield Row(f"{events}: growth", Figure.of([growth], "MB"), Target.below(100, "MB"))
+    yield Row(f"{events}: stop", Figure.of([stop_s], "s"), Target.below(0.2, "s"))
+    yield Row(f"{events}: made and recorded", Figure.of([rate], "events/s"))
+
+
+def _record(folder: Path, events: int) -> tuple[float, float, float]:
+    """Return the growth of the resident memory in MB, the seconds of the stop, and the rate."""
+    process = psutil.Process()
+    with hutch_side.catalog(folder) as cat:
+        # A first run, so that what is loaded once does not count as growth.
+        hutch_side.record(cat, documents.run(1000))
+        recorder = cat.recorder()
+        start, descriptor = documents.described_run(scan_id=2)
+        recorder("start", start)
+        recorder("descriptor", descriptor)
+        before = largest = process.memory_info().rss
+        begin = time.perf_counter()
+        for number in range(events):
+            recorder("event", documents.event(descriptor["uid"], number))
+            if number % _SAMPLE_EVERY == 0:
+                largest = max(largest, process.memory_info().rss)
+        stopping = time.perf_counter()
+        recorder("stop", documents.stop(start["uid"], events))
+        stopped = time.perf_counter()
+        largest = max(largest, process.memory_info().rss)
+        recorder.close()
+    return (largest - before) / 1e6, stopped - stopping, events / (stopped - begin)
