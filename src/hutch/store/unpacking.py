@@ -91,10 +91,10 @@ def to_numpy(array: pa.Array, column: Column) -> np.ndarray:
     if column.kind in (Kind.FLOAT, Kind.NUMBER, Kind.INT):
         if array.null_count and column.kind is Kind.INT:
             return _nullable_integers(array)
-        return array.to_numpy(zero_copy_only=False)
-    if column.kind is Kind.BOOL and not array.null_count:
-        return array.to_numpy(zero_copy_only=False)
-    return objects(values(array, column))
+    elif column.kind is not Kind.BOOL or array.null_count:
+        return objects(values(array, column))
+    found: np.ndarray = array.to_numpy(zero_copy_only=False)
+    return found
 
 
 def objects(found: Sequence[Any]) -> np.ndarray:

@@ -1,0 +1,159 @@
+"""Arrays of a stream as xarray, pandas and Arrow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from hutch.catalogs.snapshot import Snapshot
+from hutch.documents import plain
+from hutch.store.unpacking import objects
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["configuration", "dimensions", "read_arrow", "read_dataset", "read_pandas", "to_datetimes"]
+
+TIME = "time"
+
+
+def read_dataset(
+    snapshot: Snapshot, keys: Sequence[str], prefix: str = "data", *, datetimes: bool = False
+) -> xr.Dataset:
+    """Return keys of a stream as a dataset over ``time``.
+
+    A key of the name ``time`` becomes the variable ``time_reading``.
+
+    :param prefix: ``data`` for readings, ``ts`` for their timestamps in s since 1970.
+    :param datetimes: True gives ``time`` as datetime64[ns] instead of float64 seconds since 1970.
+    """
+    arrays = {key: snapshot.array(key, prefix) for key in keys}
+    shapes = {key: array.shape[1:] for key, array in arrays.items()}
+    dims = dimensions(shapes, snapshot.data_keys)
+    variables = {
+        _variable_name(key): xr.Variable((TIME, *dims[key]), array, _attributes(snapshot, key), fastpath=True)
+        for key, array in arrays.items()
+    }
+    time = snapshot.fixed("time")
+    return xr.Dataset(variables, {TIME: to_datetimes(time) if datetimes else time})
+
+
+def read_pandas(snapshot: Snapshot, keys: Sequence[str], *, datetimes: bool = False) -> pd.DataFrame:
+    """Return keys of a stream as columns, indexed by time; arrays stay whole, as objects."""
+    import pandas as pd
+
+    time = snapshot.fixed("time")
+    arrays = {key: snapshot.array(key) for key in keys}
+    index = pd.Index(to_datetimes(time) if datetimes else time, name=TIME)
+    columns = {key: array if array.ndim == 1 else objects(list(array)) for key, array in arrays.items()}
+    return pd.DataFrame(columns, index=index)
+
+
+def read_arrow(snapshot: Snapshot, keys: Sequence[str]) -> pa.Table:
+    """Return ``time`` (float64, s since 1970), ``seq_num`` and keys of a stream as an Arrow table.
+
+    None and what is missing are nulls; arrays of one shape are fixed-shape tensors; what Arrow has no
+    type for is JSON text.
+    """
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {name: pa.array(snapshot.fixed(name)) for name in (TIME, "seq_num")}
+    for key in keys:
+        columns[_variable_name(key)] = _to_arrow(snapshot.array(key))
+    return pa.table(columns)
+
+
+def configuration(descriptors: Iterable[Mapping[str, Any]], device: str, *, datetimes: bool) -> xr.Dataset:
+    """Return the configuration of a device, a row for each descriptor at the descriptor's time."""
+    from hutch.catalogs.pieces import Piece, assemble
+
+    known = [found for found in descriptors if device in found.get("configuration", {})]
+    readings = [found["configuration"][device] for found in known]
+    data_keys: dict[str, Any] = {}
+    for reading in readings:
+        data_keys.update(dict.fromkeys(reading.get("data", {}), {}))
+        data_keys.update(reading.get("data_keys", {}))
+    arrays = {
+        key: assemble([Piece.of([reading.get("data", {}).get(key) for reading in readings])], about)
+        for key, about in data_keys.items()
+    }
+    dims = dimensions({key: array.shape[1:] for key, array in arrays.items()}, data_keys)
+    variables = {
+        _variable_name(key): xr.Variable((TIME, *dims[key]), array, _units(data_keys[key]), fastpath=True)
+        for key, array in arrays.items()
+    }
+    time = np.array([found.get("time", np.nan) for found in known], dtype=np.float64)
+    return xr.Dataset(variables, {TIME: to_datetimes(time) if datetimes else time})
+
+
+def dimensions(
+    shapes: Mapping[str, tuple[int, ...]], data_keys: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[str, ...]]:
+    """Return the names of each key's dimensions after ``time``.
+
+    They are what the descriptor names them, else ``dim_0``, ``dim_1`` and so on. A name that another
+    key has already given to another size gets the key's own name in front: ``img_dim_0``.
+    """
+    sizes: dict[str, int] = {}
+    found: dict[str, tuple[str, ...]] = {}
+    for key, shape in shapes.items():
+        named = data_keys[key].get("dims") or ()
+        names: list[str] = []
+        for number, size in enumerate(shape):
+            name = str(named[number]) if len(named) == len(shape) else f"dim_{number}"
+            if name in names:
+                name = f"{name}_{number}"
+            if name == TIME or name in shapes or sizes.get(name, size) != size:
+                name = f"{key}_{name}"
+            sizes[name] = size
+            names.append(name)
+        found[key] = tuple(names)
+    return found
+
+
+def to_datetimes(seconds: np.ndarray) -> np.ndarray:
+    """Return seconds since 1970 as datetime64[ns]; NaN as NaT."""
+    whole = np.floor(seconds)
+    known = np.isfinite(seconds)
+    found = np.where(known, whole, 0).astype("int64") * 1_000_000_000
+    found += np.rint(np.where(known, seconds - whole, 0) * 1e9).astype("int64")
+    dates = found.astype("datetime64[ns]")
+    dates[~known] = np.datetime64("NaT")
+    return dates
+
+
+def _variable_name(key: str) -> str:
+    return f"{TIME}_reading" if key == TIME else key
+
+
+def _attributes(snapshot: Snapshot, key: str) -> dict[str, Any]:
+    about = snapshot.data_keys[key]
+    found = _units(about)
+    if about.get("object_name"):
+        found["object"] = about["object_name"]
+    return found
+
+
+def _units(data_key: Mapping[str, Any]) -> dict[str, Any]:
+    return {"units": data_key["units"]} if data_key.get("units") else {}
+
+
+def _to_arrow(array: np.ndarray) -> pa.Array:
+    import pyarrow as pa
+
+    if array.dtype == object:
+        found = [value.tolist() if isinstance(value, np.ndarray) else value for value in array.tolist()]
+        try:
+            return pa.array(found)
+        except (pa.ArrowException, OverflowError):
+            return pa.array([None if value is None else json.dumps(plain(value)) for value in found])
+    if array.ndim == 1:
+        return pa.array(array)
+    if array.dtype == bool or not array.size:
+        return pa.array(array.tolist())
+    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(array))

@@ -1,0 +1,176 @@
+"""A run as documents again: replayed as recorded, or followed while it is recorded."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import pyarrow as pa
+
+from hutch.documents import decode
+from hutch.errors import ConfigurationError, CorruptBatchError
+from hutch.store.columns import Layout
+from hutch.store.protocol import Batch, DocumentRow, RunRow, Segment, Store
+from hutch.store.unpacking import events
+
+__all__ = ["follow", "replay"]
+
+NamedDocument = tuple[str, dict[str, Any]]
+
+_FILLS = ("yes", "no", "delayed")
+_ROWS_AT_ONCE = 4096
+_BYTES_AT_ONCE = 2**20
+"""Events are made from so many rows, or from columns of so many bytes, at a time."""
+_LOOK_AGAIN_S = 1.0
+"""While a run is followed, so often is looked whether its process still lives, in s."""
+
+_arrival: Callable[[tuple[int, str, dict[str, Any]]], int] = itemgetter(0)
+
+
+def replay(store: Store, run: RunRow, root_map: Mapping[str, str], fill: str) -> Iterator[NamedDocument]:
+    """Return the documents of a run as recorded: start, the others in order of arrival, stop.
+
+    :param fill: ``"no"`` leaves datum ids in events; ``"yes"`` puts numpy arrays in their place,
+        ``"delayed"`` dask arrays.
+    :raises ConfigurationError: for another ``fill``.
+    """
+    if fill not in _FILLS:
+        msg = f"fill={fill!r} is none of {', '.join(map(repr, _FILLS))}: 'no' leaves datum ids in the events."
+        raise ConfigurationError(msg)
+    found = _documents(store, run)
+    return found if fill == "no" else _filled(found, store, run, root_map, fill)
+
+
+def follow(store: Store, run: RunRow, timeout_s: float | None) -> Iterator[NamedDocument]:
+    """Yield the documents of a run as they are committed, until it ends or its process has died.
+
+    :param timeout_s: ends after so long without a new document, in s; None waits without limit.
+    """
+    yield "start", decode(run.start)
+    progress = _Progress(store, run)
+    last_news = time.monotonic()
+    while True:
+        # In this order: what is committed before the end is seen before the end is told.
+        cursor = store.last_change()
+        run = store.run_by_id(run.id)
+        ended = run.stop is not None or not store.is_live(run.owner)
+        for name, document in progress.news():
+            last_news = time.monotonic()
+            yield name, document
+        if run.stop is not None:
+            yield "stop", decode(run.stop)
+        if ended:
+            return
+        patience_s = _LOOK_AGAIN_S
+        if timeout_s is not None:
+            patience_s = min(patience_s, last_news + timeout_s - time.monotonic())
+            if patience_s <= 0:
+                return
+        store.wait(cursor, patience_s)
+
+
+def _documents(store: Store, run: RunRow) -> Iterator[NamedDocument]:
+    yield "start", decode(run.start)
+    segments = {segment.id: segment for segment in store.segments(run.id)}
+    committed = store.batches(run.id)
+    sources = [_others(store.documents(run.id))]
+    for segment in segments.values():
+        batches = [batch for batch in committed if batch.segment == segment.id]
+        sources.append(_events(store, segment, batches))
+    for _, name, document in heapq.merge(*sources, key=_arrival):
+        yield name, document
+    if run.stop is not None:
+        yield "stop", decode(run.stop)
+
+
+def _filled(
+    found: Iterable[NamedDocument], store: Store, run: RunRow, root_map: Mapping[str, str], fill: str
+) -> Iterator[NamedDocument]:
+    from hutch.catalogs.external import External
+
+    external = External(store, run, root_map, coerce="numpy" if fill == "yes" else "delayed")
+    for name, document in found:
+        if name == "event":
+            external.fill_event(document)
+        yield name, document
+
+
+def _others(rows: Iterable[DocumentRow]) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield documents that are no events, with their arrival numbers."""
+    for row in rows:
+        yield row.number, row.kind, decode(row.body)
+
+
+def _events(
+    store: Store, segment: Segment, batches: Sequence[Batch], after: int = -1
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield the events of batches of a segment that arrived after another, with their arrival numbers."""
+    schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
+    layout = Layout.from_schema(schema)
+    for found in _loaded(store, segment, batches, schema):
+        for piece in _in_pieces(found):
+            for arrival, event in events(piece, layout, segment.descriptor):
+                if arrival > after:
+                    after = arrival
+                    yield arrival, "event", event
+
+
+def _loaded(
+    store: Store, segment: Segment, batches: Sequence[Batch], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """Yield record batches, in order.
+
+    If compaction has replaced batches since they were listed, the whole segment comes from its
+    beginning, so that rows come again that came before.
+    """
+    for batch in batches:
+        try:
+            found = store.load([batch], schema)
+        except CorruptBatchError:
+            committed = store.batches(segment.run, segment.id)
+            if batch in committed:
+                raise
+            yield from store.load(committed, schema)
+            return
+        yield from found
+
+
+def _in_pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    rows = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE * batch.num_rows // max(batch.nbytes, 1)))
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)
+
+
+class _Progress:
+    """How far the documents of an open run have been seen."""
+
+    def __init__(self, store: Store, run: RunRow) -> None:
+        self._store = store
+        self._run = run
+        self._last_document = -1
+        self._last_event: dict[str, int] = {}
+        self._batches: set[int] = set()
+
+    def news(self) -> Iterator[NamedDocument]:
+        """Yield what was committed since the last time, in order of arrival."""
+        segments = {segment.id: segment for segment in self._store.segments(self._run.id)}
+        committed = self._store.batches(self._run.id)
+        rows = [row for row in self._store.documents(self._run.id) if row.number > self._last_document]
+        sources = [_others(rows)]
+        for segment in segments.values():
+            fresh = [
+                batch for batch in committed if batch.segment == segment.id and batch.id not in self._batches
+            ]
+            # After compaction a new batch may begin with rows that were seen in older ones.
+            after = self._last_event.get(segment.descriptor, -1)
+            sources.append(_events(self._store, segment, fresh, after))
+            self._batches.update(batch.id for batch in fresh)
+        for arrival, name, document in heapq.merge(*sources, key=_arrival):
+            if name == "event":
+                self._last_event[document["descriptor"]] = arrival
+            else:
+                self._last_document = arrival
+            yield name, document

@@ -1,0 +1,263 @@
+"""One run: its metadata, its streams, its documents."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from html import escape
+from typing import Any
+
+from hutch.catalogs.metadata import PRIMARY, Document, stream_name
+from hutch.catalogs.stream import Stream
+from hutch.catalogs.summary import RunSummary, local_time
+from hutch.documents import decode
+from hutch.errors import StreamNotFoundError
+from hutch.store.protocol import Mark, QuarantineRow, RunRow, Store
+
+__all__ = ["Run"]
+
+
+class Run:
+    """A run of a catalog; while it is open, everything about it is read anew when asked for.
+
+    ``list(run)`` names its streams, ``run.primary`` and ``run["primary"]`` are one.
+
+    :param store: where the run is.
+    :param row: the run as the store has it.
+    :param root_map: folders of detector files that have moved, old to new.
+    :param datetimes: True gives times of streams as datetime64[ns].
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        row: RunRow,
+        *,
+        root_map: Mapping[str, str] | None = None,
+        datetimes: bool = False,
+    ) -> None:
+        self.store = store
+        self.root_map = dict(root_map or {})
+        self.datetimes = datetimes
+        self._row = row
+
+    # metadata
+
+    @property
+    def row(self) -> RunRow:
+        """The run as the store has it now."""
+        if self._row.stop is None:
+            self._row = self.store.run_by_id(self._row.id)
+        return self._row
+
+    @property
+    def uid(self) -> str:
+        """The uid of the start document."""
+        return self._row.uid
+
+    @property
+    def scan_id(self) -> int | None:
+        """The counting number of the run, which is not unique; None if it has none."""
+        found = self.start.get("scan_id")
+        return found if isinstance(found, int) else None
+
+    @cached_property
+    def start(self) -> Document:
+        """The start document: what was known when the run began."""
+        return Document(decode(self._row.start))
+
+    @property
+    def stop(self) -> Document | None:
+        """The stop document; None as long as there is none."""
+        body = self.row.stop
+        return None if body is None else Document(decode(body))
+
+    @property
+    def metadata(self) -> Document:
+        """Both, as ``run.metadata["start"]`` and ``run.metadata["stop"]``; attributes work too."""
+        return Document({"start": self.start, "stop": self.stop})
+
+    @property
+    def descriptors(self) -> list[Document]:
+        """The descriptors of all streams, in order of arrival."""
+        return [Document(decode(row.body)) for row in self.store.documents(self._row.id, ["descriptor"])]
+
+    @property
+    def status(self) -> str:
+        """``running``, ``interrupted`` (its process died), ``success``, ``abort`` or ``fail``."""
+        row = self.row
+        if row.stop is not None:
+            return str(decode(row.stop).get("exit_status", "unknown"))
+        return "running" if self.store.is_live(row.owner) else "interrupted"
+
+    @property
+    def nonconforming(self) -> list[Mark]:
+        """What contradicts its descriptor: kept as it came, and counted here."""
+        return self.store.marks(self._row.id)
+
+    @property
+    def quarantined(self) -> list[QuarantineRow]:
+        """Documents of this run that could not be placed, whole."""
+        return self.store.quarantined(self._row.id)
+
+    # streams
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stream_names())
+
+    def __len__(self) -> int:
+        return len(self._stream_names())
+
+    def __bool__(self) -> bool:
+        return True  # a run without streams is a run
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stream_names()
+
+    def __getitem__(self, name: str) -> Stream:
+        """Return a stream.
+
+        :raises StreamNotFoundError: if there is none of this name, naming those there are.
+        """
+        names = self._stream_names()
+        if name not in names:
+            streams = f"Streams: {', '.join(names)}" if names else "It has no streams"
+            msg = f"No stream {name!r} in run {self.uid!r}. {streams}"
+            raise StreamNotFoundError(msg)
+        return Stream(self, name)
+
+    def __getattr__(self, name: str) -> Stream:
+        # Programs that probe objects (copy, IPython) must not cause questions to the store.
+        if name.startswith("_"):
+            msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(msg)
+        return self[name]
+
+    def keys(self) -> list[str]:
+        """Return the names of the streams, primary first."""
+        return self._stream_names()
+
+    def values(self) -> list[Stream]:
+        """Return the streams, primary first."""
+        return [Stream(self, name) for name in self._stream_names()]
+
+    def items(self) -> list[tuple[str, Stream]]:
+        """Return pairs of name and stream, primary first."""
+        return [(name, Stream(self, name)) for name in self._stream_names()]
+
+    def __call__(self) -> Run:
+        """Return the run itself, as DataBroker's entries do."""
+        return self
+
+    def get(self) -> Run:
+        """Return the run itself, like :meth:`__call__`."""
+        return self
+
+    # documents
+
+    def documents(self, *, fill: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Replay the run: yield ``(name, document)`` as recorded, in the order of arrival.
+
+        What was recorded in event pages comes as events.
+
+        :param fill: ``"no"`` leaves datum ids in the events, ``"yes"`` puts numpy arrays in their
+            place, ``"delayed"`` dask arrays; ``filled`` then names the datum.
+        :raises ConfigurationError: for another ``fill``.
+        :raises ExternalDataError: while iterating, if a detector's file cannot be read.
+        """
+        from hutch.catalogs.replay import replay
+
+        return replay(self.store, self.row, self.root_map, fill)
+
+    def canonical(self, *, fill: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Replay the run under DataBroker's old name of :meth:`documents`."""
+        warnings.warn("Run.canonical is now Run.documents", DeprecationWarning, stacklevel=2)
+        return self.documents(fill=fill)
+
+    def restream(self, callback: Callable[[str, dict[str, Any]], object], *, fill: str = "no") -> None:
+        """Call a function, or a callback of Bluesky, with every ``(name, document)`` of the run."""
+        for name, document in self.documents(fill=fill):
+            callback(name, document)
+
+    def follow(self, *, timeout_s: float | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield ``(name, document)`` of the run as they are committed, from its start until it ends.
+
+        It ends after the stop document, or when the recording process has died.
+
+        :param timeout_s: ends after so long without a new document, in s; None waits without limit.
+        """
+        from hutch.catalogs.replay import follow
+
+        return follow(self.store, self.row, timeout_s)
+
+    # comparing and showing
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Run):
+            return NotImplemented
+        return self.uid == other.uid and self.store.location == other.store.location
+
+    def __hash__(self) -> int:
+        return hash((self.uid, self.store.location))
+
+    def summary(self) -> RunSummary:
+        """Return what a table of runs says about this one."""
+        plan = self.start.get("plan_name", "")
+        return RunSummary(
+            uid=self.uid,
+            scan_id=self.scan_id,
+            plan=plan if isinstance(plan, str) else repr(plan),
+            time=self._row.time,
+            status=self.status,
+            points=self._count_points(),
+        )
+
+    def __repr__(self) -> str:
+        plan = self.start.get("plan_name")
+        number = "" if self.scan_id is None else f" {self.scan_id}"
+        what = f" {plan}" if plan else ""
+        return f"<Run{number} {self.uid!r}{what} {local_time(self._row.time)} {self.status}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show it in IPython, with its streams."""
+        printer.text(repr(self))
+        for name, stream in self.items():
+            printer.break_()
+            printer.text(f"  {name}: {stream.counted()}")
+
+    def _repr_html_(self) -> str:
+        streams = "".join(
+            f"<tr><td>{escape(name)}</td><td>{escape(stream.counted())}</td></tr>"
+            for name, stream in self.items()
+        )
+        return f"<div><p>{escape(repr(self))}</p><table>{streams}</table></div>"
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(name for name in self._stream_names() if name.isidentifier())})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self._stream_names()
+
+    def _stream_names(self) -> list[str]:
+        found = [stream_name(descriptor) for descriptor in self.descriptors]
+        names = dict.fromkeys([*found, *(segment.stream for segment in self.store.segments(self._row.id))])
+        return sorted(names, key=lambda name: name != PRIMARY)
+
+    def _count_points(self) -> int:
+        stop = self.stop
+        counts = stop.get("num_events") if stop is not None else None
+        if not isinstance(counts, dict) or not counts:
+            counts = self._count_rows()
+        points = counts.get(PRIMARY, max(counts.values(), default=0))
+        return points if isinstance(points, int) else 0
+
+    def _count_rows(self) -> dict[str, int]:
+        """Return the committed rows of each stream."""
+        streams = {segment.id: segment.stream for segment in self.store.segments(self._row.id)}
+        counts = dict.fromkeys(streams.values(), 0)
+        for batch in self.store.batches(self._row.id):
+            # A segment that was added since is counted the next time.
+            if batch.segment in streams:
+                counts[streams[batch.segment]] += batch.rows
+        return counts

@@ -1,0 +1,78 @@
+"""Runs in one line each, and as a table in text and in HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+
+__all__ = ["HEADINGS", "RunSummary", "as_html", "as_text", "local_time"]
+
+HEADINGS = ("scan_id", "uid", "plan", "time", "status", "points")
+"""Of the columns of a table of runs."""
+
+_SHORT_UID = 8
+_RIGHT = frozenset({0, 5})
+"""Columns of numbers, which stand to the right."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a table says about a run."""
+
+    uid: str
+    scan_id: int | None
+    plan: str
+    time: float
+    """Of the start, s since 1970."""
+    status: str
+    points: int
+    """Events in the primary stream; in the longest one if there is no primary."""
+
+    def cells(self) -> tuple[str, ...]:
+        """Return it as text, one for each of the :data:`HEADINGS`; times are local."""
+        return (
+            "" if self.scan_id is None else str(self.scan_id),
+            self.uid[:_SHORT_UID],
+            self.plan,
+            local_time(self.time),
+            self.status,
+            f"{self.points:,}",
+        )
+
+
+def local_time(time: float) -> str:
+    """Return a time in s since 1970 as people read it, in the local zone, to the second."""
+    try:
+        return datetime.fromtimestamp(time).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return str(time)
+
+
+def as_text(title: str, summaries: Iterable[RunSummary]) -> str:
+    """Return a table of runs for the terminal, aligned."""
+    rows = [summary.cells() for summary in summaries]
+    if not rows:
+        return title
+    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+    return "\n".join([title, *(_line(row, widths) for row in (HEADINGS, *rows))])
+
+
+def as_html(title: str, summaries: Iterable[RunSummary]) -> str:
+    """Return a table of runs for a notebook."""
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in HEADINGS)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in summary.cells()) + "</tr>"
+        for summary in summaries
+    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
+    return f"<div><p>{escape(title)}</p>{table}</div>"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    aligned = (
+        cell.rjust(width) if number in _RIGHT else cell.ljust(width)
+        for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join(aligned).rstrip()
