@@ -169,8 +169,8 @@ def _encode(key: Any, value: Any) -> bytes:
     if not _is_key(key):
         msg = f"{key!r} can't be a key of metadata: give text that holds neither '.' nor '/'."
         raise DocumentError(msg)
-    row = encode(plain({key: value})[key])
-    if key == "scan_id" and not isinstance(decode(row), int) or row in (b"true", b"false"):
+    kept = plain({key: value})[key]
+    if key == "scan_id" and (not isinstance(kept, int) or isinstance(kept, bool)):
         msg = f"'scan_id' can't be {value!r}: runs are numbered from it, so give an integer."
         raise DocumentError(msg)
-    return row
+    return encode(kept)
