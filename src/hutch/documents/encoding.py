@@ -1,11 +1,11 @@
-"""Documents as bytes, losslessly.
+r"""Documents as bytes, losslessly.
 
 A document is kept as JSON text. JSON proper cannot hold NaN, infinities, integers beyond 64 bit or
 lone surrogates, so there are two writers of one notation:
 
 - the fast one (orjson), for everything that JSON holds exactly: the text begins with ``{`` or ``[``;
 - the wide one (the standard library's ``json``, ASCII only), for the rest: ``NaN``, ``Infinity`` and
-  big integers appear as Python writes them, lone surrogates as ``\\udXXX``. Its text begins with a
+  big integers appear as Python writes them, lone surrogates as ``\udXXX``. Its text begins with a
   space, so a reader knows which reader to take.
 
 Key order is kept by both. numpy scalars and arrays become Python numbers and nested lists, tuples

@@ -7,6 +7,7 @@ on the disk at most ``sync_s`` after that.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -17,9 +18,10 @@ from typing import Any
 
 from hutch.errors import StoreError
 from hutch.recording.run_writer import RunWriter
+from hutch.recording.spool import rescue
 from hutch.store import Store
 
-__all__ = ["COMMIT_S", "SYNC_S", "Committer"]
+__all__ = ["COMMIT_S", "SYNC_S", "Committer", "finish"]
 
 logger = logging.getLogger("hutch.recording")
 
@@ -56,15 +58,24 @@ class Committer:
         """Return the committer of a store in this process."""
         with cls._guard:
             found = cls._all.get(store)
-            # Threads do not survive a fork: a child gets its own.
-            if found is None or found._pid != os.getpid() or found._stopping:
+            if found is None or not found.is_working:
                 found = cls._all[store] = cls(store)
             return found
 
     @classmethod
-    def all_of_process(cls) -> list[Committer]:
-        """Return all committers of this process."""
-        return [committer for committer in cls._all.values() if committer._pid == os.getpid()]
+    def working(cls) -> list[Committer]:
+        """Return all that work in this process."""
+        return [committer for committer in list(cls._all.values()) if committer.is_working]
+
+    @property
+    def is_working(self) -> bool:
+        """False once it was stopped, and in a forked child, as threads do not survive a fork."""
+        return self._pid == os.getpid() and not self._stopping
+
+    @property
+    def store(self) -> Store | None:
+        """The store, as long as somebody uses it."""
+        return self._store()
 
     def has_news(self, run: RunWriter) -> None:
         """Note that something of a run waits for its commit."""
@@ -94,7 +105,7 @@ class Committer:
     def finish(self) -> list[RunWriter]:
         """Commit everything now; return the runs for which that failed."""
         with self._wake:
-            runs = {*self._dirty, *self._failing}
+            runs = {*self._dirty, *self._failing, *self.runs.values()}
             self._dirty.clear()
         failed = [run for run in runs if not self._try(run)]
         store = self._store()
@@ -141,7 +152,10 @@ class Committer:
             self._failing.add(run)
             return False
         if was_failing:
-            logger.warning("Run %s is being stored again", run.row.uid)
+            logger.warning("Run %s is stored now", run.row.uid)
+        if run.spooled is not None:
+            run.spooled.unlink(missing_ok=True)
+            run.spooled = None
         self._failing.discard(run)
         self._unsynced.set()
         return True
@@ -161,3 +175,23 @@ class Committer:
             action()
         except (OSError, ValueError):
             logger.exception("The store could not be put onto the disk")
+
+
+def finish(store: Store) -> None:
+    """Commit everything that waits for a store, put it onto the disk, and end its threads."""
+    for committer in Committer.working():
+        if committer.store is store:
+            _stop(committer)
+
+
+def _stop(committer: Committer) -> None:
+    for run in committer.stop():
+        rescue(run, run.failure)
+
+
+def _finish_all() -> None:
+    for committer in Committer.working():
+        _stop(committer)
+
+
+atexit.register(_finish_all)

@@ -66,7 +66,8 @@ def _find(
     for batch, layout, descriptor in batches:
         for position, uid in enumerate(batch.column("uid").to_pylist()):
             if uid in wanted:
-                found.update((uid, event) for _, event in events(batch.slice(position, 1), layout, descriptor))
+                ((_, event),) = events(batch.slice(position, 1), layout, descriptor)
+                found[uid] = event
     return found
 
 

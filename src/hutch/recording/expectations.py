@@ -145,4 +145,3 @@ def _is_kind(found: str | np.dtype[Any], described: str) -> bool:
 
 def _shown(shape: tuple[int | None, ...]) -> str:
     return f"[{', '.join('any' if size is None else str(size) for size in shape)}]"
-

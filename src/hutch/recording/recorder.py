@@ -25,7 +25,7 @@ __all__ = ["Recorder"]
 
 logger = logging.getLogger("hutch.recording")
 
-_MOST_PENDING = 65_536
+_MOST_PENDING = 16_384
 """Events of one stream that may wait for the committer before the caller has to commit them."""
 
 _UIDS = {
@@ -95,7 +95,7 @@ class Recorder:
                 with self._store.transaction() as writer:
                     writer.disown_run(run.row.id)
             except StoreError as error:
-                self._rescue(run, None, error)
+                spool.rescue(run, error)
             self._forget(run)
 
     def _slow(self, name: str, doc: Any) -> None:
@@ -221,7 +221,7 @@ class Recorder:
         try:
             troubles = self._committer.commit_now(run, plain)
         except StoreError as error:
-            self._rescue(run, plain, error)
+            spool.rescue(run, error)
             if self._strict:
                 raise
             return
@@ -231,7 +231,7 @@ class Recorder:
 
     def _new_run(self, uid: str, doc: dict[str, Any], body: bytes) -> RunRow | None:
         """Store a start document at once: the run is there before its first event."""
-        started = doc.get("time")
+        started: Any = doc.get("time")
         moment = float(started) if _is_number(started) else time.time()
         number = decode(body).get("scan_id")
         scan_id = number if type(number) is int and -(2**63) <= number < 2**63 else None
@@ -341,22 +341,6 @@ class Recorder:
             logger.critical("A document of kind %r is lost: %s", kind, error)
         else:
             logger.error("%s The document is kept in %s", error, path)
-
-    def _rescue(self, run: RunWriter, stop: dict[str, Any] | None, error: StoreError) -> None:
-        """Write what the store cannot take into a file, and say how it gets back."""
-        del stop  # it waits in the run with everything else
-        try:
-            path = spool.write_lines(run.row.uid, run.uncommitted())
-        except OSError as second:
-            logger.critical(
-                "Run %s is only in the memory of this process (%s; %s). Make room before leaving it.",
-                run.row.uid, error, second,
-            )  # fmt: skip
-            return
-        logger.error(
-            "%s What the store lacks of run %s is kept in %s. When there is room: hutch import %s --store %s",
-            error, run.row.uid, path, path, self._store.location,
-        )  # fmt: skip
 
     # commit
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hutch.documents import decode, encode_lossy, leaves
@@ -27,19 +28,21 @@ __all__ = ["RunWriter"]
 
 logger = logging.getLogger("hutch.recording")
 
-_LARGEST_BATCH_ROWS = 65_536
+_LARGEST_BATCH_ROWS = 16_384
 
 
 class RunWriter:
     """An open run of this process.
 
     :ivar failure: the error that keeps the run from being committed, or None.
+    :ivar spooled: the file that keeps meanwhile what can't be committed, or None.
     """
 
     def __init__(self, store: Store, row: RunRow) -> None:
         self.store = store
         self.row = row
         self.failure: StoreError | None = None
+        self.spooled: Path | None = None
         self.buffers: dict[str, StreamBuffer] = {}
         self.descriptors: dict[str, bytes] = {}
         self._seen = SeenEvents()
@@ -186,9 +189,7 @@ class RunWriter:
                 self._seen.know_all(known_uids(self.store, self.row.id, lots))
             suspects = self._seen.suspects(uids)
             if suspects:
-                rows, refused = without_duplicates(
-                    buffer, rows, suspects, self.store, self.row.id, lots
-                )
+                rows, refused = without_duplicates(buffer, rows, suspects, self.store, self.row.id, lots)
                 lot.refused += refused
         self._seen.add(rows[2])
         return rows

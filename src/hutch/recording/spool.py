@@ -6,15 +6,21 @@ folder (``$XDG_STATE_HOME/hutch/spool``, ``~/.local/state/hutch/spool``).
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hutch.documents import encode
 
-__all__ = ["spool_folder", "write_lines"]
+if TYPE_CHECKING:
+    from hutch.recording.run_writer import RunWriter
+
+__all__ = ["rescue", "spool_folder", "write_lines"]
+
+logger = logging.getLogger("hutch.recording")
 
 
 def spool_folder() -> Path:
@@ -42,3 +48,25 @@ def write_lines(uid: str, documents: Iterable[tuple[str, dict[str, Any]]]) -> Pa
         os.fsync(file.fileno())
     early.replace(path)
     return path
+
+
+def rescue(run: RunWriter, error: BaseException | None) -> None:
+    """Write what the store cannot take of a run into a file, and say how it gets back."""
+    try:
+        run.spooled = write_lines(run.row.uid, run.uncommitted())
+    except OSError as second:
+        logger.critical(
+            "Run %s is only in the memory of this process (%s; %s). Make room before you leave it.",
+            run.row.uid,
+            error,
+            second,
+        )
+        return
+    logger.error(
+        "%s What the store lacks of run %s is kept in %s. When there is room: hutch import %s --store %s",
+        error,
+        run.row.uid,
+        run.spooled,
+        run.spooled,
+        run.store.location,
+    )

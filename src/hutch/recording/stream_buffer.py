@@ -27,6 +27,7 @@ __all__ = ["PackedEvents", "Rows", "StreamBuffer", "join"]
 _IMMUTABLE = frozenset({float, int, bool, str, bytes, type(None)})
 _EVENT_FIELDS = frozenset({"descriptor", "uid", "time", "seq_num", "data", "timestamps", "filled"})
 _EMPTY = b"{}"
+_FIELDS = len(_EVENT_FIELDS)
 _FIXED = 6
 """Values of a row before its readings: seq_num, time, uid, arrival, filled, whole."""
 
@@ -62,14 +63,15 @@ class StreamBuffer:
         self._order(self._expected)
         self._is_ordered = False
         self._layout: Layout | None = None
-        self._rows: list[tuple[Any, ...]] = []
+        self._flat: list[Any] = []
+        self._row_width = _FIXED + 2 * self._width
         self._pages: list[Rows] = []
         self._oddities: list[tuple[str, str, int]] = []
 
     @property
     def pending(self) -> int:
         """The number of events that are not packed; pages count as a thousand."""
-        return len(self._rows) + 1000 * len(self._pages)
+        return len(self._flat) // self._row_width + 1000 * len(self._pages)
 
     def add(self, event: dict[str, Any], arrival: int) -> None:
         """Take an event, whatever is in it; it must have a text ``uid``."""
@@ -77,31 +79,25 @@ class StreamBuffer:
             data, times = event["data"], event["timestamps"]
             if not self._is_ordered:
                 self._order(data)
-            seq_num, time = event["seq_num"], event["time"]
-            row = (
-                seq_num,
-                time,
-                event["uid"],
-                arrival,
-                _EMPTY if event["filled"] == {} else encode(event["filled"]),
-                None,
-                *self._take(data),
-                *self._take(times),
-            )
-            plain = (
-                len(event) == len(_EVENT_FIELDS)
+            seq_num, time, filled = event["seq_num"], event["time"], event["filled"]
+            values = (*self._take(data), *self._take(times))
+            if (
+                len(event) == _FIELDS
                 and len(data) == len(times) == self._width
                 and type(seq_num) is int
                 and type(time) is float
-            )
+                and filled == {}
+            ):
+                row = (seq_num, time, event["uid"], arrival, _EMPTY, None, *values)
+            else:
+                row = self._odd_row(event, arrival)
         except Exception:  # noqa: BLE001 - anything may come, and is kept
-            plain = False
-        if not plain:
             row = self._odd_row(event, arrival)
         if not _IMMUTABLE.issuperset(map(type, row)):
             # Arrays are copied: a device may use one buffer for all its readings.
             row = tuple([value if type(value) in _IMMUTABLE else copy.deepcopy(value) for value in row])
-        self._rows.append(row)
+        # One flat list: its columns are slices, and the garbage collector has nothing to visit.
+        self._flat += row
 
     def add_page(self, page: dict[str, Any], arrival: int) -> int | None:
         """Take a regular page of events; return how many, or None if it is not regular.
@@ -127,7 +123,7 @@ class StreamBuffer:
         count = len(rows[0])
         if not count or any(len(column) != count for column in rows):
             return None
-        if any(set(map(type, column)) != {kind} for column, kind in zip(rows, (int, float, str), strict=False)):
+        if [set(map(type, column)) for column in rows[:3]] != [{int}, {float}, {str}]:
             return None
         self._flush_rows()
         marker = None if filled is None else _EMPTY
@@ -214,7 +210,8 @@ class StreamBuffer:
         data, times = event.get("data"), event.get("timestamps")
         data = data if isinstance(data, dict) else {}
         times = times if isinstance(times, dict) else {}
-        seq_num, time = event.get("seq_num"), event.get("time")
+        seq_num: Any = event.get("seq_num")
+        time: Any = event.get("time")
         reasons = list(self._structure(event, data, times))
         fits = not reasons and isinstance(time, float) and _is_integer(seq_num)
         lossy, replaced = encode_lossy(event)
@@ -263,9 +260,10 @@ class StreamBuffer:
         self._is_ordered = True
 
     def _flush_rows(self) -> None:
-        if self._rows:
-            rows, self._rows = self._rows, []
-            self._pages.append(list(zip(*rows, strict=True)))
+        if self._flat:
+            flat, self._flat = self._flat, []
+            width = self._row_width
+            self._pages.append([flat[column::width] for column in range(width)])
 
 
 def join(pages: list[Rows]) -> Rows:
@@ -286,7 +284,7 @@ def _taker(keys: tuple[str, ...]) -> Any:
 def _listed(column: Any) -> Sequence[Any]:
     """Return a page's column as a list of its own, one element an event."""
     if hasattr(column, "tolist") and hasattr(column, "ndim"):
-        return column.tolist() if column.ndim == 1 else list(column.copy())  # type: ignore[no-any-return]
+        return column.tolist() if column.ndim == 1 else list(column.copy())
     found = list(column)
     return copy.deepcopy(found) if found and type(found[0]) not in _IMMUTABLE else found
 

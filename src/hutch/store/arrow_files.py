@@ -16,7 +16,7 @@ import pyarrow as pa
 from hutch.errors import CorruptBatchError
 from hutch.store.protocol import Batch, NewBatch
 
-__all__ = ["LARGEST_BODY", "body_of", "checksum", "new_batch", "open_file", "parse_body", "write_file"]
+__all__ = ["LARGEST_BODY", "body_of", "checksum", "new_batch", "open_file", "parse_body"]
 
 LARGEST_BODY = 1_000_000
 """Bytes up to which a batch lies in its row; larger ones get a file."""
@@ -32,33 +32,39 @@ def new_batch(files: Path, run: int, first_arrival: int, batch: pa.RecordBatch) 
     if batch.nbytes <= LARGEST_BODY:
         body = batch.serialize().to_pybytes()
         return NewBatch(0, first_arrival, batch.num_rows, len(body), checksum(body), body, None)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, batch.schema) as out:
-        out.write_batch(batch)
-    buffer = sink.getvalue()
     name = f"{run // 1000}/{run}-{first_arrival}-{uuid.uuid4().hex[:8]}.arrow"
-    write_file(files / name, memoryview(buffer))
-    return NewBatch(0, first_arrival, batch.num_rows, buffer.size, checksum(buffer), None, name)
+    size, crc32 = _write_file(files / name, batch)
+    return NewBatch(0, first_arrival, batch.num_rows, size, crc32, None, name)
 
 
-def write_file(path: Path, body: bytes | memoryview) -> None:
-    """Write a file that is there whole or not at all: temporary, fsync, rename, fsync of the folder."""
+def _write_file(path: Path, batch: pa.RecordBatch) -> tuple[int, int]:
+    """Write a file that is there whole or not at all: temporary, fsync, rename, fsync of the folder.
+
+    :returns: its size in bytes and its checksum.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     early = path.with_name(f".{path.name}")
     try:
-        with early.open("wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
+        # Straight into the file: a buffer in memory would cost five times as much.
+        with pa.OSFile(str(early), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as out:
+            out.write_batch(batch)
+        _sync(early)
+        with pa.memory_map(str(early)) as written:
+            size, crc32 = written.size(), checksum(written.read_buffer())
         early.rename(path)
     except BaseException:
         early.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+    return size, crc32
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def open_file(path: Path, batch: Batch) -> list[pa.RecordBatch]:

@@ -31,6 +31,7 @@ _EXACT_INT = 2**53
 _INT64 = range(-(2**63), 2**63)
 _TENSOR_KINDS = "fiub"
 
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """The values of one key in some events, as a column."""
@@ -125,9 +126,10 @@ def _stack(values: Sequence[Any], types: set[type]) -> np.ndarray | None:
 
 def _is_of_one_type(values: Iterable[Any]) -> bool:
     """Tell whether nested lists have numbers of one Python type, so that numpy keeps them exactly."""
-    types = set(map(type, chain.from_iterable(values)))
-    if types <= _LISTS and types:
-        return _is_of_one_type(chain.from_iterable(values))
+    elements = list(chain.from_iterable(values))
+    types = frozenset(map(type, elements))
+    if types and types <= _LISTS:
+        return _is_of_one_type(elements)
     return types in (_FLOAT, _INT, _BOOL)
 
 
@@ -151,7 +153,8 @@ def _plain_value(value: Any) -> Any:
         return value
     if isinstance(value, np.ndarray):
         return np.asarray(value)
-    for kind in (bool, int, float, str, list, tuple, dict):
+    kinds: tuple[Any, ...] = (bool, int, float, str, list, tuple, dict)
+    for kind in kinds:
         if isinstance(value, kind):
-            return kind(value) if kind is not str else str.__str__(value)
+            return str.__str__(value) if kind is str else kind(value)
     return value

@@ -224,9 +224,7 @@ class Store(Protocol):
         """Return the number of runs."""
         ...
 
-    def runs(
-        self, *, start: int = 0, limit: int | None = None, newest_first: bool = False
-    ) -> list[RunRow]:
+    def runs(self, *, start: int = 0, limit: int | None = None, newest_first: bool = False) -> list[RunRow]:
         """Return runs in order, ``limit`` of them from the ``start``-th on."""
         ...
 

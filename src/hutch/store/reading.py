@@ -164,7 +164,7 @@ class DatabaseReader:
         """
         rows = self._query(self._say.changes, {"after": after, "limit": limit})
         if rows and after > 0 and rows[0][0] > after + 1:
-            msg = f"The changes after {after} are no longer kept (the oldest is {rows[0][0]}). Start over from 0."
+            msg = f"Changes after {after} are no longer kept, the oldest is {rows[0][0]}. Start over from 0."
             raise FeedPrunedError(msg)
         return [Change(number, Topic(topic), run, reference) for number, topic, run, reference in rows]
 

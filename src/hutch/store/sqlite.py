@@ -122,8 +122,7 @@ class SqliteStore(DatabaseReader):
                 connection.execute("COMMIT")
             except BaseException as error:
                 with contextlib.suppress(sqlite3.Error):
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
+                    connection.rollback()
                 if isinstance(error, (sqlite3.Error, OSError)) and not isinstance(error, StoreError):
                     _translate(error, self._folder)
                 raise
@@ -234,7 +233,7 @@ _said: list[Statements] = []
 def _statements() -> Statements:
     """Return the statements for SQLite, compiled once a process."""
     if not _said:
-        _said.append(Statements(sqlite.dialect(paramstyle="qmark")))  # type: ignore[no-untyped-call]
+        _said.append(Statements(sqlite.dialect(paramstyle="qmark")))
     return _said[0]
 
 
@@ -244,7 +243,7 @@ def _flush(descriptor: int) -> None:
     else:  # macOS: fsync leaves data in the drive's cache
         import fcntl
 
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # type: ignore[attr-defined]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -30,7 +30,7 @@ HEAD = "0001"
 metadata = sa.MetaData()
 
 _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-_Float = sa.Double().with_variant(sa.REAL, "sqlite")
+_Float: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL, "sqlite")
 
 properties = sa.Table(
     "properties",
