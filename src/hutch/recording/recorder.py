@@ -115,20 +115,18 @@ class Recorder:
             self._refuse(None, name, "it has no uid", doc)
             return
         body, replaced = encode_lossy(doc)
-        known = self._runs.get(uid) or self._committer.runs.get(uid) or self._known_run(uid)
-        if known is None:
-            row = self._new_run(uid, doc, body)
-            if row is None:  # another process was first
-                known = self._known_run(uid)
-            else:
-                run = RunWriter(self._store, row)
-                self._open(run)
-                self._note(run, name, decode(body), replaced)
-                self._settle(run)
-                return
-        if known is not None and known.row.start != body:
+        known = self._runs.get(uid) or self._committer.runs.get(uid)
+        row = None if known else self._new_run(uid, doc, body)
+        if row is not None:
+            run = RunWriter(self._store, row)
+            self._open(run)
+            self._note(run, name, decode(body), replaced)
+            self._settle(run)
+            return
+        known = known or self._known_run(uid)
+        if known.row.start != body:
             self._refuse(known, name, f"there is another run of the uid {uid!r}", doc)
-        elif known is not None:
+        else:
             self._open(known)
 
     def _descriptor(self, name: str, doc: dict[str, Any]) -> None:
@@ -242,11 +240,9 @@ class Recorder:
             writer.add_leaves(run, moment, leaves(decode(body)))
         return RunRow(run, uid, moment, scan_id, "", body, None)
 
-    def _known_run(self, uid: str) -> RunWriter | None:
+    def _known_run(self, uid: str) -> RunWriter:
         """Return a run of the store to go on with; take it over if its owner has died."""
-        row = self._stored_run(uid)
-        if row is None:
-            return None
+        (row,) = self._store.runs_by_uid([uid])
         if row.stop is None:
             if self._store.is_live(row.owner):
                 msg = f"Run {uid!r} is being recorded by another process; it is not recorded twice."

@@ -209,8 +209,7 @@ class RunWriter:
         for buffer, layout, batch in lot.batches:
             key = (buffer.uid, layout)
             if key not in segments:
-                schema = layout.schema.serialize().to_pybytes()
-                segments[key] = writer.add_segment(run, buffer.stream, buffer.uid, schema)
+                segments[key] = writer.add_segment(run, buffer.stream, buffer.uid, layout.schema_bytes)
             writer.add_batches(run, buffer.stream, [batch.in_segment(segments[key])])
         if lot.marks:
             writer.add_marks(run, lot.marks)

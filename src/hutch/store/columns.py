@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -121,26 +121,15 @@ class Layout:
     filled: Filled = Filled.EMPTY
     whole: bool = False
 
-    @cached_property
+    @property
     def schema(self) -> pa.Schema:
         """The Arrow schema, with the kinds in the fields' metadata."""
-        fields = [
-            pa.field("seq_num", pa.int64(), nullable=False),
-            pa.field("time", pa.float64(), nullable=False),
-            pa.field("uid", pa.string(), nullable=False),
-            pa.field("arrival", pa.int64(), nullable=False),
-        ]
-        if self.filled is Filled.COLUMN:
-            fields.append(pa.field("filled", pa.binary()))
-        if self.whole:
-            fields.append(pa.field("whole", pa.binary()))
-        for prefix, flag, columns in (("data", "int", self.data), ("ts", "tsint", self.timestamps)):
-            for key, column in columns:
-                about = {"kind": column.kind.value, "dtype": column.dtype}
-                fields.append(pa.field(f"{prefix}.{key}", column.arrow_type, metadata=about))
-                if column.kind is Kind.NUMBER:
-                    fields.append(pa.field(f"{flag}.{key}", pa.bool_()))
-        return pa.schema(fields, metadata={"hutch.filled": self.filled.value})
+        return _schema(self)[0]
+
+    @property
+    def schema_bytes(self) -> bytes:
+        """The Arrow schema as an IPC message, as segments keep it."""
+        return _schema(self)[1]
 
     @classmethod
     def from_schema(cls, schema: pa.Schema) -> Layout:
@@ -179,3 +168,26 @@ def _column(field: pa.Field) -> Column:
     if kind is Kind.TENSOR:
         return Column(kind, field.metadata[b"dtype"].decode(), tuple(field.type.shape))
     return Column(kind)
+
+
+@lru_cache(maxsize=1024)
+def _schema(layout: Layout) -> tuple[pa.Schema, bytes]:
+    """Return a layout's schema; runs of one kind share it, and it costs more than their events."""
+    fields = [
+        pa.field("seq_num", pa.int64(), nullable=False),
+        pa.field("time", pa.float64(), nullable=False),
+        pa.field("uid", pa.string(), nullable=False),
+        pa.field("arrival", pa.int64(), nullable=False),
+    ]
+    if layout.filled is Filled.COLUMN:
+        fields.append(pa.field("filled", pa.binary()))
+    if layout.whole:
+        fields.append(pa.field("whole", pa.binary()))
+    for prefix, flag, columns in (("data", "int", layout.data), ("ts", "tsint", layout.timestamps)):
+        for key, column in columns:
+            about = {"kind": column.kind.value, "dtype": column.dtype}
+            fields.append(pa.field(f"{prefix}.{key}", column.arrow_type, metadata=about))
+            if column.kind is Kind.NUMBER:
+                fields.append(pa.field(f"{flag}.{key}", pa.bool_()))
+    schema = pa.schema(fields, metadata={"hutch.filled": layout.filled.value})
+    return schema, schema.serialize().to_pybytes()
