@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from functools import cached_property
 from itertools import islice
@@ -156,6 +157,10 @@ class Catalog(Mapping[str, Run]):
 
     def close(self) -> None:
         """Close the store; runs that are still open in this process become interrupted."""
+        # What never recorded has nothing to commit, and need not load what records.
+        recording = sys.modules.get("hutch.recording")
+        if recording is not None:
+            recording.finish(self.store)
         self.store.close()
 
     def __enter__(self) -> Catalog:

@@ -60,7 +60,7 @@ class Run:
     def scan_id(self) -> int | None:
         """The counting number of the run, which is not unique; None if it has none."""
         found = self.start.get("scan_id")
-        return found if isinstance(found, int) else None
+        return found if type(found) is int else None
 
     @cached_property
     def start(self) -> Document:
@@ -145,6 +145,16 @@ class Run:
     def items(self) -> list[tuple[str, Stream]]:
         """Return pairs of name and stream, primary first."""
         return [(name, Stream(self, name)) for name in self._stream_names()]
+
+    def count_rows(self) -> dict[str, int]:
+        """Return the number of rows of each stream that are committed."""
+        streams = {segment.id: segment.stream for segment in self.store.segments(self._row.id)}
+        counts = dict.fromkeys(streams.values(), 0)
+        for batch in self.store.batches(self._row.id):
+            # A segment that was added since is counted the next time.
+            if batch.segment in streams:
+                counts[streams[batch.segment]] += batch.rows
+        return counts
 
     def __call__(self) -> Run:
         """Return the run itself, as DataBroker's entries do."""
@@ -248,16 +258,6 @@ class Run:
         stop = self.stop
         counts = stop.get("num_events") if stop is not None else None
         if not isinstance(counts, dict) or not counts:
-            counts = self._count_rows()
+            counts = self.count_rows()
         points = counts.get(PRIMARY, max(counts.values(), default=0))
         return points if isinstance(points, int) else 0
-
-    def _count_rows(self) -> dict[str, int]:
-        """Return the committed rows of each stream."""
-        streams = {segment.id: segment.stream for segment in self.store.segments(self._row.id)}
-        counts = dict.fromkeys(streams.values(), 0)
-        for batch in self.store.batches(self._row.id):
-            # A segment that was added since is counted the next time.
-            if batch.segment in streams:
-                counts[streams[batch.segment]] += batch.rows
-        return counts

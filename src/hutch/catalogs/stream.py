@@ -142,7 +142,7 @@ class Stream:
 
     def __len__(self) -> int:
         """Return the number of rows that are committed."""
-        return self.snapshot().rows
+        return self.run.count_rows().get(self.name, 0)
 
     def __bool__(self) -> bool:
         return True  # a stream without rows is a stream
