@@ -29,6 +29,9 @@ HEAD = "0001"
 
 metadata = sa.MetaData()
 
+# Compared by code point everywhere, so that prefixes are ranges.
+_Text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _Float: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL, "sqlite")
 
@@ -56,7 +59,7 @@ runs = sa.Table(
     "runs",
     metadata,
     sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("uid", sa.Text, nullable=False, unique=True),
+    sa.Column("uid", _Text, nullable=False, unique=True),
     sa.Column("time", _Float, nullable=False, comment="of the start document, s since 1970"),
     sa.Column("scan_id", _Id, comment="null if there is none of 64 bit"),
     sa.Column("owner", sa.Text, comment="of an open run"),
@@ -111,10 +114,10 @@ batches = sa.Table(
 index = sa.Table(
     "leaves",
     metadata,
-    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("key", _Text, primary_key=True),
     sa.Column("type", sa.SmallInteger, primary_key=True),
     sa.Column("number", _Float, primary_key=True),
-    sa.Column("text", sa.Text, primary_key=True),
+    sa.Column("text", _Text, primary_key=True),
     sa.Column("time", _Float, primary_key=True),
     sa.Column("run", _Id, primary_key=True),
     sqlite_with_rowid=False,
