@@ -79,7 +79,7 @@ def _follow(folder: Path, events: int, ready: Any, delays: Any) -> None:
         seen = 0
         deadline = time.monotonic() + _PATIENCE_S
         while seen < events and time.monotonic() < deadline:
-            rows = cat[-1].primary.read([documents.KEYS[0]])[documents.KEYS[0]].values
+            rows = cat[-1].primary.read([documents.KEYS[0]])[documents.KEYS[0]].values.tolist()
             now = time.time()
             if not seen and len(rows):
                 ready.put(True)

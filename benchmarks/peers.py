@@ -25,13 +25,13 @@ def tiled(folder: Path) -> Iterator[Any]:
     Tables go to SQLite, which TiledWriter fills a little faster than DuckDB.
     """
     warnings.filterwarnings("ignore", module="tiled|starlette")
-    logging.getLogger("tiled.server").setLevel(logging.WARNING)
     from bluesky_tiled_plugins.exporters import json_seq_exporter
     from tiled.catalog import from_uri
     from tiled.client import Context, from_context
     from tiled.media_type_registration import default_serialization_registry
     from tiled.server.app import build_app
 
+    logging.getLogger("tiled.server.app").setLevel(logging.WARNING)
     default_serialization_registry.register("BlueskyRun", "application/json-seq", json_seq_exporter)
     catalog = from_uri(
         f"sqlite:///{folder}/catalog.db",

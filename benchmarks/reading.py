@@ -27,11 +27,11 @@ def measure(plan: Plan) -> Iterator[Row]:
                 writer(name, document)
             del run, document
             other = client.values().last()
-            yield from _columns(plan, cat, other)
+            yield from _columns(plan, cat, other, events)
             yield from _documents(plan, cat, other, events)
 
 
-def _columns(plan: Plan, cat: Any, other: Any) -> Iterator[Row]:
+def _columns(plan: Plan, cat: Any, other: Any, events: int) -> Iterator[Row]:
     columns = [cat[-1].primary.read()[key].values for key in documents.KEYS]
     found = side_by_side(
         {
@@ -44,9 +44,9 @@ def _columns(plan: Plan, cat: Any, other: Any) -> Iterator[Row]:
     ours, theirs, floor = (
         Figure.of([1e3 * duration for duration in durations], "ms") for durations in found.values()
     )
-    target = Target.below(10, "ms")
-    yield Row("read(): 100,000 x 10", ours, target, "Tiled", theirs)
-    yield Row("read(): 100,000 x 10", ours, target, "numpy copies", floor)
+    what, target = f"read(): {events:,} × {len(columns)}", Target.below(10, "ms")
+    yield Row(what, ours, target, "Tiled", theirs)
+    yield Row(what, ours, target, "numpy copies", floor)
 
 
 def _documents(plan: Plan, cat: Any, other: Any, events: int) -> Iterator[Row]:
