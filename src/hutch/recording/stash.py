@@ -122,6 +122,17 @@ class Stash(MutableMapping[str, Any]):
 
         self.update(read_persistent_dict(folder))
 
+    def import_history_dict(self, file: str | os.PathLike[str]) -> None:
+        """Take over everything that a ``HistoryDict``, the forerunner of that, keeps in its SQLite file.
+
+        The file is left as it is.
+
+        :raises ImportFileError: if the file is not there or is something else.
+        """
+        from hutch.store.history_dict import read_history_dict
+
+        self.update(read_history_dict(file))
+
     def _rows(self) -> dict[str, bytes]:
         return _shown(self._store.stash())
 

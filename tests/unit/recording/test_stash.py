@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import hashlib
+import json
 import pickle
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -376,4 +380,36 @@ def test_a_folder_that_holds_no_persistent_dict_is_refused_and_nothing_taken(
     (tmp_path / "mixed" / "notes.txt").write_bytes(b"\xc1\xc1")
     with pytest.raises(ImportFileError, match=r"notes\.txt' is no file of a PersistentDict"):
         md.import_persistent_dict(tmp_path / "mixed")
+    assert md == {}
+
+
+def test_the_file_of_a_history_dict_is_taken_over(md: Stash, tmp_path: Path) -> None:
+    def digest(key: str) -> str:
+        return hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()
+
+    values = [
+        ("__list_of_currently_known_about_keys", 1, []),
+        ("scan_id", 1, 41),
+        ("scan_id", 2, 42),
+        ("forgotten", 1, "x"),
+        ("sample", 1, {"color": "red"}),
+        ("__list_of_currently_known_about_keys", 10, ["scan_id", "sample"]),
+    ]
+    file = tmp_path / "history.db"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE HISTORY_1_1 (_id CHAR(40), N INT, blob BLOB)")
+        rows = [(digest(key), number, json.dumps(value)) for key, number, value in values]
+        connection.executemany("INSERT INTO HISTORY_1_1 VALUES (?, ?, ?)", rows)
+        connection.commit()
+    md.import_history_dict(file)
+    assert md == {"scan_id": 42, "sample": {"color": "red"}}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"text that is no database"])
+def test_a_file_that_is_no_history_dict_is_refused(md: Stash, tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "history.db"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ImportFileError, match=r"history\.db' is no file of a HistoryDict"):
+        md.import_history_dict(file)
     assert md == {}
