@@ -32,7 +32,8 @@ def start_run(store: Store, md: Mapping[str, Any], *, rules: Rules | None = None
     from hutch import __version__
 
     stashed = {key: decode(value) for key, value in store.stash().items() if "/" not in key}
-    stashed.pop("scan_id", None)
+    for key in ("scan_id", "versions"):  # of this run, and of this process
+        stashed.pop(key, None)
     plain = (rules or Rules()).check({**stashed, **md})
     numbers = ScanIds(store)
     if "scan_id" not in plain:
