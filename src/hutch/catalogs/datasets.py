@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from hutch.catalogs.pieces import NUMBERS, Piece, assemble
 from hutch.catalogs.snapshot import Snapshot
 from hutch.documents import plain
+from hutch.store.columns import Kind
 from hutch.store.unpacking import objects
 
 if TYPE_CHECKING:
@@ -64,14 +66,13 @@ def read_arrow(snapshot: Snapshot, keys: Sequence[str]) -> pa.Table:
 
     columns: dict[str, Any] = {name: pa.array(snapshot.fixed(name)) for name in (TIME, "seq_num")}
     for key in keys:
-        columns[_variable_name(key)] = _to_arrow(snapshot.array(key))
+        numbers = _numbers(snapshot, key)
+        columns[_variable_name(key)] = _to_arrow(snapshot.array(key)) if numbers is None else numbers
     return pa.table(columns)
 
 
 def configuration(descriptors: Iterable[Mapping[str, Any]], device: str, *, datetimes: bool) -> xr.Dataset:
     """Return the configuration of a device, a row for each descriptor at the descriptor's time."""
-    from hutch.catalogs.pieces import Piece, assemble
-
     known = [found for found in descriptors if device in found.get("configuration", {})]
     readings = [found["configuration"][device] for found in known]
     data_keys: dict[str, Any] = {}
@@ -141,6 +142,23 @@ def _attributes(snapshot: Snapshot, key: str) -> dict[str, Any]:
 
 def _units(data_key: Mapping[str, Any]) -> dict[str, Any]:
     return {"units": data_key["units"]} if data_key.get("units") else {}
+
+
+def _numbers(snapshot: Snapshot, key: str) -> pa.ChunkedArray | None:
+    """Return a column of numbers, with nulls where numpy has NaN; None if it holds anything else."""
+    import pyarrow as pa
+
+    pieces = snapshot.pieces(key)
+    kinds = {piece.column.kind for piece in pieces}
+    if not kinds & NUMBERS or not kinds <= NUMBERS | {Kind.NULL}:
+        return None
+    wanted = pa.int64() if kinds <= {Kind.INT, Kind.NULL} else pa.float64()
+    chunks = [
+        pa.nulls(piece.rows, wanted) if piece.array is None else piece.array.cast(wanted, safe=False)
+        for piece in pieces
+    ]
+    found = pa.chunked_array(chunks, wanted)
+    return found if snapshot.order is None else found.take(pa.array(snapshot.order))
 
 
 def _to_arrow(array: np.ndarray) -> pa.Array:

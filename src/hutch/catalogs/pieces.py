@@ -15,9 +15,11 @@ from hutch.store.columns import Column, Filled, Kind, Layout
 from hutch.store.packing import pack
 from hutch.store.unpacking import find_column, objects, to_numpy, values
 
-__all__ = ["Part", "Piece", "assemble", "empty"]
+__all__ = ["NUMBERS", "Part", "Piece", "assemble", "empty"]
 
-_NUMBERS = frozenset({Kind.FLOAT, Kind.INT, Kind.NUMBER})
+NUMBERS = frozenset({Kind.FLOAT, Kind.INT, Kind.NUMBER})
+"""The kinds of columns that hold numbers."""
+
 _ABSENT = Column(Kind.NULL)
 _SCALAR_DTYPES = {"number": "float64", "integer": "int64", "boolean": "bool"}
 
@@ -143,7 +145,7 @@ def assemble(pieces: Sequence[Piece], data_key: Mapping[str, Any]) -> np.ndarray
         if data_key.get("dtype") in _SCALAR_DTYPES:
             return np.full(sum(piece.rows for piece in pieces), np.nan)
         return objects([value for piece in pieces for value in piece.values()])
-    if kinds <= _NUMBERS | {Kind.NULL}:
+    if kinds <= NUMBERS | {Kind.NULL}:
         return np.concatenate([piece.to_numpy() for piece in pieces])
     if kinds == {Kind.BOOL} and not any(piece.has_nulls for piece in pieces):
         return np.concatenate([piece.to_numpy() for piece in pieces])

@@ -102,8 +102,12 @@ class Snapshot:
         :param prefix: ``data`` for readings, ``ts`` for their timestamps in s since 1970.
         :raises ExternalDataError: if they are in files that cannot be read.
         """
-        found = assemble([self._piece(part, key, prefix) for part in self.parts], self._about(key, prefix))
-        return found if self._order is None else found[self._order]
+        found = assemble(self.pieces(key, prefix), self._about(key, prefix))
+        return found if self.order is None else found[self.order]
+
+    def pieces(self, key: str, prefix: str = "data") -> list[Piece]:
+        """Return the values of a key record batch by record batch, not yet brought into :attr:`order`."""
+        return [self._piece(part, key, prefix) for part in self.parts]
 
     def window(self, key: str, prefix: str, start: int, stop: int) -> np.ndarray:
         """Return the values of a key in the rows between two, reading only these."""
@@ -113,7 +117,7 @@ class Snapshot:
     def fixed(self, name: str) -> np.ndarray:
         """Return ``time`` (float64, s since 1970), ``seq_num`` or ``arrival`` (int64) of all rows."""
         found = assemble([part.fixed(name) for part in self.parts], _FIXED[name])
-        return found if self._order is None else found[self._order]
+        return found if self.order is None else found[self.order]
 
     def fixed_window(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return ``time`` or ``seq_num`` in the rows between two, reading only these."""
@@ -141,7 +145,7 @@ class Snapshot:
         return self._retried(lambda: self._load(self._batches))
 
     @cached_property
-    def _order(self) -> np.ndarray | None:
+    def order(self) -> np.ndarray | None:
         """The permutation that brings rows of several descriptors into order; None if they are in order."""
         if len(self._segments) < 2:
             return None
@@ -185,9 +189,9 @@ class Snapshot:
         """Return the rows between two; of a stream of one descriptor, loading only batches they are in."""
         if len(self._segments) < 2:
             return self._retried(lambda: self._load_between(start, stop))
-        if self._order is None:
+        if self.order is None:
             return _cut(self.parts, start, stop)
-        return [part for row in self._order[start:stop].tolist() for part in _cut(self.parts, row, row + 1)]
+        return [part for row in self.order[start:stop].tolist() for part in _cut(self.parts, row, row + 1)]
 
     def _load_between(self, start: int, stop: int) -> list[Part]:
         wanted, first, row = [], 0, 0
