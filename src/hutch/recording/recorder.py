@@ -92,8 +92,9 @@ class Recorder:
         for run in list(self._runs.values()):
             try:
                 self._committer.commit_now(run)
-                with self._store.transaction() as writer:
-                    writer.disown_run(run.row.id)
+                if run.stop is None:
+                    with self._store.transaction() as writer:
+                        writer.disown_run(run.row.id)
             except StoreError as error:
                 spool.rescue(run, error)
             self._forget(run)
@@ -214,8 +215,14 @@ class Recorder:
             return
         body, replaced = encode_lossy(doc)
         plain = decode(body)
-        self._note(run, name, plain, replaced, announce=False)
         self._forget(run)
+        if run.stop is not None:  # a second recorder, or a file that is imported again
+            self._committer.has_news(run)
+            if run.stop != body:
+                self._refuse(run, name, "the run has another stop document", doc)
+            return
+        run.stop = body
+        self._note(run, name, plain, replaced, announce=False)
         try:
             troubles = self._committer.commit_now(run, plain)
         except StoreError as error:

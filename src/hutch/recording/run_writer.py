@@ -34,6 +34,7 @@ _LARGEST_BATCH_ROWS = 16_384
 class RunWriter:
     """An open run of this process.
 
+    :ivar stop: the stop document once the run has ended, as bytes.
     :ivar failure: the error that keeps the run from being committed, or None.
     :ivar spooled: the file that keeps meanwhile what can't be committed, or None.
     """
@@ -41,6 +42,7 @@ class RunWriter:
     def __init__(self, store: Store, row: RunRow) -> None:
         self.store = store
         self.row = row
+        self.stop = row.stop
         self.failure: StoreError | None = None
         self.spooled: Path | None = None
         self.buffers: dict[str, StreamBuffer] = {}
