@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import bluesky.plan_stubs as bps
+import bluesky.plans as bp
 import bluesky.preprocessors as bpp
 import numpy as np
 import pytest
@@ -287,6 +288,28 @@ def test_a_pattern_given_by_a_plan_recreates_the_trajectory(
     np.testing.assert_array_equal(pattern(**start["plan_pattern_args"]), positions)
 
 
+def _built_in_plans(det: Any, x: Any, y: Any) -> dict[str, Any]:
+    return {
+        "count": count([det], num=np.int64(2), delay=[0.0]),
+        "scan": scan([det], x, np.float64(1), 5, 3),
+        "rel_scan": bp.rel_scan([det], x, -1, 1, 3),
+        "list_scan": bp.list_scan([det], x, np.linspace(0, 1, 3)),
+        "log_scan": bp.log_scan([det], x, 0, 1, 3),
+        "grid_scan": bp.grid_scan([det], x, 0, 1, 2, y, 0, 1, 2, snake_axes=[y]),
+        "list_grid_scan": bp.list_grid_scan([det], x, [1, 2], y, [1, 2], snake_axes=True),
+        "spiral": bp.spiral([det], x, y, 0, 0, 1, 1, 0.5, 4),
+        "adaptive_scan": bp.adaptive_scan([det], "det", x, 0, 2, 0.5, 1, 0.5, True),
+    }
+
+
+def test_what_built_in_plans_provide_keeps_the_rules(RE: Any, cat: Any, det: Any, motor: SynAxis) -> None:
+    plans = _built_in_plans(det, motor, SynAxis(name="y"))
+    for plan in plans.values():
+        RE(plan)
+    assert _values(cat, "plan_name") == [(name,) for name in plans]
+    assert {run.status for run in cat.values()} == {"success"}
+
+
 # Automatically
 
 
@@ -468,6 +491,22 @@ def test_run_engines_that_share_a_catalog_get_different_scan_ids(
     one(count([det]))
     assert _values(cat, "scan_id") == [(2,), (3,), (1,), (4,)]
     assert cat.md["scan_id"] == 4
+
+
+def test_sessions_that_run_at_once_get_each_scan_id_once(tmp_path: Path) -> None:
+    code = """
+for number in range(15):
+    try: RE(count([det]), owner=number if number % 3 == 1 else "nsls")
+    except ValueError: pass
+"""
+    import hutch
+
+    with hutch.open_catalog(tmp_path) as cat:
+        command = [sys.executable, "-c", _SESSION, str(tmp_path), code]
+        sessions = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
+        assert [session.wait(timeout=100) for session in sessions] == [0, 0]
+        assert sorted(_values(cat, "scan_id")) == [(number,) for number in range(1, 21)]
+        assert cat.md["scan_id"] == 20
 
 
 # Persistence between sessions

@@ -52,6 +52,14 @@ class Stash(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         return f"<metadata in {self._store.location!r}: {self.copy()!r}>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        opening = f"<metadata in {self._store.location!r}: "
+        with printer.group(len(opening), opening, ">"):
+            printer.pretty(self.copy())
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
     def __setitem__(self, key: str, value: Any) -> None:
         self.update({key: value})
 

@@ -314,6 +314,15 @@ def test_its_repr_shows_where_and_what_it_is(md: Stash) -> None:
     assert repr(md) == f"<metadata in {md.store.location!r}: {{'sample': {{'name': 'A'}}}}>"
 
 
+def test_at_a_prompt_its_keys_are_completed_and_it_is_printed_readably(md: Stash) -> None:
+    pretty = pytest.importorskip("IPython.lib.pretty").pretty
+    md.update(sample={"name": "A"}, operators=["a long name", "another long name", "a third long name"] * 2)
+    assert md._ipython_key_completions_() == ["sample", "operators"]
+    lines = pretty(md).splitlines()
+    assert lines[0].endswith("{'sample': {'name': 'A'},")
+    assert len(lines) > 2
+
+
 @given(
     values=st.dictionaries(
         st.from_regex(r"[^./]+", fullmatch=True).filter(lambda key: key != "scan_id"),
