@@ -94,10 +94,10 @@ class External:
 
     def _reason(self, datum_id: Any, error: BaseException) -> str:
         """Say why, from the innermost error that a handler or the system raised."""
-        while error.__cause__ is not None:
-            error = error.__cause__
         if isinstance(error, event_model.UnresolvableForeignKeyError):
             return str(error)
+        while error.__cause__ is not None:
+            error = error.__cause__
         try:
             resource = self._resources[self._datums[datum_id]["resource"]]
         except (KeyError, TypeError):
@@ -200,7 +200,7 @@ def _delayed_handler(handler: Callable[..., Any], state: Any) -> Callable[..., A
         from dask import array as dask_array
         from dask.delayed import delayed
 
-        read = handler(path, **resource)
+        read = _numpy_handler(handler, state)(path, **resource)
         known: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
 
         def delay(**datum: Any) -> Any:
@@ -208,15 +208,13 @@ def _delayed_handler(handler: Callable[..., Any], state: Any) -> Callable[..., A
             if key not in known:
                 promised = _promised(state.descriptor["data_keys"][key])
                 if promised is None:
-                    first = np.asarray(read(**datum))
+                    first = read(**datum)
                     known[key] = first.shape, first.dtype
                     return dask_array.from_array(first)  # type: ignore[no-untyped-call]
                 known[key] = promised
             shape, dtype = known[key]
             later = delayed(read)(**datum)
-            return dask_array.from_delayed(  # type: ignore[no-untyped-call]
-                later, shape=shape, dtype=dtype
-            )
+            return dask_array.from_delayed(later, shape, dtype)  # type: ignore[no-untyped-call]
 
         return delay
 
