@@ -17,6 +17,7 @@ from hutch.documents.schemas import SCHEMAS, problems
 from hutch.errors import DocumentError, RunOwnedError, StoreError
 from hutch.recording import spool
 from hutch.recording.committer import Committer
+from hutch.recording.lots import REPLACED
 from hutch.recording.paging import bulk_events, page_events
 from hutch.recording.run_writer import RunWriter
 from hutch.store import RunRow, Store
@@ -309,7 +310,7 @@ class Recorder:
             for place, reason in problems(kind, doc):
                 run.mark(f"{kind}: {place}", reason)
         for place in replaced:
-            run.mark(f"{kind}: {place}", "cannot be kept exactly: its repr is kept")
+            run.mark(f"{kind}: {place}", REPLACED)
         if announce:
             self._committer.has_news(run)
 

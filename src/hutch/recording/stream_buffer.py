@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from hutch.documents import decode, encode, encode_lossy
 from hutch.recording.expectations import expectations
+from hutch.recording.lots import REPLACED
 from hutch.store.columns import Column, Filled, Layout
 from hutch.store.packing import Packed, pack
 
@@ -66,12 +67,13 @@ class StreamBuffer:
         self._flat: list[Any] = []
         self._row_width = _FIXED + 2 * self._width
         self._pages: list[Rows] = []
+        self._paged = 0
         self._oddities: list[tuple[str, str, int]] = []
 
     @property
     def pending(self) -> int:
-        """The number of events that are not packed; pages count as a thousand."""
-        return len(self._flat) // self._row_width + 1000 * len(self._pages)
+        """The number of events that are not packed."""
+        return len(self._flat) // self._row_width + self._paged
 
     def add(self, event: dict[str, Any], arrival: int) -> None:
         """Take an event, whatever is in it; it must have a text ``uid``."""
@@ -91,11 +93,11 @@ class StreamBuffer:
                 row = (seq_num, time, event["uid"], arrival, _EMPTY, None, *values)
             else:
                 row = self._odd_row(event, arrival)
-        except Exception:  # noqa: BLE001 - anything may come, and is kept
+            if not _IMMUTABLE.issuperset(map(type, row)):
+                # Arrays are copied: a device may use one buffer for all its readings.
+                row = tuple([value if type(value) in _IMMUTABLE else copy.deepcopy(value) for value in row])
+        except Exception:  # anything may come, and is kept
             row = self._odd_row(event, arrival)
-        if not _IMMUTABLE.issuperset(map(type, row)):
-            # Arrays are copied: a device may use one buffer for all its readings.
-            row = tuple([value if type(value) in _IMMUTABLE else copy.deepcopy(value) for value in row])
         # One flat list: its columns are slices, and the garbage collector has nothing to visit.
         self._flat += row
 
@@ -115,11 +117,11 @@ class StreamBuffer:
             regular = _EVENT_FIELDS.issuperset(page) and (
                 len(page["data"]) == len(page["timestamps"]) == self._width
             )
-        except (KeyError, TypeError):
+            if not regular or filled not in ({}, None):
+                return None
+            rows = [_listed(column) for column in columns]
+        except Exception:  # anything may come, and is kept: event by event
             return None
-        if not regular or filled not in ({}, None):
-            return None
-        rows = [_listed(column) for column in columns]
         count = len(rows[0])
         if not count or any(len(column) != count for column in rows):
             return None
@@ -128,13 +130,13 @@ class StreamBuffer:
         self._flush_rows()
         marker = None if filled is None else _EMPTY
         head: Rows = [*rows[:3], range(arrival, arrival + count), [marker] * count, [None] * count]
-        self._pages.append(head + rows[3:])
+        self._append(head + rows[3:])
         return count
 
     def take(self) -> list[Rows]:
         """Return all that is pending, in order of arrival, and forget it; see :meth:`pack`."""
         self._flush_rows()
-        pages, self._pages = self._pages, []
+        pages, self._pages, self._paged = self._pages, [], 0
         return pages
 
     def take_oddities(self) -> list[tuple[str, str, int]]:
@@ -201,30 +203,34 @@ class StreamBuffer:
     ) -> list[tuple[str, str, int, int]]:
         found = []
         for key, values, column in zip(self._keys, readings, packed, strict=True):
-            for reason, positions in self._expected[key].breaches(values, column.needed).items():
+            breaches = self._expected[key].breaches(values, column.needed)
+            if column.replaced:
+                breaches[REPLACED] = column.replaced
+            for reason, positions in breaches.items():
                 found.append((key, reason, len(positions), arrivals[positions[0]]))
         return found
 
     def _odd_row(self, event: dict[str, Any], arrival: int) -> tuple[Any, ...]:
         """Return the row of an event that does not fit: kept whole, with the columns it can fill."""
-        data, times = event.get("data"), event.get("timestamps")
+        whole, replaced = encode_lossy(event)
+        plain = decode(whole)
+        data, times = plain.get("data"), plain.get("timestamps")
         data = data if isinstance(data, dict) else {}
         times = times if isinstance(times, dict) else {}
-        seq_num: Any = event.get("seq_num")
-        time: Any = event.get("time")
-        reasons = list(self._structure(event, data, times))
-        fits = not reasons and isinstance(time, float) and _is_integer(seq_num)
-        lossy, replaced = encode_lossy(event)
-        reasons += [(place, "cannot be kept exactly: its repr is kept") for place in replaced]
+        seq_num, time, filled = plain.get("seq_num"), plain.get("time"), plain.get("filled")
+        reasons = list(self._structure(plain, data, times))
+        reasons += [(place, REPLACED) for place in replaced]
+        fits = not reasons and type(time) is float and _is_integer(seq_num)
         self._oddities += [(key, reason, arrival) for key, reason in reasons]
-        filled = event.get("filled")
+        if fits:  # as they came: arrays remain arrays
+            data, times = event["data"], event["timestamps"]
         return (
-            int(seq_num) if _is_integer(seq_num) else 0,
+            seq_num if _is_integer(seq_num) else 0,
             _seconds(time),
-            event["uid"],
+            plain["uid"],
             arrival,
             None if fits and filled is None else _EMPTY if not fits or not filled else encode(filled),
-            None if fits else lossy,
+            None if fits else whole,
             *[data.get(key) for key in self._keys],
             *[times.get(key) for key in self._keys],
         )
@@ -263,7 +269,11 @@ class StreamBuffer:
         if self._flat:
             flat, self._flat = self._flat, []
             width = self._row_width
-            self._pages.append([flat[column::width] for column in range(width)])
+            self._append([flat[column::width] for column in range(width)])
+
+    def _append(self, rows: Rows) -> None:
+        self._pages.append(rows)
+        self._paged += len(rows[0])
 
 
 def join(pages: list[Rows]) -> Rows:
@@ -290,8 +300,7 @@ def _listed(column: Any) -> Sequence[Any]:
 
 
 def _is_integer(value: Any) -> bool:
-    kind = type(value).__name__
-    return (type(value) is int or kind.startswith(("int", "uint"))) and -(2**63) <= value < 2**63
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _seconds(time: Any) -> float:

@@ -7,7 +7,7 @@ some 10 ns a value), because Arrow itself would quietly turn 2.5 into 2 in an in
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -43,6 +43,8 @@ class Packed:
     array: pa.Array
     flags: pa.Array | None = None
     """Beside a NUMBER column: which values are integers."""
+    replaced: list[int] = field(default_factory=list)
+    """Positions of values of which only the ``repr`` could be kept."""
 
 
 def pack(values: Sequence[Any], at_least: Column) -> Packed:
@@ -67,18 +69,20 @@ def pack(values: Sequence[Any], at_least: Column) -> Packed:
         return Packed(column, needed, *_arrays(values, column))
 
 
-def _arrays(values: Sequence[Any], column: Column) -> tuple[pa.Array, pa.Array | None]:
+def _arrays(values: Sequence[Any], column: Column) -> tuple[pa.Array, pa.Array | None, list[int]]:
     kind = column.kind
     if kind is Kind.JSON:
-        return pa.array([encode_lossy(value)[0] for value in values], pa.binary()), None
+        texts = [encode_lossy(value) for value in values]
+        replaced = [position for position, text in enumerate(texts) if text[1]]
+        return pa.array([text[0] for text in texts], pa.binary()), None, replaced
     if kind is Kind.TENSOR:
-        return _tensor(np.asarray(values, dtype=column.dtype).reshape(-1, *column.shape), column), None
+        return _tensor(np.asarray(values, dtype=column.dtype).reshape(-1, *column.shape), column), None, []
     if kind is Kind.NUMBER:
         flags = [type(value) is int for value in values]
         if not all(-_EXACT_INT <= value <= _EXACT_INT for value in values if type(value) is int):
             raise OverflowError
-        return pa.array(values, pa.float64()), pa.array(flags, pa.bool_())
-    return pa.array(values, column.arrow_type), None
+        return pa.array(values, pa.float64()), pa.array(flags, pa.bool_()), []
+    return pa.array(values, column.arrow_type), None, []
 
 
 def _needed(values: Sequence[Any], types: set[type]) -> tuple[Column, pa.Array | None]:

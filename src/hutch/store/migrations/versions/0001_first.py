@@ -7,7 +7,7 @@ revision = "0001"
 down_revision = None
 
 INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-FLOAT = sa.Double().with_variant(sa.REAL(), "sqlite")
+FLOAT: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL(), "sqlite")
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
