@@ -88,7 +88,7 @@ class Catalog(Mapping[str, Run]):
 
     def __contains__(self, key: object) -> bool:
         if isinstance(key, Run):
-            return key.store is self.store and self._selection.by_uid(key.uid) is not None
+            return key.store.location == self.store.location and self._selection.by_uid(key.uid) is not None
         try:
             self._find(key)
         except (LookupError, TypeError):

@@ -118,12 +118,13 @@ def dimensions(
 
 
 def to_datetimes(seconds: np.ndarray) -> np.ndarray:
-    """Return seconds since 1970 as datetime64[ns]; NaN as NaT."""
-    whole = np.floor(seconds)
+    """Return seconds since 1970 as datetime64[ns]; NaN and infinities as NaT."""
     known = np.isfinite(seconds)
-    found = np.where(known, whole, 0).astype("int64") * 1_000_000_000
-    found += np.rint(np.where(known, seconds - whole, 0) * 1e9).astype("int64")
-    dates = found.astype("datetime64[ns]")
+    finite = np.where(known, seconds, 0.0)
+    # In two parts: 1.7e18 ns as one float would be rounded to 256 ns.
+    whole = np.floor(finite)
+    found = whole.astype("int64") * 1_000_000_000 + np.rint((finite - whole) * 1e9).astype("int64")
+    dates: np.ndarray = found.astype("datetime64[ns]")
     dates[~known] = np.datetime64("NaT")
     return dates
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hutch.catalogs.metadata import PRIMARY, Document, stream_name
 from hutch.catalogs.stream import Stream
-from hutch.catalogs.summary import RunSummary, local_time
+from hutch.catalogs.summary import RunSummary, local_time, printable
 from hutch.documents import decode
 from hutch.errors import StreamNotFoundError
 from hutch.store.protocol import Mark, QuarantineRow, RunRow, Store
@@ -226,7 +226,7 @@ class Run:
     def __repr__(self) -> str:
         plan = self.start.get("plan_name")
         number = "" if self.scan_id is None else f" {self.scan_id}"
-        what = f" {plan}" if plan else ""
+        what = f" {printable(str(plan))}" if plan else ""
         return f"<Run{number} {self.uid!r}{what} {local_time(self._row.time)} {self.status}>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:

@@ -164,7 +164,7 @@ class Snapshot:
 
     def _piece(self, part: Part, key: str, prefix: str) -> Piece:
         piece = part.piece(key, prefix)
-        if prefix != "data" or not self._is_external(part.descriptor, key):
+        if prefix != "data" or key not in self._datum_keys.get(part.descriptor, ()):
             return piece
         found, filled = piece.values(), part.is_filled(key)
         rows = [row for row, value in enumerate(found) if value is not None and not filled[row]]
@@ -173,9 +173,13 @@ class Snapshot:
             found[row] = array
         return Piece(part.rows, Column(Kind.JSON), loaded=found)
 
-    def _is_external(self, descriptor: str, key: str) -> bool:
-        found = next((found for found in self.descriptors if found.get("uid") == descriptor), {})
-        return is_datum_key(found.get("data_keys", {}).get(key, {}))
+    @cached_property
+    def _datum_keys(self) -> dict[str, set[str]]:
+        """For each descriptor, the keys whose values are datum ids."""
+        return {
+            found["uid"]: {key for key, about in found.get("data_keys", {}).items() if is_datum_key(about)}
+            for found in self.descriptors
+        }
 
     def _add_odd_keys(self, found: dict[str, dict[str, Any]], segment: Segment) -> None:
         """Add the keys that only events have which fit no columns."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Readings", "Stream"]
 
+_SHOWN = 8
+"""As many keys are named when a stream is shown."""
 _PARTS = ("data", "timestamps", "config", "time", "seq_num")
 
 
@@ -169,7 +171,9 @@ class Stream:
         """Return its rows and keys in a few words."""
         snapshot = self.snapshot()
         rows = f"{snapshot.rows:,} row{'s' if snapshot.rows != 1 else ''}"
-        return f"{rows} of {', '.join(snapshot.data_keys) or 'no keys'}"
+        keys = list(snapshot.data_keys)
+        more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+        return f"{rows} of {', '.join(keys[:_SHOWN]) or 'no keys'}{more}"
 
     def __repr__(self) -> str:
         return f"<Stream {self.place}: {self.counted()}>"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
-__all__ = ["HEADINGS", "RunSummary", "as_html", "as_text", "local_time"]
+__all__ = ["HEADINGS", "RunSummary", "as_html", "as_text", "local_time", "printable"]
 
 HEADINGS = ("scan_id", "uid", "plan", "time", "status", "points")
 """Of the columns of a table of runs."""
@@ -34,10 +34,10 @@ class RunSummary:
         """Return it as text, one for each of the :data:`HEADINGS`; times are local."""
         return (
             "" if self.scan_id is None else str(self.scan_id),
-            self.uid[:_SHORT_UID],
-            self.plan,
+            printable(self.uid[:_SHORT_UID]),
+            printable(self.plan),
             local_time(self.time),
-            self.status,
+            printable(self.status),
             f"{self.points:,}",
         )
 
@@ -48,6 +48,13 @@ def local_time(time: float) -> str:
         return datetime.fromtimestamp(time).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return str(time)
+
+
+def printable(text: str) -> str:
+    """Return text with its control characters written out: no document may steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def as_text(title: str, summaries: Iterable[RunSummary]) -> str:

@@ -70,8 +70,8 @@ def _sync(path: Path) -> None:
 def open_file(path: Path, batch: Batch) -> list[pa.RecordBatch]:
     """Return the batches of an Arrow file, mapped into memory.
 
-    :raises FileNotFoundError: if it is gone (compaction may have replaced it).
-    :raises CorruptBatchError: if it is no whole Arrow file of the recorded size.
+    :raises CorruptBatchError: if it is gone (compaction may have replaced it), or is no whole Arrow
+        file of the recorded size.
     """
     try:
         with pa.memory_map(str(path)) as source:
@@ -80,6 +80,9 @@ def open_file(path: Path, batch: Batch) -> list[pa.RecordBatch]:
                 raise CorruptBatchError(f"{msg} Check the store with: hutch verify")
             reader = pa.ipc.open_file(source)
             return [reader.get_batch(number) for number in range(reader.num_record_batches)]
+    except FileNotFoundError as error:
+        msg = f"{str(path)!r} is gone. Check the store with: hutch verify"
+        raise CorruptBatchError(msg) from error
     except pa.ArrowInvalid as error:
         msg = f"{str(path)!r} is not a whole Arrow file: {error}. Check the store with: hutch verify"
         raise CorruptBatchError(msg) from error
