@@ -43,7 +43,9 @@ def main(only: tuple[str, ...], quick: bool, json_path: Path | None, folder: Pat
     for subject in only or _SUBJECTS:
         measure: Callable[[Plan], Iterator[Row]] = import_module(f"benchmarks.{subject}").measure
         with progress.status(f"measuring {subject}"):
-            rows += measure(plan)
+            for row in measure(plan):
+                rows.append(row)
+                progress.print(str(row), highlight=False)
     Console(width=None if sys.stdout.isatty() else 120).print(_table(rows))
     if json_path is not None:
         json_path.write_text(json.dumps(_report(rows, plan), indent=2) + "\n")

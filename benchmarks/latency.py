@@ -74,14 +74,16 @@ def _stamped(descriptor: str, number: int) -> dict[str, Any]:
 
 def _follow(folder: Path, events: int, ready: Any, delays: Any) -> None:
     """Read the newest run again and again, and note when each event was first there."""
+    key = documents.KEYS[0]
     found: list[float] = []
     with hutch_side.catalog(folder) as cat:
         seen = 0
         deadline = time.monotonic() + _PATIENCE_S
         while seen < events and time.monotonic() < deadline:
-            rows = cat[-1].primary.read([documents.KEYS[0]])[documents.KEYS[0]].values.tolist()
+            run = cat[-1]
+            rows = run.primary.read([key])[key].values.tolist() if "primary" in list(run) else []
             now = time.time()
-            if not seen and len(rows):
+            if rows and not seen:
                 ready.put(True)
             elif seen:
                 found += [now - made for made in rows[seen:]]

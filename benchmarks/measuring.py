@@ -117,6 +117,10 @@ class Row:
             return self.hutch.value >= self.target.limit
         return self.hutch.value <= self.target.limit
 
+    def __str__(self) -> str:
+        beside = f"; {self.peer}: {self.other}" if self.other else ""
+        return f"{self.what}: {self.hutch}{beside}"
+
     def as_dict(self) -> dict[str, object]:
         """Return the row for JSON."""
         return {
