@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from hutch.catalogs.metadata import dictionary
 from hutch.errors import StreamNotFoundError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Configuration(Mapping[str, "DeviceConfiguration"]):
     def __iter__(self) -> Iterator[str]:
         return iter(
             dict.fromkeys(
-                device for found in self._stream.descriptors for device in found.get("configuration") or ()
+                device for found in self._stream.descriptors for device in dictionary(found, "configuration")
             )
         )
 

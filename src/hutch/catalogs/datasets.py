@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from hutch.catalogs.metadata import data_keys_of, dictionary
 from hutch.catalogs.pieces import NUMBERS, Piece, assemble
 from hutch.catalogs.snapshot import Snapshot
 from hutch.documents import plain
@@ -73,14 +74,13 @@ def read_arrow(snapshot: Snapshot, keys: Sequence[str]) -> pa.Table:
 
 def configuration(descriptors: Iterable[Mapping[str, Any]], device: str, *, datetimes: bool) -> xr.Dataset:
     """Return the configuration of a device, a row for each descriptor at the descriptor's time."""
-    known = [found for found in descriptors if device in found.get("configuration", {})]
-    readings = [found["configuration"][device] for found in known]
-    data_keys: dict[str, Any] = {}
-    for reading in readings:
-        data_keys.update(dict.fromkeys(reading.get("data", {}), {}))
-        data_keys.update(reading.get("data_keys", {}))
+    known = [found for found in descriptors if device in dictionary(found, "configuration")]
+    readings = [dictionary(found, "configuration", device, "data") for found in known]
+    data_keys: dict[str, Any] = {key: {} for reading in readings for key in reading}
+    for found in known:
+        data_keys.update(data_keys_of(dictionary(found, "configuration", device)))
     arrays = {
-        key: assemble([Piece.of([reading.get("data", {}).get(key) for reading in readings])], about)
+        key: assemble([Piece.of([reading.get(key) for reading in readings])], about)
         for key, about in data_keys.items()
     }
     dims = dimensions({key: array.shape[1:] for key, array in arrays.items()}, data_keys)
@@ -88,7 +88,7 @@ def configuration(descriptors: Iterable[Mapping[str, Any]], device: str, *, date
         _variable_name(key): xr.Variable((TIME, *dims[key]), array, _units(data_keys[key]), fastpath=True)
         for key, array in arrays.items()
     }
-    time = np.array([found.get("time", np.nan) for found in known], dtype=np.float64)
+    time = np.array([_seconds(found.get("time")) for found in known], dtype=np.float64)
     return xr.Dataset(variables, {TIME: to_datetimes(time) if datetimes else time})
 
 
@@ -103,10 +103,11 @@ def dimensions(
     sizes: dict[str, int] = {}
     found: dict[str, tuple[str, ...]] = {}
     for key, shape in shapes.items():
-        named = data_keys[key].get("dims") or ()
+        promised = data_keys[key].get("dims")
+        named = promised if isinstance(promised, list) and len(promised) == len(shape) else None
         names: list[str] = []
         for number, size in enumerate(shape):
-            name = str(named[number]) if len(named) == len(shape) else f"dim_{number}"
+            name = f"dim_{number}" if named is None else str(named[number])
             if name in names:
                 name = f"{name}_{number}"
             if name == TIME or name in shapes or sizes.get(name, size) != size:
@@ -127,6 +128,10 @@ def to_datetimes(seconds: np.ndarray) -> np.ndarray:
     dates: np.ndarray = found.astype("datetime64[ns]")
     dates[~known] = np.datetime64("NaT")
     return dates
+
+
+def _seconds(time: Any) -> float:
+    return float(time) if isinstance(time, (int, float)) else float("nan")
 
 
 def _variable_name(key: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import event_model
 import numpy as np
 
-from hutch.catalogs.metadata import is_datum_key
+from hutch.catalogs.metadata import data_keys_of, is_datum_key
 from hutch.documents import decode
 from hutch.errors import ExternalDataError, MissingExtraError
 from hutch.plugins import find_handler
@@ -119,8 +119,7 @@ class _Filler(event_model.Filler):
 
     def data_keys(self, descriptor: str) -> dict[str, Any]:
         """Return the data keys of a descriptor; none if it is unknown."""
-        found: dict[str, Any] = self._descriptor_cache.get(descriptor, {}).get("data_keys", {})
-        return found
+        return data_keys_of(self._descriptor_cache.get(descriptor, {}))
 
 
 class _Documents(dict[str, dict[str, Any]]):
@@ -224,7 +223,7 @@ def _delayed_handler(handler: Callable[..., Any], state: Any) -> Callable[..., A
 def _promised(data_key: Mapping[str, Any]) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
     """Return shape and dtype as a descriptor tells them; None if it does not tell both."""
     shape, dtype = data_key.get("shape"), data_key.get("dtype_numpy")
-    if not isinstance(dtype, str) or not shape:
+    if not isinstance(dtype, str) or not isinstance(shape, list) or not shape:
         return None
     if not all(isinstance(size, int) and size > 0 for size in shape):
         return None

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["PRIMARY", "Document", "is_datum_key", "is_stream_key", "stream_name"]
+__all__ = [
+    "PRIMARY",
+    "Document",
+    "data_keys_of",
+    "dictionary",
+    "is_datum_key",
+    "is_stream_key",
+    "stream_name",
+]
 
 PRIMARY = "primary"
 """The stream of the main data of interest."""
@@ -40,6 +48,22 @@ def stream_name(descriptor: Mapping[str, Any]) -> str:
     """Return the stream a descriptor belongs to; those before event-model 1.2 name none."""
     name = descriptor.get("name")
     return name if isinstance(name, str) else PRIMARY
+
+
+def dictionary(holder: Any, *path: str) -> dict[str, Any]:
+    """Return a dictionary within a document; an empty one if something else, or nothing, is there.
+
+    Documents that break their schema are kept and marked, so readers meet them.
+    """
+    for key in path:
+        holder = holder.get(key) if isinstance(holder, dict) else None
+    return holder if isinstance(holder, dict) else {}
+
+
+def data_keys_of(descriptor: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what a descriptor says of each key."""
+    found = dictionary(descriptor, "data_keys")
+    return {key: dictionary(found, key) for key in found}
 
 
 def is_datum_key(data_key: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hutch.catalogs.metadata import dictionary
 from hutch.documents import decode
 from hutch.store.columns import Column, Filled, Kind, Layout
 from hutch.store.packing import pack
@@ -109,8 +111,7 @@ class Part:
         found = piece.values()
         field = "data" if prefix == "data" else "timestamps"
         for row, event in self.wholes.items():
-            readings = event.get(field)
-            found[row] = readings.get(key) if isinstance(readings, dict) else None
+            found[row] = dictionary(event, field).get(key)
         return Piece.of(found)
 
     def fixed(self, name: str) -> Piece:
@@ -125,7 +126,7 @@ class Part:
             texts = self.batch.column("filled").to_pylist()
             found = [text is not None and bool(decode(text).get(key)) for text in texts]
         for row, event in self.wholes.items():
-            found[row] = bool((event.get("filled") or {}).get(key))
+            found[row] = bool(dictionary(event, "filled").get(key))
         return found
 
 
@@ -142,7 +143,7 @@ def assemble(pieces: Sequence[Piece], data_key: Mapping[str, Any]) -> np.ndarray
         return empty(data_key)
     kinds = {piece.column.kind for piece in pieces}
     if kinds == {Kind.NULL}:
-        if data_key.get("dtype") in _SCALAR_DTYPES:
+        if str(data_key.get("dtype")) in _SCALAR_DTYPES:
             return np.full(sum(piece.rows for piece in pieces), np.nan)
         return objects([value for piece in pieces for value in piece.values()])
     if kinds <= NUMBERS | {Kind.NULL}:
@@ -158,16 +159,16 @@ def assemble(pieces: Sequence[Piece], data_key: Mapping[str, Any]) -> np.ndarray
 
 def empty(data_key: Mapping[str, Any]) -> np.ndarray:
     """Return an array without rows, of the dtype and shape that a descriptor promises."""
-    shape = [size if isinstance(size, int) and size > 0 else 0 for size in data_key.get("shape") or ()]
-    kind = data_key.get("dtype")
+    kind, shape = data_key.get("dtype"), data_key.get("shape")
+    sizes: list[int] = []
+    if kind == "array" and isinstance(shape, list):
+        sizes = [size if isinstance(size, int) and size > 0 else 0 for size in shape]
     dtype = np.dtype(_SCALAR_DTYPES.get(str(kind), "float64" if kind == "array" else "object"))
     promised = data_key.get("dtype_numpy")
     if isinstance(promised, str):
-        try:
+        with contextlib.suppress(TypeError):
             dtype = np.dtype(promised)
-        except TypeError:
-            pass
-    return np.empty((0, *(shape if kind == "array" else ())), dtype)
+    return np.empty((0, *sizes), dtype)
 
 
 def _concatenate_tensors(pieces: Sequence[Piece]) -> np.ndarray | None:

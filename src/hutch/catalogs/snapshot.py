@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from hutch.catalogs.metadata import is_datum_key, is_stream_key, stream_name
+from hutch.catalogs.metadata import data_keys_of, dictionary, is_datum_key, is_stream_key, stream_name
 from hutch.catalogs.pieces import Part, Piece, assemble, empty
 from hutch.documents import decode
 from hutch.errors import CorruptBatchError, ExternalDataError, StreamNotFoundError
@@ -54,9 +54,9 @@ class Snapshot:
         """What the descriptors say of each key, the newest if several do; ``{}`` if none does."""
         found: dict[str, dict[str, Any]] = {}
         for descriptor in self.descriptors:
-            found.update(descriptor.get("data_keys", {}))
-            for name, keys in (descriptor.get("object_keys") or {}).items():
-                for key in keys:
+            found.update(data_keys_of(descriptor))
+            for name, keys in dictionary(descriptor, "object_keys").items():
+                for key in keys if isinstance(keys, list) else ():
                     if key in found:
                         found[key] = {"object_name": name, **found[key]}
         for segment in self._segments.values():
@@ -177,7 +177,7 @@ class Snapshot:
     def _datum_keys(self) -> dict[str, set[str]]:
         """For each descriptor, the keys whose values are datum ids."""
         return {
-            found["uid"]: {key for key, about in found.get("data_keys", {}).items() if is_datum_key(about)}
+            found["uid"]: {key for key, about in data_keys_of(found).items() if is_datum_key(about)}
             for found in self.descriptors
         }
 
@@ -186,7 +186,7 @@ class Snapshot:
         for part in self.parts:
             if part.descriptor == segment.descriptor:
                 for event in part.wholes.values():
-                    for key in event.get("data") or ():
+                    for key in dictionary(event, "data"):
                         found.setdefault(key, {})
 
     def _rows_between(self, start: int, stop: int) -> list[Part]:

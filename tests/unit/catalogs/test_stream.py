@@ -427,3 +427,34 @@ def test_its_texts_say_what_it_is(stream):
     assert "3 rows" in stream._repr_html_()
     assert set(stream.data) < set(stream._ipython_key_completions_())
     assert stream.data._ipython_key_completions_() == list(stream.data)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"data_keys": None},
+        {"data_keys": ["x"]},
+        {"data_keys": {"x": None}},
+        {"data_keys": {"x": {"dtype": ["number"], "shape": 3, "dims": "time"}}},
+        {"object_keys": ["x"]},
+        {"object_keys": {"motor": None}},
+        {"configuration": {"motor": None}},
+        {"configuration": [1]},
+        {"configuration": {"motor": {"data": {"speed": 1}, "data_keys": {"speed": None}}}, "time": "late"},
+        {"name": 5},
+    ],
+)
+def test_descriptors_that_break_their_schema_are_read_all_the_same(catalog, record, compose, odd):
+    documents = compose(streams={"primary": [{"x": [1.0, 2.0]}]})
+    documents[1] = ("descriptor", {**documents[1][1], **odd})
+    record(documents)
+    run = catalog[-1]
+    assert run.primary.read()["x"].values.tolist() == [[1.0, 2.0]]
+    assert run.primary.metadata.dims == {"time": 1, "dim_0": 2}
+    assert [list(device.read().data_vars) for device in run.primary.config.values()] in (
+        [],
+        [[]],
+        [["speed"]],
+    )
+    assert "x" in repr(run.primary)
+    assert list(run.documents(fill="yes")) == documents
