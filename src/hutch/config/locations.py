@@ -1,0 +1,38 @@
+"""Where things are when nobody says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hutch.errors import ConfigurationError
+
+__all__ = ["DEFAULT_STORE", "STORE_VARIABLE", "state_folder", "store_location"]
+
+STORE_VARIABLE = "HUTCH_STORE"
+"""The environment variable that names the store."""
+
+DEFAULT_STORE = "hutch-store"
+"""The store's folder below the working folder, if nothing else is said."""
+
+
+def store_location(given: str | None = None) -> Path:
+    """Return the folder of the store: what is given, else ``$HUTCH_STORE``, else ``./hutch-store``.
+
+    :raises ConfigurationError: if it is an address and no folder.
+    """
+    found = given or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
+    if "://" in found:
+        source = "" if given else f" of ${STORE_VARIABLE}"
+        msg = f"This version of hutch opens folders only, and {found!r}{source} is an address."
+        raise ConfigurationError(msg)
+    return Path(found).expanduser()
+
+
+def state_folder() -> Path:
+    """Return the user's folder for what hutch keeps between calls; it may not exist yet.
+
+    ``$XDG_STATE_HOME/hutch``, else ``~/.local/state/hutch``.
+    """
+    state = os.environ.get("XDG_STATE_HOME")
+    return Path(state) / "hutch" if state else Path.home() / ".local" / "state" / "hutch"
