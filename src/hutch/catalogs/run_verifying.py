@@ -108,7 +108,9 @@ class RunCheck:
         body = self._store.read_bytes(batch)
         self.batches += 1
         self.size_bytes += len(body)
-        place = f"batch {batch.id} of stream {segment.stream!r}" + (f" in {batch.file!r}" if batch.file else "")
+        place = f"batch {batch.id} of stream {segment.stream!r}" + (
+            f" in {batch.file!r}" if batch.file else ""
+        )
         if zlib.crc32(body) != batch.crc32:
             self._error(f"{place} does not match its checksum: {batch.rows:,} events are damaged")
             return

@@ -105,7 +105,9 @@ def verify(store: Store, progress: Progress | None = None) -> Verification:
     loose = sum(1 for row in store.quarantined() if row.run is None)
     if loose:
         text = f"{loose:,} documents of no known run are in quarantine"
-        found.findings.append(Finding(False, text if loose > 1 else "A document of no known run is in quarantine"))
+        found.findings.append(
+            Finding(False, text if loose > 1 else "A document of no known run is in quarantine")
+        )
     return found
 
 

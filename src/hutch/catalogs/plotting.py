@@ -1,0 +1,228 @@
+"""Pictures of runs: lines for scans along one axis, images for grids, all as the hints say.
+
+The start document's hints name the axes and the stream, the descriptors' hints name what is worth
+seeing. Without hints every number is drawn against time. Colours can be told apart by everybody: the
+palette of Okabe and Ito (https://jfly.uni-koeln.de/color/), and viridis.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from hutch.catalogs.gridding import Grid, find_grid
+from hutch.catalogs.hints import hinted_fields, scanned_axes
+from hutch.catalogs.metadata import PRIMARY
+from hutch.catalogs.summary import local_time
+from hutch.errors import ConfigurationError, StreamNotFoundError
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+    from hutch.catalogs.run import Run
+    from hutch.catalogs.stream import Stream
+
+__all__ = ["draw", "save"]
+
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_MOST_PANELS = 6
+_STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "axes.edgecolor": "#666666",
+    "svg.fonttype": "none",
+}
+_ENDINGS = (".pdf", ".png", ".svg")
+
+# It tells of a font cache that it builds once.
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+
+
+@dataclass
+class _Plan:
+    """What is drawn: one panel for each of ``y``, against ``axes``; against time if there are none."""
+
+    axes: list[str] = field(default_factory=list)
+    y: list[str] = field(default_factory=list)
+    left_out: int = 0
+    """How many keys there is no panel for."""
+
+
+def draw(run: Run, *, stream: str | None = None, x: str | None = None, y: Iterable[str] = ()) -> Figure:
+    """Return a picture of a run.
+
+    :param stream: else the one that the hints name, else ``primary``, else the first.
+    :param x: the key to draw against, or ``time``; else the axes that the hints name.
+    :param y: the keys to draw, a panel each; else those that the hints name, else every number.
+    :raises StreamNotFoundError: if there is no such stream or key, or no number to draw.
+    """
+    dimensions, hinted_stream = scanned_axes(run.start)
+    name = stream or next((name for name in (hinted_stream, PRIMARY) if name in run), None)
+    chosen = run[name if name is not None else next(iter(run), PRIMARY)]
+    data = chosen.read(datetimes=False)
+    plan = _plan(chosen, data, dimensions if chosen.name == hinted_stream else [], x, list(y))
+    with rc_context(_STYLE):
+        if len(plan.axes) > 1:
+            slow, fast = plan.axes[-2:]
+            grid = find_grid(data[fast].values, data[slow].values, *_promised(run.start, len(plan.axes)))
+            figure = _draw_maps(data, plan, slow, fast, grid)
+        else:
+            figure = _draw_lines(data, plan, run.start.get("time"))
+        _add_title(figure, run, chosen.name, plan)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a picture; the ending of the name tells the format, PNG if it has none.
+
+    :returns: the path of the file.
+    :raises ConfigurationError: if the ending is no format of pictures.
+    """
+    path = path if path.suffix else path.with_suffix(".png")
+    if path.suffix.lower() not in _ENDINGS:
+        msg = f"{path.name!r} ends in no format of pictures: {', '.join(_ENDINGS)}"
+        raise ConfigurationError(msg)
+    with rc_context(_STYLE), warnings.catch_warnings():
+        # Names in scripts that the font lacks are drawn as boxes; nobody can do anything about it here.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(path, dpi=144)
+    return path
+
+
+# what to draw
+
+
+def _plan(stream: Stream, data: xr.Dataset, dimensions: Sequence[str], x: str | None, y: list[str]) -> _Plan:
+    numbers = [str(key) for key in data.data_vars if _is_numbers(data[key])]
+    for key in [*y, *([x] if x not in (None, "time") else [])]:
+        if key not in numbers:
+            what = "has no numbers, one a row" if key in data else "is not there"
+            msg = f"Key {key!r} of stream {stream.name!r} {what}. To draw: {', '.join(numbers) or 'nothing'}"
+            raise StreamNotFoundError(msg)
+    axes = [key for key in dimensions if key in numbers] if x is None else [x] if x != "time" else []
+    keys = y or [key for key in hinted_fields(stream.descriptors) if key in numbers and key not in axes]
+    keys = keys or [key for key in numbers if key not in axes] or [key for key in numbers if not x]
+    if not keys:
+        msg = f"Stream {stream.name!r} of run {stream.run.uid!r} has no numbers to draw."
+        raise StreamNotFoundError(msg)
+    return _Plan(axes, keys[:_MOST_PANELS], max(0, len(keys) - _MOST_PANELS))
+
+
+def _is_numbers(column: xr.DataArray) -> bool:
+    return column.dtype.kind in "fiub" and column.ndim == 1
+
+
+def _promised(start: Mapping[str, Any], axes: int) -> tuple[Any, Any]:
+    """Return shape and extents of a grid as the start document has them, of its two fast axes."""
+    shape, extents = start.get("shape"), start.get("extents")
+    if not isinstance(shape, list) or not isinstance(extents, list) or not len(shape) == len(extents) == axes:
+        return None, None
+    return shape[-2:], extents[-2:]
+
+
+# drawing
+
+
+def _draw_lines(data: xr.Dataset, plan: _Plan, started: Any) -> Figure:
+    rows = len(plan.y)
+    figure = Figure(figsize=(7.2, 1.6 + 2.6 * rows if rows < 3 else 1.4 + 1.9 * rows), layout="constrained")
+    panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    if plan.axes:
+        x, label = data[plan.axes[0]].values, _label(data, plan.axes[0])
+    else:
+        zero = started if isinstance(started, (int, float)) else data["time"].values.min(initial=0.0)
+        x, label = data["time"].values - zero, "time since the start [s]"
+    for number, (panel, key) in enumerate(zip(panels, plan.y, strict=True)):
+        colour = _PALETTE[number % len(_PALETTE)]
+        marker = "o" if len(x) <= 200 else ""
+        panel.plot(x, data[key].values, color=colour, marker=marker, markersize=4, linewidth=1.3)
+        panel.set_ylabel(_label(data, key))
+        panel.margins(x=0.02)
+    panels[-1].set_xlabel(label)
+    figure.align_ylabels(panels)
+    return figure
+
+
+def _draw_maps(data: xr.Dataset, plan: _Plan, slow: str, fast: str, grid: Grid | None) -> Figure:
+    columns = 1 if len(plan.y) == 1 else 2
+    rows = -(-len(plan.y) // columns)
+    figure = Figure(figsize=(6.6 if columns == 1 else 10.4, 0.7 + 4.5 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, key in zip(panels, plan.y, strict=False):
+        values = data[key].values.astype(float)
+        if grid is not None:
+            mesh: Any = panel.pcolormesh(
+                grid.x_edges, grid.y_edges, grid.image(values), cmap="viridis", rasterized=True
+            )
+        else:
+            mesh = panel.scatter(data[fast].values, data[slow].values, c=values, cmap="viridis", s=24)
+        panel.set(xlabel=_label(data, fast), ylabel=_label(data, slow), facecolor="#eeeeee")
+        panel.grid(visible=False)
+        panel.spines[:].set_visible(False)
+        if data[fast].attrs.get("units") == data[slow].attrs.get("units"):
+            _equalize(panel)
+        beside = panel.inset_axes((1.03, 0, 0.04, 1))
+        bar = figure.colorbar(mesh, cax=beside, label=_label(data, key))
+        bar.outline.set_visible(False)
+    for panel in panels[len(plan.y) :]:
+        panel.set_visible(False)
+    return figure
+
+
+def _equalize(panel: Axes) -> None:
+    """Draw both axes to one scale, unless that made a ribbon of the picture."""
+    (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
+    ratio = abs(right - left) / max(abs(top - bottom), 1e-300)
+    if 1 / 3 < ratio < 3:
+        panel.set_aspect("equal")
+
+
+def _add_title(figure: Figure, run: Run, stream: str, plan: _Plan) -> None:
+    start = run.start
+    sample = start.get("sample")
+    if isinstance(sample, Mapping):
+        sample = sample.get("name")
+    number = "" if run.scan_id is None else f"{run.scan_id}"
+    head = [number, start.get("plan_name"), sample]
+    foot = [local_time(run.row.time), run.uid[:8]]
+    if stream != PRIMARY:
+        foot.append(stream)
+    if run.status != "success":
+        foot.append(run.status)
+    if plan.left_out:
+        foot.append(f"{plan.left_out} more keys are not drawn")
+    panel = figure.axes[0]
+    title = _plain(" · ".join(str(part) for part in head if part))
+    panel.set_title(title, fontsize=13, fontweight="bold", loc="left", pad=20)
+    panel.annotate(
+        _plain(" · ".join(foot)),
+        (0, 1),
+        (0, 7),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=9,
+        color="#555555",
+    )
+
+
+def _label(data: xr.Dataset, key: str) -> str:
+    units = data[key].attrs.get("units")
+    return _plain(f"{key} [{units}]" if units else key)
+
+
+def _plain(text: object) -> str:
+    """Return text without what matplotlib would take for a formula, and not too long."""
+    shown = "".join(char if char.isprintable() else " " for char in str(text)).replace("$", r"\$")
+    return shown if len(shown) <= 70 else f"{shown[:69]}…"
