@@ -1,0 +1,229 @@
+"""``hutch demo``: a small experiment from the first scan to the picture."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hutch.config import state_folder
+
+if TYPE_CHECKING:
+    from hutch.catalogs import Catalog, Run
+
+__all__ = ["demo"]
+
+_FOLDER = "demo-store"
+_LATE_S = 15.0
+"""The process that follows ends within so many seconds of the run it follows."""
+
+
+@click.command()
+@click.option("--store", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help=(
+    "Where the runs are recorded.  [default: ./demo-store]"
+))  # fmt: skip
+@click.option("--import", "files", metavar="FILE", multiple=True, type=click.Path(path_type=Path), help=(
+    "Import a file of real runs as well; may be given again."
+))  # fmt: skip
+@click.option("--no-serve", is_flag=True, hidden=True)
+@click.option("--port", type=int, hidden=True)
+def demo(store: Path | None, files: tuple[Path, ...], no_serve: bool, port: int | None) -> None:
+    r"""Record a few scans of a simulated beamline, follow one live, and read them back.
+
+    A real RunEngine with simulated devices does a count, a scan that a second process follows, a scan
+    that fails on purpose, and a grid. It takes about ten seconds. Needs: pip install 'hutch[bluesky]'
+
+    \b
+    Example:
+      hutch demo --store demo-store
+    """
+    from hutch.catalogs import Catalog
+    from hutch.store import open_store
+
+    # Whatever the options: neither of them has a web page to say anything about yet.
+    del no_serve, port
+    _quiet()
+    place = store or _default_place()
+    catalog = Catalog(open_store(place))
+    click.get_current_context().call_on_close(catalog.close)
+    show = _Show(catalog, place)
+    show.record()
+    for file in files:
+        show.bring_in(file)
+    show.read_back()
+
+
+class _Show:
+    """The acts of the demo, and what is said between them."""
+
+    def __init__(self, catalog: Catalog, place: Path) -> None:
+        from hutch.bluesky import run_engine
+        from hutch.cli.format import console
+
+        self._catalog = catalog
+        self._place = place
+        self._console = console()
+        self._act = 0
+        # Asked for first: it says what to install if bluesky is not there.
+        self._engine = run_engine(catalog, required=["sample"])
+        from hutch.cli.demo_devices import Beamline
+
+        self._beamline = Beamline()
+        self._engine.supplemental.baseline.extend(self._beamline.baseline)
+        self._engine.md["proposal_id"] = 30417
+
+    def record(self) -> None:
+        """Do four runs."""
+        from bluesky import plans
+
+        line = self._beamline
+        sample = {"name": "LaB6", "composition": "lanthanum hexaboride"}
+        self._say(f"A simulated beamline, recorded into the store {self._place}")
+        self._heading("Count", "the diode, five times")
+        self._run(plans.count([line.diode], 5), sample=sample, purpose="dark current")
+        self._heading("Scan", "over a diffraction peak, followed by a second process: hutch follow")
+        with self._follower():
+            # What came of it is said by the other process.
+            self._engine(plans.scan([line.diode], line.theta, 12.0, 12.8, 25), sample=sample)
+        self._heading("A scan that fails", "because it would drive the stage into its limit switch")
+        self._run(plans.scan([line.fluorescence], line.sample_x, 0, 6, 13), sample=sample)
+        self._heading("Grid", "a map of a grain, with metadata of the sample, and a baseline")
+        self._run(
+            self._map(plans.grid_scan), sample={**sample, "name": "LaB6 grain 3"}, purpose="find the grain"
+        )
+
+    def bring_in(self, file: Path) -> None:
+        """Import a file of runs."""
+        from hutch.cli.importing import import_one, import_sentences
+
+        self._heading("Import", "real runs from a file")
+        for sentence in import_sentences(import_one(self._catalog.store, file)):
+            self._say(sentence)
+
+    def read_back(self) -> None:
+        """Show the runs as a table, the newest as a dataset and as a picture, and what to try next."""
+        from hutch.catalogs.plotting import draw, save
+        from hutch.cli import format, views
+
+        self._heading("The runs", "the newest first: hutch runs")
+        format.write(views.runs_table([views.RunLine.of(run) for run in self._catalog[::-1][:12].runs()]))
+        run = self._newest()
+        self._heading("The newest run as xarray", "cat[-1].primary.read()")
+        self._say(repr(run.primary.read()))
+        self._heading("And as a picture", "hutch plot -1")
+        path = save(draw(run), self._place / f"run-{run.scan_id}-{run.start['plan_name']}.png")
+        self._say(str(path))
+        self._try_next()
+
+    def _map(self, grid_scan: Callable[..., Any]) -> Any:
+        line = self._beamline
+        x, y = (line.sample_x, -1.5, 2.5, 33), (line.sample_y, -2.0, 1.5, 29)
+        return grid_scan([line.fluorescence], *y, *x, snake_axes=True)
+
+    def _run(self, plan: Any, **metadata: Any) -> None:
+        """Run a plan, and say in one line what came of it."""
+        from rich.text import Text
+
+        from hutch.cli.format import counted, duration, status_text, value_text
+
+        # A plan that fails raises here, after the RunEngine has ended its run and recorded why.
+        error = _outcome(lambda: self._engine(plan, **metadata))
+        run = self._newest()
+        stop = run.stop
+        if stop is None:
+            raise error or RuntimeError
+        summary = run.summary()
+        line = Text.assemble(f"run {run.scan_id}  ", (run.uid[:8], "cyan"), "  ", status_text(run.status))
+        line.append(f" · {counted(summary.points, 'point')} · {duration(stop['time'] - run.start['time'])}")
+        self._console.print(line)
+        if stop.get("reason"):
+            self._console.print(Text(value_text(stop["reason"]), style="red"))
+
+    @contextmanager
+    def _follower(self) -> Iterator[None]:
+        """Have a second process print the next run as it is recorded."""
+        command = [sys.executable, "-m", "hutch.cli", "follow", "--store", self._catalog.store.location]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
+        try:
+            # It says that it waits: from then on it misses nothing.
+            if process.stderr is not None:
+                process.stderr.readline()
+            yield
+            process.communicate(timeout=_LATE_S)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
+    def _newest(self) -> Run:
+        return self._catalog[-1]
+
+    def _try_next(self) -> None:
+        hutch, store = _command(), shlex.quote(str(self._place))
+        self._heading("What to try next")
+        for arguments in (
+            f"show -1 --store {store}",
+            f"plot -3 -o scan.png --store {store}",
+            f"verify {store}",
+        ):
+            self._say(f"  {hutch} {arguments}")
+        self._say("and in Python:")
+        self._say("  import hutch")
+        self._say(f"  cat = hutch.open_catalog({str(self._place)!r})")
+        self._say("  cat[-1].primary.to_pandas()")
+
+    def _heading(self, what: str, about: str = "") -> None:
+        from rich.text import Text
+
+        line = Text(f"\n{what}", style="bold")
+        if about:
+            line.append(f"  {about}", style="not bold dim")
+        self._console.print(line)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
+
+
+def _outcome(action: Callable[[], object]) -> Exception | None:
+    try:
+        action()
+    except Exception as error:  # whatever a plan raises
+        return error
+    return None
+
+
+def _default_place() -> Path:
+    """Return ``demo-store`` in the working folder, or on a local disk if that is on none."""
+    from hutch.store.places import network_filesystem
+
+    places = [Path(_FOLDER), state_folder() / _FOLDER, Path(tempfile.gettempdir()) / _FOLDER]
+    found = next((place for place in places if network_filesystem(place) is None), places[0])
+    if found is not places[0]:
+        click.echo(f"The working folder is on a network file system; the store is {found}", err=True)
+    return found
+
+
+def _command() -> str:
+    """Return how this ``hutch`` is called from the working folder."""
+    here = Path(sys.argv[0])
+    found = shutil.which("hutch")
+    if here.name != "hutch" or not here.exists() or (found and here.samefile(found)):
+        return "hutch"
+    return shlex.quote(os.path.relpath(here))
+
+
+def _quiet() -> None:
+    """Keep what bluesky and ophyd log from the terminal: the demo says itself what happens."""
+    for name in ("bluesky", "ophyd"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
+        logging.getLogger(name).propagate = False

@@ -1,0 +1,92 @@
+"""The ``hutch`` command: which subcommands it has, and what becomes of errors.
+
+Exit status: 0, 1 for an error that hutch explains in one sentence, 2 for wrong usage, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from hutch import __version__
+from hutch.errors import HutchError
+
+__all__ = ["hutch"]
+
+_COMMANDS = {
+    "demo": "hutch.cli.demo:demo",
+    "init": "hutch.cli.init:init",
+    "runs": "hutch.cli.runs:runs",
+    "show": "hutch.cli.show:show",
+    "plot": "hutch.cli.plot:plot",
+    "follow": "hutch.cli.follow:follow",
+    "import": "hutch.cli.importing:import_",
+    "verify": "hutch.cli.verify:verify",
+}
+"""Commands in the order of the help, and where each is."""
+
+_INTERRUPTED = 130
+"""What a shell reports of a program that ended by Ctrl-C."""
+
+
+class LazyGroup(click.Group):
+    """A group that loads a command when it is needed, and turns errors into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None if there is none of this name."""
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and end the process."""
+        try:
+            status = super().main(
+                args=args,
+                prog_name=prog_name or "hutch",
+                complete_var=complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                **extra,
+            )
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(_INTERRUPTED)
+        except HutchError as error:
+            click.echo(f"hutch: {error}", err=True)
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="hutch %(version)s")
+def hutch() -> None:
+    r"""Record the runs of an experiment, find them again, and read them back.
+
+    A store is a folder: --store, else $HUTCH_STORE, else ./hutch-store.
+
+    \b
+    Example:
+      hutch runs
+    """

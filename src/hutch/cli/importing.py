@@ -1,0 +1,99 @@
+"""``hutch import``: documents from files into a store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hutch.cli.options import in_store
+from hutch.config import store_location
+
+if TYPE_CHECKING:
+    from hutch.recording.importing import Imported
+    from hutch.store import Store
+
+__all__ = ["import_", "import_one", "import_sentences"]
+
+
+@click.command("import")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@in_store
+def import_(files: tuple[Path, ...], store: str | None) -> None:
+    r"""Import runs from files of documents into a store.
+
+    A file is a JSON list, or JSON lines, of [name, document], plain or gzipped. What the store has
+    already is left alone. The store is made if it is not there.
+
+    \b
+    Example:
+      hutch import runs.jsonl.gz --store beamtime
+    """
+    from hutch.store import open_store
+
+    opened = open_store(store_location(store))
+    click.get_current_context().call_on_close(opened.close)
+    for file in files:
+        for sentence in import_sentences(import_one(opened, file)):
+            click.echo(sentence)
+
+
+def import_one(store: Store, file: Path) -> Imported:
+    """Import a file, showing progress on stderr if that is a terminal.
+
+    :raises ImportFileError: if the file is something else.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from hutch.cli.format import console, printable
+    from hutch.recording.importing import import_file
+
+    terminal = console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with (
+        _quiet_recorder(),
+        Progress(
+            *columns,
+            TimeRemainingColumn(),
+            console=terminal,
+            transient=True,
+            disable=not terminal.is_terminal,
+        ) as bar,
+    ):
+        task = bar.add_task(printable(file.name), total=None)
+        return import_file(store, file, lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def import_sentences(imported: Imported) -> Iterator[str]:
+    """Yield what came of an import, a line each."""
+    from hutch.cli.format import counted
+
+    runs, known = len(imported.runs), len(imported.known_runs)
+    total = imported.documents.total()
+    yield f"{imported.path}: {counted(runs, 'new run')}, {counted(total - imported.skipped, 'new document')}"
+    if imported.skipped:
+        yield f"  skipped: {counted(imported.skipped, 'document')} of {counted(known, 'run')} that were there"
+    if imported.marked:
+        yield f"  marked: {counted(imported.marked, 'value')} unlike their descriptor (hutch show RUN)"
+    if imported.quarantined:
+        yield f"  in quarantine: {counted(imported.quarantined, 'document')} without a place (hutch verify)"
+    if imported.open_runs:
+        names = ", ".join(uid[:8] for uid in imported.open_runs[:5])
+        more = ", …" if len(imported.open_runs) > 5 else ""
+        yield f"  without an end: {counted(len(imported.open_runs), 'run')} ({names}{more})"
+
+
+@contextmanager
+def _quiet_recorder() -> Iterator[None]:
+    """Keep warnings about single documents from the terminal: they are counted afterwards."""
+    logger = logging.getLogger("hutch.recording")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,29 @@
+"""``hutch show``: everything about one run but its data."""
+
+from __future__ import annotations
+
+import click
+
+from hutch.cli.options import RUN_KEYS, as_json, find_run, in_store, open_existing, run_argument
+
+
+@click.command(context_settings=RUN_KEYS)
+@run_argument()
+@as_json
+@in_store
+def show(key: str, json_wanted: bool, store: str | None) -> None:
+    r"""Show one run: its metadata, its streams and their keys, and what is wrong with it.
+
+    RUN is a uid or its beginning, a scan_id, or -1 for the newest run, -2 for the one before.
+
+    \b
+    Example:
+      hutch show -1
+    """
+    from hutch.cli import format, views
+
+    run = find_run(open_existing(store), key)
+    if json_wanted:
+        click.echo(format.to_json(views.run_to_json(run)))
+    else:
+        format.write(views.run_view(run))
