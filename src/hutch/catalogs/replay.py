@@ -14,7 +14,7 @@ from hutch.documents import decode
 from hutch.errors import ConfigurationError, CorruptBatchError
 from hutch.store.columns import Layout
 from hutch.store.protocol import Batch, DocumentRow, RunRow, Segment, Store
-from hutch.store.unpacking import events
+from hutch.store.unpacking import events, join_small
 
 __all__ = ["follow", "replay"]
 
@@ -126,16 +126,30 @@ def _loaded(
     If compaction has replaced batches since they were listed, the whole segment comes from its
     beginning, so that rows come again that came before.
     """
-    for batch in batches:
+    for together in _grouped(batches):
         try:
-            found = store.load([batch], schema)
+            found = store.load(together, schema)
         except CorruptBatchError:
             committed = store.batches(segment.run, segment.id)
-            if batch in committed:
+            if set(together) <= set(committed):
                 raise
             yield from store.load(committed, schema)
             return
-        yield from found
+        yield from join_small(found, sum(batch.size for batch in together))
+
+
+def _grouped(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
+    """Yield batches that are loaded together: many if they are small, so that memory stays small too."""
+    together: list[Batch] = []
+    size = 0
+    for batch in batches:
+        together.append(batch)
+        size += batch.size
+        if size >= _BYTES_AT_ONCE:
+            yield together
+            together, size = [], 0
+    if together:
+        yield together
 
 
 def _in_pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -15,6 +15,7 @@ from hutch.documents import decode
 from hutch.errors import CorruptBatchError, ExternalDataError, StreamNotFoundError
 from hutch.store.columns import Column, Kind, Layout
 from hutch.store.protocol import Batch, RunRow, Segment, Store
+from hutch.store.unpacking import join_small
 
 if TYPE_CHECKING:
     from hutch.catalogs.external import External
@@ -227,7 +228,8 @@ class Snapshot:
             mine = [batch for batch in batches if batch.segment == segment.id]
             schema, layout = _layout(segment.schema)
             loaded = self._store.load(mine, schema) if mine else []
-            found += [Part(segment.descriptor, layout, batch) for batch in loaded if batch.num_rows]
+            joined = join_small(loaded, sum(batch.size for batch in mine))
+            found += [Part(segment.descriptor, layout, batch) for batch in joined if batch.num_rows]
         if len(self._segments) > 1:
             found.sort(key=lambda part: part.batch.column("arrival")[0].as_py())
         return found

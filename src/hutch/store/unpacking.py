@@ -11,9 +11,11 @@ import pyarrow as pa
 from hutch.documents import decode
 from hutch.store.columns import Column, Filled, Kind, Layout
 
-__all__ = ["events", "find_column", "objects", "to_numpy", "values"]
+__all__ = ["events", "find_column", "join_small", "objects", "to_numpy", "values"]
 
 _LARGEST_EXACT = 2**53
+_SMALL_BYTES = 2**16
+"""Below this mean size of a batch, handling each costs more than copying all of them."""
 
 
 def events(batch: pa.RecordBatch, layout: Layout, descriptor: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -51,6 +53,18 @@ def events(batch: pa.RecordBatch, layout: Layout, descriptor: str) -> Iterator[t
         if filled is not None:
             event["filled"] = {} if filled == b"{}" else decode(filled)
         yield arrival, event
+
+
+def join_small(batches: Sequence[pa.RecordBatch], size: int) -> Sequence[pa.RecordBatch]:
+    """Return batches of one schema as one if they are small on average, else as they are.
+
+    An open run has a batch for every commit, some of one row.
+
+    :param size: bytes of all of them together.
+    """
+    if len(batches) < 2 or size > len(batches) * _SMALL_BYTES:
+        return batches
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()  # type: ignore[no-any-return]
 
 
 def find_column(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hutch.documents import encode
 from hutch.store.columns import Column, Filled, Kind, Layout
 from hutch.store.packing import pack
-from hutch.store.unpacking import events, find_column, objects, to_numpy, values
+from hutch.store.unpacking import events, find_column, join_small, objects, to_numpy, values
 
 NARROWEST = Column()
 
@@ -164,3 +164,17 @@ def test_lists_stay_lists_in_object_arrays():
     found = objects([[1, 2], [3, 4]])
     assert found.shape == (2,)
     assert found[0] == [1, 2]
+
+
+def test_small_batches_are_joined_and_large_ones_left():
+    columns = [["a", [1, 2], 1.5, None], ["b", [3, 4], 2.5, None]]
+    packed = [[pack([value], NARROWEST) for value in row] for row in columns]
+    layout = layout_of(*packed[0])
+    batches = [batch_of(layout, row, 1) for row in packed]
+    joined = join_small(batches, 200)
+    assert [batch.num_rows for batch in joined] == [2]
+    assert list(events(joined[0], layout, "d")) == [
+        found for batch in batches for found in events(batch, layout, "d")
+    ]
+    assert join_small(batches, 10**9) is batches
+    assert join_small([], 0) == []
