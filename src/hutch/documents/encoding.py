@@ -9,8 +9,10 @@ lone surrogates, so there are two writers of one notation:
   space, so a reader knows which reader to take.
 
 Key order is kept by both. numpy scalars and arrays become Python numbers and nested lists, tuples
-become lists. What no JSON can hold (an arbitrary object, a key that is no string) is refused with
-:class:`~hutch.errors.DocumentError`; :func:`plain` says where it is.
+become lists, members of an enumeration their values, UUIDs text. What no JSON can hold (an arbitrary
+object, a key that is no string, a dictionary within itself) is refused with
+:class:`~hutch.errors.DocumentError`, which says where it is. A high and a low surrogate side by side
+are read back as the one character that they stand for.
 """
 
 from __future__ import annotations
@@ -18,25 +20,29 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import orjson
 
 from hutch.errors import DocumentError
 
-__all__ = ["decode", "encode", "encode_lossy", "is_same", "plain"]
+__all__ = ["decode", "encode", "encode_lossy", "is_same", "is_same_text", "plain"]
 
 _FAST_OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 _EXACT = frozenset({str, int, float, bool, type(None)})
+_DEEPEST = 250
+"""Dictionaries and lists within each other that are kept; the readers of JSON have their limits near."""
 
 
 def encode(value: Any) -> bytes:
     """Return a document, or any value of one, as bytes that :func:`decode` turns back exactly.
 
     :param value: str, int of any size, float, bool, None, list, tuple, dict with text keys, numpy
-        scalars and arrays, nested at will.
+        scalars and arrays, up to 250 of them within each other.
     :returns: JSON text; see the module's docstring for its two forms.
     :raises DocumentError: if something in it is none of these.
     """
@@ -59,7 +65,7 @@ def encode_lossy(value: Any) -> tuple[bytes, list[str]]:
     try:
         return encode(value), replaced
     except DocumentError:
-        return _dump_wide(_plain(value, "", replaced)), replaced
+        return _dump_wide(_plain(value, replaced=replaced)), replaced
 
 
 def decode(text: bytes) -> Any:
@@ -72,9 +78,9 @@ def decode(text: bytes) -> Any:
 def plain(value: Any) -> Any:
     """Return a deep copy in plain Python types: dict, list, str, int, float, bool, None.
 
-    :raises DocumentError: naming the path of what is none of these.
+    :raises DocumentError: naming the path of what is none of these, nor of numpy's.
     """
-    return _plain(value, "", None)
+    return _plain(value, is_strict=True)
 
 
 def is_same(first: Any, second: Any) -> bool:
@@ -88,8 +94,13 @@ def is_same(first: Any, second: Any) -> bool:
     return bool(first == second) or (first != first and second != second)  # noqa: PLR0124
 
 
+def is_same_text(first: bytes, second: bytes) -> bool:
+    """Tell whether two encoded values are the same, whatever the order of their keys."""
+    return first == second or is_same(decode(first), decode(second))
+
+
 def _encode_wide(value: Any) -> bytes:
-    return _dump_wide(_plain(value, "", None))
+    return _dump_wide(_plain(value))
 
 
 def _dump_wide(value: Any) -> bytes:
@@ -103,25 +114,51 @@ def _fallback(value: Any) -> Any:
     return _plain_scalar_or_array(value, "")
 
 
-def _plain(value: Any, path: str, replaced: list[str] | None) -> Any:
+def _plain(
+    value: Any, path: str = "", depth: int = 0, replaced: list[str] | None = None, is_strict: bool = False
+) -> Any:
+    """Return a deep copy in plain types.
+
+    :param replaced: gets the paths of what is replaced by its ``repr``; None refuses such things.
+    :param is_strict: refuse also what JSON has a customary form of, UUIDs and enumerations.
+    """
     kind = type(value)
     if kind in _EXACT:
         return value
-    if isinstance(value, Mapping):
-        return {
-            _plain_key(key, path, replaced): _plain(item, f"{path}.{key}" if path else str(key), replaced)
-            for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, f"{path}[{number}]", replaced) for number, item in enumerate(value)]
+    if not is_strict and isinstance(value, (UUID, Enum)):
+        value = str(value) if isinstance(value, UUID) else value.value
+        return _plain(value, path, depth, replaced)
     try:
+        if depth > _DEEPEST:
+            msg = f"Lists and dictionaries are more than {_DEEPEST} deep, or within themselves: {path[:80]}"
+            raise DocumentError(msg)
         found = _plain_scalar_or_array(value, path)
     except DocumentError:
         if replaced is None:
             raise
         replaced.append(path)
+        return _shown(value)
+    if isinstance(found, dict):
+        return {
+            _plain_key(key, path, replaced): _plain(
+                item, f"{path}.{key}" if path else str(key), depth + 1, replaced, is_strict
+            )
+            for key, item in found.items()
+        }
+    if isinstance(found, list):
+        return [
+            _plain(item, f"{path}[{number}]", depth + 1, replaced, is_strict)
+            for number, item in enumerate(found)
+        ]
+    return found
+
+
+def _shown(value: Any) -> str:
+    """Return the ``repr`` of anything, also of what has none."""
+    try:
         return repr(value)
-    return _plain(found, path, replaced) if isinstance(found, (list, dict)) else found
+    except Exception:  # noqa: BLE001 - it is not ours
+        return f"<{type(value).__name__}>"
 
 
 def _plain_key(key: Any, path: str, replaced: list[str] | None) -> str:
@@ -151,7 +188,7 @@ def _plain_scalar_or_array(value: Any, path: str) -> Any:
                 return _UNBOUND[kind](value)
     where = f" at {path!r}" if path else ""
     msg = (
-        f"A value of type {type(value).__name__}{where} cannot be kept: {value!r:.80}. "
+        f"A value of type {type(value).__name__}{where} cannot be kept: {_shown(value):.80}. "
         "Give text, numbers, bools, None, lists or dictionaries of these."
     )
     raise DocumentError(msg)
@@ -175,4 +212,6 @@ def _has_nonfinite(value: Any) -> bool:
         return any(_has_nonfinite(item) for item in value.values())
     if isinstance(value, (list, tuple)):
         return any(_has_nonfinite(item) for item in value)
+    if isinstance(value, (UUID, Enum)):
+        return isinstance(value, Enum) and _has_nonfinite(value.value)
     return _has_nonfinite(_plain_scalar_or_array(value, ""))

@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-__all__ = ["LONGEST_LIST", "LONGEST_TEXT", "SOURCES", "Leaf", "LeafType", "leaves", "text_key"]
+__all__ = ["LONGEST_LIST", "LONGEST_TEXT", "SOURCES", "Leaf", "LeafType", "leaves", "storable", "text_key"]
 
 LONGEST_LIST = 64
 """A list with more elements than this has one marker row instead of one row an element."""
@@ -77,8 +77,8 @@ def leaves(document: dict[str, Any], source: str = "start") -> set[Leaf]:
         if "." in key:
             continue
         path = f"{source}.{key}" if source != "start" or key in SOURCES else key
-        found.update(_walk(path, value))
-    return {leaf if leaf.key.isascii() else leaf._replace(key=_storable(leaf.key)) for leaf in found}
+        found.update(_walk(storable(path), value))
+    return found
 
 
 def text_key(text: str) -> str:
@@ -90,11 +90,12 @@ def text_key(text: str) -> str:
     """
     if len(text) > LONGEST_TEXT:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        return f"{_storable(text[:LONGEST_TEXT])}\x01{digest}"
-    return _storable(text)
+        return f"{storable(text[:LONGEST_TEXT])}\x01{digest}"
+    return storable(text)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Return text as every database takes it: lone surrogates become ``?``, NULs U+FFFD."""
     if text.isascii() and "\0" not in text:
         return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
@@ -106,7 +107,7 @@ def _walk(path: str, value: Any) -> Iterator[Leaf]:
             yield Leaf(path, LeafType.EMPTY_DICT, 0.0, "")
         for key, item in value.items():
             if "." not in key:
-                yield from _walk(f"{path}.{key}", item)
+                yield from _walk(f"{path}.{storable(key)}", item)
     elif isinstance(value, list):
         if not value:
             yield Leaf(path, LeafType.EMPTY_LIST, 0.0, "")

@@ -39,12 +39,16 @@ def problems(kind: str, document: dict[str, Any]) -> list[tuple[str, str]]:
     :returns: pairs of the place (a dotted path, the kind for the document itself) and a sentence.
     """
     validator = _validator(kind)
-    if validator.is_valid(document):
-        return []
     found = []
-    for error, _ in zip(validator.iter_errors(document), range(_MOST_PROBLEMS), strict=False):
-        place = ".".join(str(part) for part in error.instance_path) or kind
-        found.append((place, error.message[:_LONGEST_MESSAGE]))
+    try:
+        if validator.is_valid(document):
+            return []
+        for error, _ in zip(validator.iter_errors(document), range(_MOST_PROBLEMS), strict=False):
+            place = ".".join(str(part) for part in error.instance_path) or kind
+            found.append((place, error.message[:_LONGEST_MESSAGE]))
+    except ValueError as error:
+        # A key with a lone surrogate, or lists deeper than the validator goes.
+        found.append((kind, f"cannot be checked: {error}"[:_LONGEST_MESSAGE]))
     return found
 
 
