@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hutch.cli.options import command
 from hutch.config import state_folder
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _LATE_S = 15.0
 """The process that follows ends within so many seconds of the run it follows."""
 
 
-@click.command()
+@command("hutch demo --store demo-store")
 @click.option("--store", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help=(
     "Where the runs are recorded.  [default: ./demo-store]"
 ))  # fmt: skip
@@ -38,14 +39,10 @@ _LATE_S = 15.0
 @click.option("--no-serve", is_flag=True, hidden=True)
 @click.option("--port", type=int, hidden=True)
 def demo(store: Path | None, files: tuple[Path, ...], no_serve: bool, port: int | None) -> None:
-    r"""Record a few scans of a simulated beamline, follow one live, and read them back.
+    """Record simulated scans, follow one live, and read them back.
 
     A real RunEngine with simulated devices does a count, a scan that a second process follows, a scan
     that fails on purpose, and a grid. It takes about ten seconds. Needs: pip install 'hutch[bluesky]'
-
-    \b
-    Example:
-      hutch demo --store demo-store
     """
     from hutch.catalogs import Catalog
     from hutch.store import open_store
@@ -219,7 +216,8 @@ def _command() -> str:
     found = shutil.which("hutch")
     if here.name != "hutch" or not here.exists() or (found and here.samefile(found)):
         return "hutch"
-    return shlex.quote(os.path.relpath(here))
+    near = os.path.relpath(here)
+    return shlex.quote(str(here) if near.startswith(os.pardir) else near)
 
 
 def _quiet() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hutch.cli.options import RUN_KEYS, find_run, in_store, open_existing, run_argument
+from hutch.cli.options import command, find_run, in_store, open_existing, run_argument
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run
@@ -17,29 +17,36 @@ _LOOKED_AT = 100
 _PATIENCE_S = 1.0
 
 
-@click.command(context_settings=RUN_KEYS)
+@command("hutch follow -1", takes_run=True)
 @run_argument(required=False)
 @click.option("--timeout", "timeout_s", metavar="S", type=click.FloatRange(min=0), help=(
     "Give up after so many seconds in which nothing came; else wait until the run ends."
 ))  # fmt: skip
+@click.option(
+    "--json",
+    "json_wanted",
+    is_flag=True,
+    help=("Print [name, document], a line each, as hutch import reads it."),
+)
 @in_store
-def follow(key: str | None, timeout_s: float | None, store: str | None) -> None:
-    r"""Print the rows of a run as they are recorded, until it ends.
+def follow(key: str | None, timeout_s: float | None, json_wanted: bool, store: str | None) -> None:
+    """Print the rows of a run as they are recorded, until it ends.
 
     RUN is a uid or its beginning, a scan_id, or -1 for the newest run. Without it, the run that is open
     now is followed, else the next one.
-
-    \b
-    Example:
-      hutch follow -1
     """
     from hutch.cli.live import LiveRows
+    from hutch.documents import encode
 
     catalog = open_existing(store)
     run = find_run(catalog, key) if key is not None else _open_or_next(catalog, timeout_s)
     if run is None:
         click.echo(f"No run began within {timeout_s:g} s.", err=True)
         click.get_current_context().exit(1)
+    if json_wanted:
+        for pair in run.follow(timeout_s=timeout_s):
+            click.echo(encode(pair))
+        return
     with LiveRows() as rows:
         for name, document in run.follow(timeout_s=timeout_s):
             rows(name, document)

@@ -81,7 +81,7 @@ def duration(seconds: float) -> str:
     if not math.isfinite(seconds):
         return str(seconds)
     if seconds < 60:
-        return f"{seconds:.3g} s"
+        return f"{seconds:.{2 if seconds < 10 else 1}f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from hutch import __version__
+from hutch.cli.options import example
 from hutch.errors import HutchError
 
 __all__ = ["hutch"]
@@ -28,6 +29,8 @@ _COMMANDS = {
     "verify": "hutch.cli.verify:verify",
 }
 """Commands in the order of the help, and where each is."""
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 _INTERRUPTED = 130
 """What a shell reports of a program that ended by Ctrl-C."""
@@ -48,6 +51,10 @@ class LazyGroup(click.Group):
         module, _, name = place.partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example, as it is."""
+        formatter.write(f"\n{self.epilog}\n")
 
     def main(
         self,
@@ -76,17 +83,18 @@ class LazyGroup(click.Group):
         except HutchError as error:
             click.echo(f"hutch: {error}", err=True)
             sys.exit(1)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"hutch: {error.filename!r}: {error.strerror}.", err=True)
+            sys.exit(1)
         sys.exit(status if isinstance(status, int) else 0)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, epilog=example("hutch runs"), context_settings=_SETTINGS)
 @click.version_option(__version__, message="hutch %(version)s")
 def hutch() -> None:
-    r"""Record the runs of an experiment, find them again, and read them back.
+    """Record the runs of an experiment, find them again, and read them back.
 
     A store is a folder: --store, else $HUTCH_STORE, else ./hutch-store.
-
-    \b
-    Example:
-      hutch runs
     """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hutch.cli.options import in_store
+from hutch.cli.options import command, in_store
 from hutch.config import store_location
 
 if TYPE_CHECKING:
@@ -20,18 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["import_", "import_one", "import_sentences"]
 
 
-@click.command("import")
+@command("hutch import runs.jsonl.gz --store beamtime", name="import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @in_store
 def import_(files: tuple[Path, ...], store: str | None) -> None:
-    r"""Import runs from files of documents into a store.
+    """Import runs from files of documents into a store.
 
     A file is a JSON list, or JSON lines, of [name, document], plain or gzipped. What the store has
     already is left alone. The store is made if it is not there.
-
-    \b
-    Example:
-      hutch import runs.jsonl.gz --store beamtime
     """
     from hutch.store import open_store
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import click
 
+from hutch.cli.options import command
 from hutch.config import store_location
 
 
-@click.command()
+@command("hutch init beamtime")
 @click.argument("folder", metavar="[DIR]", required=False)
 def init(folder: str | None) -> None:
-    r"""Make a store in a folder.
+    """Make a store in a folder.
 
     Without DIR it is made in $HUTCH_STORE, else in ./hutch-store. A store that is there stays as it is.
-
-    \b
-    Example:
-      hutch init beamtime
     """
     from hutch.store import open_store
     from hutch.store.places import DATABASE

@@ -14,29 +14,52 @@ from hutch.errors import RunNotFoundError
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run
 
-__all__ = ["RUN_KEYS", "as_json", "find_run", "in_store", "open_existing", "run_argument"]
+__all__ = ["as_json", "command", "example", "find_run", "in_store", "open_existing", "run_argument"]
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-RUN_KEYS = {"ignore_unknown_options": True}
-"""Context settings of a command that takes ``-1`` for the newest run, which is no option."""
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _NUMBER = re.compile(r"-?\d+")
 
 
-def in_store(command: _Command) -> _Command:
+class ExampleCommand(click.Command):
+    """A command whose help ends in an example, printed as it is."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example."""
+        formatter.write(f"\n{self.epilog}\n")
+
+
+def example(line: str) -> str:
+    """Return the end of a help text: a command line that runs."""
+    return f"Example:\n  {line}"
+
+
+def command(
+    line: str, *, name: str | None = None, takes_run: bool = False
+) -> Callable[[Callable[..., Any]], click.Command]:
+    """Return a decorator that makes a command of a function.
+
+    :param line: the example that its help ends in.
+    :param name: else the function's.
+    :param takes_run: it takes ``-1`` for the newest run, which is no option.
+    """
+    settings = {"ignore_unknown_options": takes_run}
+    return click.command(name, cls=ExampleCommand, epilog=example(line), context_settings=settings)
+
+
+def in_store(function: _Function) -> _Function:
     """Give a command the option ``--store``."""
     text = "Folder of the store; else $HUTCH_STORE, else ./hutch-store."
-    return click.option("--store", metavar="STORE", help=text)(command)
+    return click.option("--store", metavar="STORE", help=text)(function)
 
 
-def as_json(command: _Command) -> _Command:
+def as_json(function: _Function) -> _Function:
     """Give a command the option ``--json``, as ``json_wanted``."""
     text = "Print JSON; what JSON cannot say (NaN, infinities) is null."
-    return click.option("--json", "json_wanted", is_flag=True, help=text)(command)
+    return click.option("--json", "json_wanted", is_flag=True, help=text)(function)
 
 
-def run_argument(*, required: bool = True) -> Callable[[_Command], _Command]:
+def run_argument(*, required: bool = True) -> Callable[[_Function], _Function]:
     """Return a decorator that gives a command the argument RUN, as ``key``."""
     metavar = "RUN" if required else "[RUN]"
     return click.argument("key", metavar=metavar, required=required, callback=_refuse_options)

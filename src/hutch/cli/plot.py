@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from hutch.cli.options import RUN_KEYS, find_run, in_store, open_existing, run_argument
+from hutch.cli.options import command, find_run, in_store, open_existing, run_argument
 
 
-@click.command(context_settings=RUN_KEYS)
+@command("hutch plot -1 -o newest.png", takes_run=True)
 @run_argument()
 @click.option("-o", "--output", metavar="FILE.png", type=click.Path(dir_okay=False, path_type=Path), help=(
     "The picture; PNG, SVG or PDF by its ending.  [default: run-<scan_id>-<uid>.png]"
@@ -28,14 +28,10 @@ def plot(
     y_keys: tuple[str, ...],
     store: str | None,
 ) -> None:
-    r"""Draw a picture of one run: lines, or an image if it scanned a grid.
+    """Draw a picture of one run: lines, or an image of a grid.
 
     RUN is a uid or its beginning, a scan_id, or -1 for the newest run. The hints in the documents say
     what is drawn; without hints it is every number against time.
-
-    \b
-    Example:
-      hutch plot -1 -o newest.png
     """
     from hutch.catalogs.plotting import draw, save
 

@@ -6,24 +6,20 @@ from itertools import islice
 
 import click
 
-from hutch.cli.options import as_json, in_store, open_existing
+from hutch.cli.options import as_json, command, in_store, open_existing
 
 
-@click.command()
+@command("hutch runs --limit 5")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs."
 )
 @as_json
 @in_store
 def runs(limit: int, json_wanted: bool, store: str | None) -> None:
-    r"""List the newest runs, the newest first.
+    """List the newest runs, the newest first.
 
     The column "marked" counts values that contradict their descriptor and documents in quarantine; see
     them with: hutch show RUN
-
-    \b
-    Example:
-      hutch runs --limit 5
     """
     from hutch.cli import format, views
 

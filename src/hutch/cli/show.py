@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import click
 
-from hutch.cli.options import RUN_KEYS, as_json, find_run, in_store, open_existing, run_argument
+from hutch.cli.options import as_json, command, find_run, in_store, open_existing, run_argument
 
 
-@click.command(context_settings=RUN_KEYS)
+@command("hutch show -1", takes_run=True)
 @run_argument()
 @as_json
 @in_store
 def show(key: str, json_wanted: bool, store: str | None) -> None:
-    r"""Show one run: its metadata, its streams and their keys, and what is wrong with it.
+    """Show one run: metadata, streams, keys, and what is wrong.
 
     RUN is a uid or its beginning, a scan_id, or -1 for the newest run, -2 for the one before.
-
-    \b
-    Example:
-      hutch show -1
     """
     from hutch.cli import format, views
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hutch.cli.options import as_json, in_store, open_existing
+from hutch.cli.options import as_json, command, in_store, open_existing
 
 if TYPE_CHECKING:
     from hutch.catalogs.verifying import Finding, Verification
@@ -14,21 +14,17 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 100
 
 
-@click.command()
+@command("hutch verify")
 @click.argument("place", metavar="[STORE]", required=False)
 @as_json
 @in_store
 @click.pass_context
 def verify(ctx: click.Context, place: str | None, json_wanted: bool, store: str | None) -> None:
-    r"""Check that a store has everything that was recorded, unharmed.
+    """Check that a store has all that was recorded, unharmed.
 
     Every batch is read and compared with its checksum, every number with its neighbours and with the
     stop document, the index with the documents. Nothing is changed. Exit status 1 if something is
     damaged or gone; what came odd, and is kept as it came, is noted.
-
-    \b
-    Example:
-      hutch verify
     """
     if place and store:
         msg = "Give the store once: as STORE or with --store."
