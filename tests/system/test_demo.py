@@ -1,0 +1,98 @@
+"""The demo, as a program of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "HUTCH_STORE"}
+
+
+def hutch(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hutch.cli", *arguments]
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=100)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "more.jsonl").write_text('["start", {"uid": "imported", "time": 1.0, "plan_name": "old"}]\n')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def output(folder: Path) -> str:
+    found = hutch("demo", "--no-serve", "--port", "8123", "--import", "more.jsonl", folder=folder)
+    assert (found.returncode, found.stderr) == (0, "")
+    return found.stdout
+
+
+def test_the_demo_records_four_runs_of_which_one_fails(output, folder) -> None:
+    runs = json.loads(hutch("runs", "--json", "--store", "demo-store", folder=folder).stdout)
+
+    assert [run["plan_name"] for run in runs] == ["grid_scan", "scan", "scan", "count", "old"]
+    assert [run["status"] for run in runs] == ["success", "fail", "success", "success", "interrupted"]
+    assert sum(run["nonconforming"] + run["quarantined"] for run in runs) == 0
+    assert "sample_x: 4.5 mm is beyond the limit switch at 4 mm" in output
+
+
+def test_a_second_process_prints_the_rows_of_the_scan(output) -> None:
+    rows = re.findall(r"^ +(\d+)  \d\d:\d\d:\d\d\.\d{3} +([\d.]+) +\d+$", output, re.MULTILINE)
+
+    assert [int(number) for number, _ in rows] == list(range(1, 26))
+    assert "Run 2: success · 2 rows of baseline, 25 rows of primary" in output
+
+
+def test_the_output_is_plain_where_it_is_piped(output) -> None:
+    assert "\x1b" not in output
+    assert not re.search(r"Traceback|WARNING|Transient Scan ID", output)
+
+
+def test_the_demo_reads_the_newest_run_back_and_names_the_picture(output, folder) -> None:
+    assert "<xarray.Dataset>" in output
+    assert "demo-store/run-4-grid_scan.png\n" in output
+    assert (folder / "demo-store" / "run-4-grid_scan.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_the_demo_says_to_try_works(output, folder) -> None:
+    tries = output.split("What to try next")[1].splitlines()
+    commands = [line.split()[1:] for line in tries if line.startswith("  hutch ")]
+    code = "\n".join(line.strip() for line in tries[tries.index("and in Python:") + 1 :])
+
+    assert [command[0] for command in commands] == ["show", "plot", "verify"]
+    for command in commands:
+        assert hutch(*command, folder=folder).returncode == 0
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=60)
+
+
+def test_the_demo_can_be_run_again_in_the_same_store(output, folder) -> None:
+    found = hutch("demo", "--store", "demo-store", folder=folder)
+
+    assert found.returncode == 0
+    assert "demo-store/run-8-grid_scan.png" in found.stdout
+    assert hutch("verify", "demo-store", folder=folder).returncode == 0
+
+
+def test_without_bluesky_the_demo_says_what_to_install(tmp_path) -> None:
+    script = (
+        "import sys; sys.modules['bluesky'] = sys.modules['ophyd'] = None\n"
+        "sys.argv = ['hutch', 'demo']; from hutch.cli import main; main()"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert found.returncode == 1
+    assert "pip install 'hutch[bluesky]'" in found.stderr.splitlines()[-1]
+    assert "Traceback" not in found.stderr
