@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from hutch.errors import CorruptBatchError
+from hutch.store.faults import translate
 from hutch.store.protocol import Batch, NewBatch
 
 __all__ = ["LARGEST_BODY", "body_of", "checksum", "new_batch", "open_file", "parse_body"]
@@ -28,12 +29,19 @@ def checksum(body: bytes | memoryview | pa.Buffer) -> int:
 
 
 def new_batch(files: Path, run: int, first_arrival: int, batch: pa.RecordBatch) -> NewBatch:
-    """Serialize a batch, and put it onto the disk at once if it is large; its segment is 0 so far."""
+    """Serialize a batch, and put it onto the disk at once if it is large; its segment is 0 so far.
+
+    :param files: the store's folder of files.
+    :raises StoreError: if its file cannot be written.
+    """
     if batch.nbytes <= LARGEST_BODY:
         body = batch.serialize().to_pybytes()
         return NewBatch(0, first_arrival, batch.num_rows, len(body), checksum(body), body, None)
     name = f"{run // 1000}/{run}-{first_arrival}-{uuid.uuid4().hex[:8]}.arrow"
-    size, crc32 = _write_file(files / name, batch)
+    try:
+        size, crc32 = _write_file(files / name, batch)
+    except OSError as error:
+        translate(error, files.parent)
     return NewBatch(0, first_arrival, batch.num_rows, size, crc32, None, name)
 
 
@@ -42,7 +50,9 @@ def _write_file(path: Path, batch: pa.RecordBatch) -> tuple[int, int]:
 
     :returns: its size in bytes and its checksum.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sync(path.parent.parent)
     early = path.with_name(f".{path.name}")
     try:
         # Straight into the file: a buffer in memory would cost five times as much.
@@ -83,7 +93,9 @@ def open_file(path: Path, batch: Batch) -> list[pa.RecordBatch]:
     except FileNotFoundError as error:
         msg = f"{str(path)!r} is gone. Check the store with: hutch verify"
         raise CorruptBatchError(msg) from error
-    except pa.ArrowInvalid as error:
+    except CorruptBatchError:
+        raise
+    except (pa.ArrowInvalid, OSError) as error:
         msg = f"{str(path)!r} is not a whole Arrow file: {error}. Check the store with: hutch verify"
         raise CorruptBatchError(msg) from error
 

@@ -136,8 +136,8 @@ class Layout:
         """Return the layout whose :attr:`schema` this is."""
         found: dict[str, list[tuple[str, Column]]] = {"data": [], "ts": []}
         for field in schema:
-            prefix, _, key = field.name.partition(".")
-            if key and prefix in found:
+            prefix, dot, key = field.name.partition(".")
+            if dot and prefix in found:
                 found[prefix].append((key, _column(field)))
         return cls(
             data=tuple(found["data"]),

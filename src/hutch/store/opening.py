@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import time
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError, StoreVersionError
+from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError, StoreFullError, StoreVersionError
 from hutch.store import tables
+from hutch.store.faults import translate
 from hutch.store.places import DATABASE, check_folder, is_writable
 from hutch.store.protocol import Store
 from hutch.store.sqlite import SqliteStore, connect
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 __all__ = ["open_store"]
 
@@ -54,8 +60,11 @@ def _create(folder: Path) -> None:
         if isinstance(error, StoreError):
             raise
         msg = f"No store can be made in {str(folder)!r}: {error.strerror}."
-        kind = ReadOnlyStoreError if not is_writable(_nearest(folder)) else StoreError
-        raise kind(msg) from error
+        if not is_writable(_nearest(folder)):
+            raise ReadOnlyStoreError(msg) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreFullError(msg) from error
+        raise StoreError(msg) from error
     finally:
         for leftover in folder.glob(f"{early.name}*"):
             leftover.unlink()
@@ -66,11 +75,21 @@ def _nearest(folder: Path) -> Path:
 
 
 def _write_schema(path: Path) -> None:
-    from sqlalchemy import create_engine
+    from sqlalchemy import URL, create_engine
+    from sqlalchemy.exc import DBAPIError
 
+    engine = create_engine(URL.create("sqlite", database=str(path)))
+    try:
+        _write_tables(engine)
+    except DBAPIError as error:
+        translate(error.orig if isinstance(error.orig, sqlite3.Error) else error, path.parent)
+    finally:
+        engine.dispose()
+
+
+def _write_tables(engine: Engine) -> None:
     from hutch import __version__
 
-    engine = create_engine(f"sqlite:///{path}")
     facts = {"store": uuid.uuid4().hex, "made": str(time.time()), "made_by": __version__}
     with engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -82,7 +101,6 @@ def _write_schema(path: Path) -> None:
         connection.execute(
             tables.properties.insert(), [{"key": key, "value": value} for key, value in facts.items()]
         )
-    engine.dispose()
 
 
 def _bring_up_to_date(path: Path) -> None:
@@ -91,7 +109,11 @@ def _bring_up_to_date(path: Path) -> None:
     with contextlib.closing(connect(path, writable=writable)) as connection:
         try:
             rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+            # Others that use Alembic have a table of that name too.
+            connection.execute("SELECT value FROM properties WHERE key = 'store'")
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB):
+                translate(error, path.parent)
             msg = f"{str(path)!r} is not a database of hutch: {error}."
             raise NoStoreError(msg) from error
     if rows == [(tables.HEAD,)]:

@@ -19,7 +19,8 @@ from pathlib import Path
 __all__ = ["Owner", "is_live"]
 
 _held: dict[str, tuple[int, int]] = {}
-"""Locked files of this process: path to (process id, descriptor)."""
+"""Locked files of this process: name to (process id, descriptor). A name is unique, and several paths
+may lead to one file."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Owner:
         descriptor = os.open(early, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         early.rename(path)
-        _held[str(path)] = (os.getpid(), descriptor)
+        _held[uid] = (os.getpid(), descriptor)
         return cls(uid, socket.gethostname(), os.getpid(), Path(sys.argv[0]).name, path)
 
     @property
@@ -53,7 +54,7 @@ class Owner:
 
     def release(self) -> None:
         """Let go of all runs at once."""
-        held = _held.pop(str(self.path), None)
+        held = _held.pop(self.uid, None)
         if held is not None and held[0] == os.getpid():
             with contextlib.suppress(OSError):
                 self.path.unlink()
@@ -62,12 +63,11 @@ class Owner:
 
 def is_live(folder: Path, uid: str) -> bool:
     """Tell whether the process that claimed a lock file is alive."""
-    path = folder / uid
-    held = _held.get(str(path))
+    held = _held.get(uid)
     if held is not None and held[0] == os.getpid():
         return True
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(folder / uid, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

@@ -30,6 +30,8 @@ _PLAIN = frozenset({float, int, bool, str, _NONE, list, tuple, dict})
 _EXACT_INT = 2**53
 _INT64 = range(-(2**63), 2**63)
 _TENSOR_KINDS = "fiub"
+_LARGEST_ITEM = 8
+"""Bytes of the largest number that Arrow has a type for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +115,30 @@ def _stack(values: Sequence[Any], types: set[type]) -> np.ndarray | None:
     if types == {np.ndarray}:
         first = values[0]
         alike = all(value.shape == first.shape and value.dtype == first.dtype for value in values)
-        if not alike or first.dtype.kind not in _TENSOR_KINDS or first.size == 0 or first.ndim == 0:
+        if not alike or not _is_arrow_type(first.dtype) or first.size == 0 or first.ndim == 0:
             return None
         stacked = np.stack(values)
         return stacked.astype(first.dtype.newbyteorder("="), copy=False)
-    if not _is_of_one_type(values):
-        return None
+    kinds = _exact_kinds(values)
     try:
-        stacked = np.array(values)
+        found = np.array(values) if kinds else np.empty(0)
     except (ValueError, OverflowError):
         return None
-    if stacked.dtype.kind not in _TENSOR_KINDS or stacked.size == 0:
-        return None
-    return stacked
+    # Integers become floats if one is beyond int64 and another one negative.
+    return found if found.size and found.dtype.kind in kinds else None
 
 
-def _is_of_one_type(values: Iterable[Any]) -> bool:
-    """Tell whether nested lists have numbers of one Python type, so that numpy keeps them exactly."""
+def _is_arrow_type(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in _TENSOR_KINDS and dtype.itemsize <= _LARGEST_ITEM
+
+
+def _exact_kinds(values: Iterable[Any]) -> str:
+    """Return the kinds of numpy arrays that keep nested lists exactly; none unless all is of one type."""
     elements = list(chain.from_iterable(values))
     types = frozenset(map(type, elements))
     if types and types <= _LISTS:
-        return _is_of_one_type(elements)
-    return types in (_FLOAT, _INT, _BOOL)
+        return _exact_kinds(elements)
+    return {_FLOAT: "f", _INT: "iu", _BOOL: "b"}.get(types, "")
 
 
 def _tensor(stacked: np.ndarray, column: Column) -> pa.Array:

@@ -16,12 +16,13 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from sqlalchemy.dialects import sqlite
 
-from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError, StoreFullError
+from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError
 from hutch.store import owners
+from hutch.store.faults import translate
 from hutch.store.places import DATABASE, is_writable
 from hutch.store.reading import DatabaseReader
 from hutch.store.statements import Statement, Statements
@@ -41,11 +42,10 @@ def connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:
 
     :raises StoreError: if SQLite cannot open it.
     """
-    uri = path.absolute().as_uri()
+    uri = f"{path.absolute().as_uri()}?mode=rw"
     if not writable:
         # Without a log to read, SQLite need not make the files that a reader of one needs.
-        wal = path.with_name(f"{path.name}-wal")
-        uri += "?mode=ro" if wal.exists() and wal.stat().st_size else "?immutable=1"
+        uri = f"{path.absolute().as_uri()}?{'mode=ro' if _has_log(path) else 'immutable=1'}"
     try:
         connection = sqlite3.connect(
             uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
@@ -54,8 +54,13 @@ def connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:
         connection.execute("PRAGMA mmap_size=268435456")
         connection.execute("PRAGMA synchronous=NORMAL")
     except sqlite3.Error as error:
-        _translate(error, path.parent)
+        translate(error, path.parent)
     return connection
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 class SqliteStore(DatabaseReader):
@@ -75,7 +80,7 @@ class SqliteStore(DatabaseReader):
         try:
             self._inode = self._path.stat().st_ino
         except OSError as error:
-            _translate(error, folder)
+            translate(error, folder)
         super().__init__(self._ask, _statements(), folder / "files")
         _open_stores.add(self)
 
@@ -123,25 +128,30 @@ class SqliteStore(DatabaseReader):
             except BaseException as error:
                 with contextlib.suppress(sqlite3.Error):
                     connection.rollback()
-                if isinstance(error, (sqlite3.Error, OSError)) and not isinstance(error, StoreError):
-                    _translate(error, self._folder)
+                if isinstance(error, (sqlite3.Error, OSError)):
+                    translate(error, self._folder)
                 raise
 
     def sync(self) -> None:
         """Put what is committed onto the disk."""
         with self._sync_lock:
+            if self._closed:
+                return
             path = self._path.with_name(f"{DATABASE}-wal")
             try:
                 found = path.stat().st_ino
+                if self._log is None or self._log[1] != found:
+                    if self._log is not None:
+                        os.close(self._log[0])
+                        self._log = None
+                    self._log = (os.open(path, os.O_RDWR | os.O_CLOEXEC), found)
+                    _sync_folder(self._folder)
+                _flush(self._log[0])
             except FileNotFoundError:
                 # No log: SQLite has put everything into the database, and onto the disk.
                 return
-            if self._log is None or self._log[1] != found:
-                if self._log is not None:
-                    os.close(self._log[0])
-                self._log = (os.open(path, os.O_RDWR | os.O_CLOEXEC), found)
-                _sync_folder(self._folder)
-            _flush(self._log[0])
+            except OSError as error:
+                translate(error, self._folder)
 
     def close(self) -> None:
         """Close connections and let owned runs go."""
@@ -176,13 +186,15 @@ class SqliteStore(DatabaseReader):
         try:
             connection = self._idle.pop()
         except IndexError:
+            self._check_in_place()
             connection = connect(self._path, writable=self._writable)
         try:
             yield connection
         except sqlite3.Error as error:
-            _translate(error, self._folder)
+            translate(error, self._folder)
         finally:
-            if self._closed:
+            # One that takes the file for immutable must not be used when somebody else may have written.
+            if self._closed or not self._writable:
                 connection.close()
             else:
                 self._idle.append(connection)
@@ -192,6 +204,12 @@ class SqliteStore(DatabaseReader):
         if not self._writable:
             msg = f"The store {self.location!r} can only be read: its folder is not writable."
             raise ReadOnlyStoreError(msg)
+        self._check_in_place()
+        if self._writer is None:
+            self._writer = connect(self._path)
+        return self._writer
+
+    def _check_in_place(self) -> None:
         try:
             in_place = self._path.stat().st_ino == self._inode
         except OSError:
@@ -202,9 +220,6 @@ class SqliteStore(DatabaseReader):
                 "Put it back, or open it again."
             )
             raise NoStoreError(msg)
-        if self._writer is None:
-            self._writer = connect(self._path)
-        return self._writer
 
     def _claimed(self) -> owners.Owner:
         if self._owner is None:
@@ -252,27 +267,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _translate(error: sqlite3.Error | OSError, folder: Path) -> NoReturn:
-    """Raise a driver's or the system's error as one of hutch's."""
-    text = str(error)
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    place = repr(str(folder))
-    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in (28, 122):
-        msg = f"The disk under the store {place} is full: nothing more can be recorded until there is room."
-        raise StoreFullError(msg) from error
-    if code == sqlite3.SQLITE_READONLY or getattr(error, "errno", None) == 30:
-        msg = f"The store {place} can only be read: {text}."
-        raise ReadOnlyStoreError(msg) from error
-    if code == sqlite3.SQLITE_NOTADB:
-        msg = f"{str(folder / DATABASE)!r} is not a database of hutch: {text}."
-        raise NoStoreError(msg) from error
-    if code in (sqlite3.SQLITE_CANTOPEN,) or isinstance(error, FileNotFoundError):
-        msg = f"There is no store that can be opened in {place}: {text}. Make one with: hutch init {folder}"
-        raise NoStoreError(msg) from error
-    if code == sqlite3.SQLITE_CORRUPT:
-        msg = f"The database of the store {place} is damaged: {text}. Check it with: hutch verify {folder}"
-        raise StoreError(msg) from error
-    msg = f"The store {place} could not be used: {text}."
-    raise StoreError(msg) from error

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hutch.documents import Leaf
+from hutch.documents.leaves import storable
 from hutch.store.owners import Owner
 from hutch.store.protocol import DocumentRow, Mark, NewBatch, Topic
 from hutch.store.statements import Statement, Statements
@@ -77,7 +78,7 @@ class DatabaseWriter:
 
     def add_segment(self, run: int, stream: str, descriptor: str, schema: bytes) -> int:
         """Add a segment; return its id."""
-        values = {"run": run, "stream": stream, "descriptor": descriptor, "schema": schema}
+        values = {"run": run, "stream": storable(stream), "descriptor": descriptor, "schema": schema}
         return int(self._execute(self._say.add_segment, values).fetchone()[0])
 
     def add_batches(self, run: int, stream: str, batches: Sequence[NewBatch]) -> None:
@@ -101,9 +102,9 @@ class DatabaseWriter:
         for mark in marks:
             values = {
                 "run": run,
-                "stream": mark.stream,
-                "key": mark.key,
-                "reason": mark.reason,
+                "stream": storable(mark.stream),
+                "key": storable(mark.key),
+                "reason": storable(mark.reason),
                 "count": mark.count,
                 "first_arrival": mark.first_arrival,
             }
@@ -111,7 +112,13 @@ class DatabaseWriter:
 
     def quarantine(self, run: int | None, kind: str, reason: str, body: bytes) -> None:
         """Put a document away that cannot be placed."""
-        values = {"run": run, "time": clock.time(), "kind": kind, "reason": reason, "body": body}
+        values = {
+            "run": run,
+            "time": clock.time(),
+            "kind": storable(kind),
+            "reason": storable(reason),
+            "body": body,
+        }
         self._execute(self._say.quarantine, values)
         self._change(Topic.QUARANTINE, run, kind)
 
@@ -139,7 +146,7 @@ class DatabaseWriter:
         self._execute(self._say.add_owner, values)
 
     def _change(self, topic: Topic, run: int | None, reference: str) -> None:
-        values = {"topic": topic.value, "run": run, "reference": reference, "time": clock.time()}
+        values = {"topic": topic.value, "run": run, "reference": storable(reference), "time": clock.time()}
         number = self._execute(self._say.add_change, values).fetchone()[0]
         if number % _PRUNE_EVERY == 0 and number > KEPT_CHANGES:
             self._execute(self._say.prune_changes, {"number": number - KEPT_CHANGES})
