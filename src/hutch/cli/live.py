@@ -47,9 +47,9 @@ class LiveRows:
         self._rows: dict[str, int] = {}
         self._start: Mapping[str, Any] = {}
         columns = (BarColumn(24), MofNCompleteColumn(), TextColumn("points"), TimeRemainingColumn())
-        terminal = console(stderr=True)
-        is_shown = terminal.is_terminal and self._console.is_terminal
-        self._bar = Progress(*columns, console=terminal, transient=True, disable=not is_shown)
+        # On the console of the rows, which then go above it; it is gone when the rows are complete.
+        is_shown = self._console.is_terminal
+        self._bar = Progress(*columns, console=self._console, transient=True, disable=not is_shown)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
