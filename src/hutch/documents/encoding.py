@@ -140,10 +140,8 @@ def _plain(
         return _shown(value)
     if isinstance(found, dict):
         return {
-            _plain_key(key, path, replaced): _plain(
-                item, f"{path}.{key}" if path else str(key), depth + 1, replaced, is_strict
-            )
-            for key, item in found.items()
+            key: _plain(item, f"{path}.{key}" if path else key, depth + 1, replaced, is_strict)
+            for key, item in [(_plain_key(key, path, replaced), item) for key, item in found.items()]
         }
     if isinstance(found, list):
         return [
@@ -165,10 +163,11 @@ def _plain_key(key: Any, path: str, replaced: list[str] | None) -> str:
     if isinstance(key, str):
         return str.__str__(key)
     if replaced is None:
-        msg = f"Key {key!r} in {path or 'the document'!r} is {type(key).__name__}; keys are text."
+        msg = f"Key {_shown(key)} in {path or 'the document'!r} is {type(key).__name__}; keys are text."
         raise DocumentError(msg)
-    replaced.append(f"{path}.{key}")
-    return str(key)
+    shown = _shown(key)
+    replaced.append(f"{path}.{shown}")
+    return shown
 
 
 def _plain_scalar_or_array(value: Any, path: str) -> Any:
