@@ -63,7 +63,7 @@ def _table(rows: list[Row]) -> Table:
             str(row.hutch) if is_new else "",
             row.peer,
             "" if row.other is None else str(row.other),
-            "" if row.ratio is None else f"{row.ratio:.3g} ×",
+            "" if row.ratio is None else f"{row.ratio:,.3g} ×" if row.ratio < 100 else f"{row.ratio:,.0f} ×",
             "" if row.target is None else str(row.target),
             _VERDICTS[row.is_met],
         )

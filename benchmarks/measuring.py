@@ -85,7 +85,7 @@ class Target:
     def __str__(self) -> str:
         if self.kind == "times":
             return f"≥ {self.limit:g} ×"
-        return f"{'≥' if self.kind == 'above' else '≤'} {self.limit:,g} {self.unit}"
+        return f"{'≥' if self.kind == 'above' else '≤'} {self.limit:,.10g} {self.unit}"
 
 
 @dataclass(frozen=True)
