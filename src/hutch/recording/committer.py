@@ -45,6 +45,7 @@ class Committer:
         self._dirty: set[RunWriter] = set()
         self._failing: set[RunWriter] = set()
         self._wake = threading.Condition()
+        self._hurry = threading.Event()
         self._unsynced = threading.Event()
         self._pid = os.getpid()
         self._stopping = False
@@ -79,10 +80,14 @@ class Committer:
 
     def has_news(self, run: RunWriter) -> None:
         """Note that something of a run waits for its commit."""
-        if run not in self._dirty:
-            with self._wake:
-                self._dirty.add(run)
-                self._wake.notify()
+        run.is_waiting = True
+        with self._wake:
+            self._dirty.add(run)
+            self._wake.notify()
+
+    def hurry(self) -> None:
+        """Commit soon: there is much."""
+        self._hurry.set()
 
     def commit_now(self, run: RunWriter, stop: dict[str, Any] | None = None) -> list[Any]:
         """Commit a run in the caller's thread, and put it onto the disk if it ends.
@@ -99,7 +104,7 @@ class Committer:
         if stop is None:
             self._unsynced.set()
         else:
-            run.store.sync()
+            self._guarded(run.store.sync)
         return troubles
 
     def finish(self) -> list[RunWriter]:
@@ -131,7 +136,8 @@ class Committer:
                 while not self._dirty and not self._stopping:
                     if not self._wake.wait(_RETRY_S if self._failing else None):
                         break
-            time.sleep(COMMIT_S)
+            self._hurry.wait(COMMIT_S)
+            self._hurry.clear()
             with self._wake:
                 runs, self._dirty = self._dirty, set()
                 runs |= self._failing

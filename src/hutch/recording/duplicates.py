@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from hutch.recording.stream_buffer import Rows, StreamBuffer
     from hutch.store.columns import Layout
 
-__all__ = ["known_uids", "without_duplicates"]
+__all__ = ["batches_of", "known_uids", "without_duplicates"]
 
 
 def known_uids(store: Store, run: int, lots: Iterable[Lot]) -> Iterator[str]:
     """Yield the uids of all events of a run, committed and in lots."""
-    for batch, _, _ in _batches(store, run, lots):
+    for batch, _, _ in batches_of(store, run, lots):
         yield from batch.column("uid").to_pylist()
 
 
@@ -36,7 +36,7 @@ def without_duplicates(
     """
     uids = rows[2]
     wanted = {uids[position] for position in suspects}
-    known = _find(wanted, _batches(store, run, lots))
+    known = _find(wanted, batches_of(store, run, lots))
     dropped: set[int] = set()
     refused: list[Refused] = []
     for position, uid in enumerate(uids):
@@ -71,8 +71,8 @@ def _find(
     return found
 
 
-def _batches(store: Store, run: int, lots: Iterable[Lot]) -> Iterator[tuple[pa.RecordBatch, Layout, str]]:
-    """Yield all batches of a run, with their layouts and the uids of their descriptors."""
+def batches_of(store: Store, run: int, lots: Iterable[Lot]) -> Iterator[tuple[pa.RecordBatch, Layout, str]]:
+    """Yield all batches of a run, those in lots too, with their layouts and the uids of their descriptors."""
     import pyarrow as pa
 
     from hutch.store.columns import Layout

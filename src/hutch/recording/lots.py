@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hutch.documents import decode
 from hutch.store import DocumentRow, Mark, NewBatch
 
 if TYPE_CHECKING:
-    from hutch.recording.stream_buffer import PackedEvents, StreamBuffer
+    from hutch.recording.stream_buffer import PackedEvents, Rows, StreamBuffer
     from hutch.store.columns import Layout
 
 __all__ = ["REPLACED", "Lot", "Refused", "Trouble", "added_up"]
 
 REPLACED = "cannot be kept exactly: its repr is kept"
 """Said of what no document can hold, an arbitrary object for example."""
+
+
+_ARRIVAL = 3
+"""Place of the arrival number in a row."""
 
 
 class Refused(NamedTuple):
@@ -42,15 +49,18 @@ class Lot:
     """Documents and batches that are written in one transaction, and kept until they are."""
 
     documents: list[DocumentRow] = field(default_factory=list)
+    waiting: list[tuple[StreamBuffer, Rows]] = field(default_factory=list)
+    """Events as they arrived."""
     events: list[tuple[StreamBuffer, PackedEvents]] = field(default_factory=list)
+    """The same once they are packed, less those that are there already."""
     batches: list[tuple[StreamBuffer, Layout, NewBatch]] = field(default_factory=list)
-    """The events once they are serialized, those of large batches in files."""
+    """The same once they are serialized, those of large batches in files."""
     marks: list[Mark] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     stop: dict[str, Any] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.documents or self.events or self.marks or self.refused or self.stop)
+        return bool(self.documents or self.waiting or self.events or self.marks or self.refused or self.stop)
 
     def troubles(self) -> list[Trouble]:
         """Return what was wrong with what this lot writes."""
@@ -58,19 +68,28 @@ class Lot:
         return marks + [Trouble(refused.kind, refused.reason) for refused in self.refused]
 
     def contents(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the documents that this lot writes, less its descriptors."""
-        from hutch.store.unpacking import events
-
-        for document in self.documents:
-            if document.kind != "descriptor":
-                yield document.kind, decode(document.body)
-        for buffer, packed in self.events:
-            for _, event in events(packed.batch, packed.layout, buffer.uid):
-                yield "event", event
+        """Yield the documents that this lot writes, in order of arrival."""
+        for _, kind, document in heapq.merge(*self._arrivals(), key=itemgetter(0)):
+            yield kind, document
         for refused in self.refused:
             yield refused.kind, decode(refused.body)
         if self.stop is not None:
             yield "stop", self.stop
+
+    def _arrivals(self) -> Iterator[Iterator[tuple[int, str, dict[str, Any]]]]:
+        """Yield documents with their arrival numbers, those of one kind or batch in order."""
+        from hutch.store.unpacking import events
+
+        yield ((row.number, row.kind, decode(row.body)) for row in self.documents)
+        for buffer, packed in self.events:
+            found = events(packed.batch, packed.layout, buffer.uid)
+            yield ((arrival, "event", event) for arrival, event in found)  # noqa: B023 - used up at once
+        for buffer, rows in self.waiting:
+            yield map(_arrived_event, repeat(buffer), zip(*rows, strict=True))
+
+
+def _arrived_event(buffer: StreamBuffer, row: Sequence[Any]) -> tuple[int, str, dict[str, Any]]:
+    return row[_ARRIVAL], "event", buffer.event_of(row)
 
 
 def added_up(marks: Iterable[Mark]) -> list[Mark]:

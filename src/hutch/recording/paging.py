@@ -43,7 +43,7 @@ def bulk_events(bulk: Mapping[str, Any]) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     for key, some in bulk.items():
         if not isinstance(some, (list, tuple)) or not all(isinstance(event, Mapping) for event in some):
-            msg = f"{key!r} holds no list of events"
+            msg = f"{key!r:.80} holds no list of events" if isinstance(key, str) else "a key is no text"
             raise DocumentError(msg)
         events += [dict(event) for event in some]
     return events

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from hutch.documents import decode, encode_lossy, leaves
+from hutch.documents import decode, encode_lossy, is_same_text, leaves
 from hutch.documents.schemas import SCHEMAS, problems
 from hutch.errors import DocumentError, RunOwnedError, StoreError
 from hutch.recording import spool
@@ -20,13 +20,23 @@ from hutch.recording.committer import Committer
 from hutch.recording.lots import REPLACED
 from hutch.recording.paging import bulk_events, page_events
 from hutch.recording.run_writer import RunWriter
+from hutch.recording.uids import page_uid, uid_in
 from hutch.store import RunRow, Store
+
+if TYPE_CHECKING:
+    from hutch.recording.stream_buffer import StreamBuffer
 
 __all__ = ["Recorder"]
 
 logger = logging.getLogger("hutch.recording")
 
-_MOST_PENDING = 16_384
+_MANY_PENDING = 8_192
+"""Events of one stream for which the committer need not wait for more."""
+
+_NOW_AND_THEN = 255
+"""Bits of an arrival number that are zero when it is time to look at what is pending."""
+
+_MOST_PENDING = 65_536
 """Events of one stream that may wait for the committer before the caller has to commit them."""
 
 _UIDS = {
@@ -52,7 +62,7 @@ class Recorder:
         self._strict = strict
         self._committer = Committer.of(store)
         self._runs: dict[str, RunWriter] = {}
-        self._by_descriptor: dict[str, RunWriter] = {}
+        self._by_descriptor: dict[str, tuple[RunWriter, StreamBuffer]] = {}
         self._by_resource: dict[str, RunWriter] = {}
         self._take = {
             "event": self._event,
@@ -80,12 +90,17 @@ class Recorder:
         if name == "event":
             # The hot path: some microseconds in the RunEngine's thread.
             try:
-                run = self._by_descriptor[doc["descriptor"]]
-                if type(doc["uid"]) is str:
-                    self._add_event(run, doc)
-                    return
+                run, buffer = self._by_descriptor[doc["descriptor"]]
+                is_placed = type(doc["uid"]) is str
             except (KeyError, TypeError):
-                pass
+                is_placed = False
+            if is_placed:
+                arrival = run.add_event(buffer, doc)
+                if not run.is_waiting:
+                    self._committer.has_news(run)
+                if self._strict or not arrival & _NOW_AND_THEN:
+                    self._relieve(run, buffer)
+                return
         self._slow(str(name), doc)
 
     def close(self) -> None:
@@ -107,15 +122,31 @@ class Recorder:
         elif not isinstance(doc, Mapping):
             self._refuse(None, name, "it is no dictionary", doc)
         else:
-            take(name, dict(doc))
+            self._guarded(take, name, dict(doc))
+
+    def _guarded(self, take: Callable[[str, dict[str, Any]], None], name: str, doc: dict[str, Any]) -> None:
+        """Take a document; what goes wrong must neither cost it nor end the scan it is of."""
+        try:
+            take(name, doc)
+        except StoreError as error:
+            if name == "start" or self._strict:
+                raise
+            self._keep_refused(name, doc, error)
+        except (DocumentError, RunOwnedError):
+            raise
+        except Exception as error:
+            logger.exception("A document of kind %r could not be taken", name)
+            self._refuse(None, name, f"it could not be taken: {error!r}", doc)
 
     # kinds of documents
 
     def _start(self, name: str, doc: dict[str, Any]) -> None:
-        uid = doc.get("uid")
-        if not isinstance(uid, str) or not uid:
+        uid = uid_in(doc, "uid")
+        if not uid:
             self._refuse(None, name, "it has no uid", doc)
             return
+        # A forked child has a committer of its own.
+        self._committer = Committer.of(self._store)
         body, replaced = encode_lossy(doc)
         known = self._runs.get(uid) or self._committer.runs.get(uid)
         row = None if known else self._new_run(uid, doc, body)
@@ -126,7 +157,7 @@ class Recorder:
             self._settle(run)
             return
         known = known or self._known_run(uid)
-        if known.row.start != body:
+        if not is_same_text(known.row.start, body):
             self._refuse(known, name, f"there is another run of the uid {uid!r}", doc)
         else:
             self._open(known)
@@ -134,42 +165,45 @@ class Recorder:
     def _descriptor(self, name: str, doc: dict[str, Any]) -> None:
         from hutch.recording.stream_buffer import StreamBuffer
 
-        run = self._run_of(doc, "run_start")
-        uid = doc.get("uid")
+        run = self._runs.get(uid_in(doc, "run_start"))
+        uid = uid_in(doc, "uid")
         if run is None:
             self._refuse(None, name, "its run is not known", doc)
             return
-        if not isinstance(uid, str) or not uid:
+        if not uid:
             self._refuse(run, name, "it has no uid", doc)
             return
         body, replaced = encode_lossy(doc)
         if uid in run.descriptors:
-            if run.descriptors[uid] != body:
+            if not is_same_text(run.descriptors[uid], body):
                 self._refuse(run, name, f"the run has another descriptor of the uid {uid!r}", doc)
         else:
             plain = decode(body)
             run.add_descriptor(StreamBuffer(plain), body)
             self._note(run, name, plain, replaced)
-        self._by_descriptor[uid] = run
+        self._by_descriptor[uid] = (run, run.buffers[uid])
         self._settle(run)
 
     def _event(self, name: str, doc: dict[str, Any]) -> None:
-        run = self._by_descriptor.get(doc.get("descriptor"))  # type: ignore[arg-type]
-        if run is None:
+        run, buffer = self._by_descriptor.get(uid_in(doc, "descriptor"), (None, None))
+        if run is None or buffer is None:
             self._refuse(None, name, self._why_no_descriptor(doc), doc)
         elif not isinstance(doc.get("uid"), str):
             self._refuse(run, name, "it has no uid", doc)
         else:
-            self._add_event(run, doc)
+            run.add_event(buffer, doc)
+            self._committer.has_news(run)
+            self._relieve(run, buffer)
 
     def _event_page(self, name: str, doc: dict[str, Any]) -> None:
-        run = self._by_descriptor.get(doc.get("descriptor"))  # type: ignore[arg-type]
-        if run is None:
+        run, buffer = self._by_descriptor.get(uid_in(doc, "descriptor"), (None, None))
+        if run is None or buffer is None:
             self._refuse(None, name, self._why_no_descriptor(doc), doc)
             return
-        pending = run.add_page(run.buffers[doc["descriptor"]], doc)
-        if pending is not None:
-            self._arrived(run, pending)
+        if run.add_page(buffer, doc):
+            if not run.is_waiting:
+                self._committer.has_news(run)
+            self._relieve(run, buffer)
             return
         try:
             events = page_events(doc)
@@ -195,8 +229,8 @@ class Recorder:
             self._refuse(None, name, "its run is not known", doc)
             return
         body, replaced = encode_lossy(doc)
-        uid = doc.get(_UIDS[name]) if name in _UIDS else _page_uid(doc, body)
-        if not isinstance(uid, str) or not uid:
+        uid = uid_in(doc, _UIDS[name]) if name in _UIDS else page_uid(doc, body)
+        if not uid:
             self._refuse(run, name, "it has no uid", doc)
             return
         if name in ("resource", "stream_resource"):
@@ -206,12 +240,12 @@ class Recorder:
         self._settle(run)
 
     def _stop(self, name: str, doc: dict[str, Any]) -> None:
-        run = self._run_of(doc, "run_start")
+        run = self._runs.get(uid_in(doc, "run_start"))
         if run is None:
-            known = self._stored_run(doc.get("run_start"))
+            known = self._stored_run(doc)
             if known is None or known.stop is None:
                 self._refuse(None, name, "its run is not known", doc)
-            elif known.stop != encode_lossy(doc)[0]:
+            elif not is_same_text(known.stop, encode_lossy(doc)[0]):
                 self._refuse(RunWriter(self._store, known), name, "the run has another stop document", doc)
             return
         body, replaced = encode_lossy(doc)
@@ -219,7 +253,7 @@ class Recorder:
         self._forget(run)
         if run.stop is not None:  # a second recorder, or a file that is imported again
             self._committer.has_news(run)
-            if run.stop != body:
+            if not is_same_text(run.stop, body):
                 self._refuse(run, name, "the run has another stop document", doc)
             return
         run.stop = body
@@ -250,55 +284,51 @@ class Recorder:
 
     def _known_run(self, uid: str) -> RunWriter:
         """Return a run of the store to go on with; take it over if its owner has died."""
-        (row,) = self._store.runs_by_uid([uid])
-        if row.stop is None:
-            if self._store.is_live(row.owner):
-                msg = f"Run {uid!r} is being recorded by another process; it is not recorded twice."
-                raise RunOwnedError(msg)
-            with self._store.transaction() as writer:
+        with self._store.transaction() as writer:  # so that only one process takes it over
+            (row,) = self._store.runs_by_uid([uid])
+            if row.stop is None:
+                if self._store.is_live(row.owner):
+                    msg = f"Run {uid!r} is being recorded by another process; it is not recorded twice."
+                    raise RunOwnedError(msg)
                 writer.own_run(row.id)
         run = RunWriter(self._store, row)
         run.go_on()
         return run
 
-    def _stored_run(self, uid: Any) -> RunRow | None:
-        rows = self._store.runs_by_uid([uid]) if isinstance(uid, str) else []
+    def _stored_run(self, doc: dict[str, Any]) -> RunRow | None:
+        uid = uid_in(doc, "run_start")
+        rows = self._store.runs_by_uid([uid]) if uid else []
         return rows[0] if rows else None
 
     def _open(self, run: RunWriter) -> None:
         self._runs[run.row.uid] = run
         self._committer.runs[run.row.uid] = run
-        for uid in run.descriptors:
-            self._by_descriptor[uid] = run
+        for uid, buffer in run.buffers.items():
+            self._by_descriptor[uid] = (run, buffer)
 
     def _forget(self, run: RunWriter) -> None:
         self._runs.pop(run.row.uid, None)
         self._committer.runs.pop(run.row.uid, None)
-        for table in (self._by_descriptor, self._by_resource):
-            for uid in [uid for uid, owner in table.items() if owner is run]:
-                del table[uid]
-
-    def _run_of(self, doc: dict[str, Any], key: str) -> RunWriter | None:
-        uid = doc.get(key)
-        if not isinstance(uid, str):
-            return None
-        return self._runs.get(uid)
+        for uid in run.buffers:
+            self._by_descriptor.pop(uid, None)
+        for uid in [uid for uid, owner in self._by_resource.items() if owner is run]:
+            del self._by_resource[uid]
 
     def _run_of_asset(self, name: str, doc: dict[str, Any]) -> RunWriter | None:
         if name in ("datum", "datum_page", "bulk_datum"):
-            return self._by_resource.get(doc.get("resource"))  # type: ignore[arg-type]
+            return self._by_resource.get(uid_in(doc, "resource"))
         if name == "stream_datum":
-            return self._by_resource.get(doc.get("stream_resource"))  # type: ignore[arg-type]
+            return self._by_resource.get(uid_in(doc, "stream_resource"))
         if doc.get("run_start"):
-            return self._run_of(doc, "run_start")
+            return self._runs.get(uid_in(doc, "run_start"))
         # An old resource does not name its run: it is of the one that was started last.
         return next(reversed(self._runs.values()), None)
 
     def _why_no_descriptor(self, doc: dict[str, Any]) -> str:
-        uid = doc.get("descriptor")
-        if isinstance(uid, str) and self._store.find_document("descriptor", uid) is not None:
+        uid = uid_in(doc, "descriptor")
+        if uid and self._store.find_document("descriptor", uid) is not None:
             return "it came after the stop document of its run"
-        return f"its descriptor {uid!r:.80} is not known"
+        return f"its descriptor {doc.get('descriptor')!r:.80} is not known"
 
     # what is wrong
 
@@ -317,10 +347,10 @@ class Recorder:
     def _refuse(self, run: RunWriter | None, kind: str, reason: str, doc: Any) -> None:
         """Put a document into quarantine, at once."""
         body = encode_lossy(doc)[0]
-        if run is None and isinstance(doc, dict):
-            run = self._linked_run(doc)
         logger.warning("A document of kind %r was put into quarantine: %s", kind, reason)
         try:
+            if run is None and isinstance(doc, dict):
+                run = self._linked_run(doc)
             with self._store.transaction() as writer:
                 writer.quarantine(run.row.id if run else None, kind, reason, body)
         except StoreError as error:
@@ -331,9 +361,9 @@ class Recorder:
 
     def _linked_run(self, doc: dict[str, Any]) -> RunWriter | None:
         """Return the run that a document without a place is nearest to, open or not."""
-        row = self._stored_run(doc.get("run_start"))
-        descriptor = doc.get("descriptor")
-        if row is None and isinstance(descriptor, str):
+        row = self._stored_run(doc)
+        descriptor = uid_in(doc, "descriptor")
+        if row is None and descriptor:
             found = self._store.find_document("descriptor", descriptor)
             row = self._store.run_by_id(found[0]) if found else None
         return RunWriter(self._store, row) if row else None
@@ -348,16 +378,15 @@ class Recorder:
 
     # commit
 
-    def _add_event(self, run: RunWriter, doc: dict[str, Any]) -> None:
-        self._arrived(run, run.add_event(run.buffers[doc["descriptor"]], doc))
-
-    def _arrived(self, run: RunWriter, pending: int) -> None:
-        self._committer.has_news(run)
+    def _relieve(self, run: RunWriter, buffer: StreamBuffer) -> None:
+        """See to it that events do not pile up."""
+        pending = buffer.pending
+        if pending >= _MANY_PENDING:
+            self._committer.hurry()
         if pending >= _MOST_PENDING and run.failure is None:
             # Faster than the committer: the caller helps, so that memory stays bounded.
             self._commit(run)
-        elif self._strict:
-            self._settle(run)
+        self._settle(run)
 
     def _settle(self, run: RunWriter) -> None:
         if self._strict:
@@ -380,10 +409,3 @@ def _is_number(value: Any) -> bool:
         return not isinstance(value, (str, bytes, bool)) and float(value) == float(value)  # noqa: PLR0124
     except (TypeError, ValueError, OverflowError):
         return False
-
-
-def _page_uid(doc: dict[str, Any], body: bytes) -> str:
-    """Return a name for a page of datum documents, which has no uid of its own."""
-    import hashlib
-
-    return f"{doc.get('resource', '')}/{hashlib.sha256(body).hexdigest()[:32]}"

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hutch.documents import decode, encode_lossy, leaves
+from hutch.documents import decode, encode_lossy, is_same_text, leaves
 from hutch.errors import StoreError
 from hutch.recording.lots import Lot, Refused, Trouble, added_up
 from hutch.recording.seen import SeenEvents
@@ -35,6 +35,7 @@ class RunWriter:
     """An open run of this process.
 
     :ivar stop: the stop document once the run has ended, as bytes.
+    :ivar is_waiting: True while something has arrived and the committer knows it.
     :ivar failure: the error that keeps the run from being committed, or None.
     :ivar spooled: the file that keeps meanwhile what can't be committed, or None.
     """
@@ -43,6 +44,7 @@ class RunWriter:
         self.store = store
         self.row = row
         self.stop = row.stop
+        self.is_waiting = False
         self.failure: StoreError | None = None
         self.spooled: Path | None = None
         self.buffers: dict[str, StreamBuffer] = {}
@@ -59,25 +61,26 @@ class RunWriter:
 
     def add_descriptor(self, buffer: StreamBuffer, body: bytes) -> None:
         """Take a descriptor; its events go into the buffer."""
-        self.descriptors[buffer.uid] = body
-        self.add_document("descriptor", buffer.uid, body)
-        self.buffers[buffer.uid] = buffer
+        with self._lock:
+            self._arrived.documents.append(DocumentRow(self._arrivals, "descriptor", buffer.uid, body))
+            self._arrivals += 1
+            self.descriptors[buffer.uid] = body
+            self.buffers[buffer.uid] = buffer
 
     def add_event(self, buffer: StreamBuffer, event: dict[str, Any]) -> int:
-        """Take an event; return how many are pending in its stream."""
+        """Take an event; return its arrival number."""
         with self._lock:
-            buffer.add(event, self._arrivals)
-            self._arrivals += 1
-            return buffer.pending
+            arrival = self._arrivals
+            buffer.add(event, arrival)
+            self._arrivals = arrival + 1
+        return arrival
 
-    def add_page(self, buffer: StreamBuffer, page: dict[str, Any]) -> int | None:
-        """Take a regular page; return how many events are pending, or None if it is not regular."""
+    def add_page(self, buffer: StreamBuffer, page: dict[str, Any]) -> bool:
+        """Take a page of events if it is regular; tell whether it is."""
         with self._lock:
             count = buffer.add_page(page, self._arrivals)
-            if count is None:
-                return None
             self._arrivals += count
-            return buffer.pending
+        return count > 0
 
     def add_document(self, kind: str, uid: str, body: bytes) -> None:
         """Take a document that is no event."""
@@ -97,7 +100,7 @@ class RunWriter:
 
     def go_on(self) -> None:
         """Continue a run that the store has: its count of arrivals, its descriptors, its events."""
-        from hutch.recording.duplicates import known_uids
+        from hutch.recording.duplicates import batches_of
         from hutch.recording.stream_buffer import StreamBuffer
 
         run = self.row.id
@@ -107,9 +110,11 @@ class RunWriter:
                 self.descriptors[document.uid] = document.body
                 self.buffers[document.uid] = StreamBuffer(decode(document.body))
         arrivals = [document.number + 1 for document in known]
-        arrivals += [batch.first_arrival + batch.rows for batch in self.store.batches(run)]
+        self._seen.know_all([])
+        for batch, _, _ in batches_of(self.store, run, []):
+            self._seen.add(batch.column("uid").to_pylist())
+            arrivals.append(batch.column("arrival")[-1].as_py() + 1)
         self._arrivals = max(arrivals, default=1)
-        self._seen.know_all(known_uids(self.store, run, []))
 
     # commit
 
@@ -126,6 +131,7 @@ class RunWriter:
             segments = dict(self._segments)
             try:
                 for lot in self._late:
+                    self._pack(lot)
                     self._serialize(lot)
                 with self.store.transaction() as writer:
                     for lot in self._late:
@@ -133,47 +139,70 @@ class RunWriter:
             except StoreError as error:
                 self.failure = error
                 raise
+            except Exception as error:  # whatever is wrong with hutch must not cost data
+                msg = f"Run {self.row.uid!r} could not be committed: {error!r}"
+                self.failure = StoreError(msg)
+                raise self.failure from error
             troubles = [trouble for lot in self._late for trouble in lot.troubles()]
             self._segments, self._late, self.failure = segments, [], None
             return troubles
 
-    def uncommitted(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield what could not be committed, after the start and the descriptors it belongs to."""
+    def rescue(self, write: Callable[[Iterator[tuple[str, dict[str, Any]]]], Path]) -> Path | None:
+        """Have what could not be committed written elsewhere; None if everything is committed.
+
+        :param write: writes documents and returns where; the run's start comes first.
+        """
         with self._commit_lock:
             self._take(None)
-            yield "start", decode(self.row.start)
-            for body in self.descriptors.values():
+            self.spooled = write(self._uncommitted()) if self._late else None
+            return self.spooled
+
+    def _uncommitted(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield what could not be committed, after the start and the descriptors it belongs to."""
+        yield "start", decode(self.row.start)
+        late = {document.uid for lot in self._late for document in lot.documents}
+        for uid, body in self.descriptors.items():
+            if uid not in late:
                 yield "descriptor", decode(body)
-            for lot in self._late:
-                yield from lot.contents()
+        for lot in self._late:
+            yield from lot.contents()
 
     def _take(self, stop: dict[str, Any] | None) -> None:
-        """Swap the buffers, and make batches of what they had."""
+        """Swap the buffers; what they had waits in a lot to be packed."""
         with self._lock:
+            self.is_waiting = False
             lot, self._arrived = self._arrived, Lot()
             arrived = [(buffer, buffer.take(), buffer.take_oddities()) for buffer in self.buffers.values()]
         lot.stop = stop
         for buffer, pages, oddities in arrived:
             lot.marks += [Mark(buffer.stream, key, reason, 1, first) for key, reason, first in oddities]
-            for rows in _in_lots(pages):
-                self._pack(buffer, rows, lot)
+            lot.waiting += [(buffer, rows) for rows in _in_lots(pages)]
         lot.marks = added_up(lot.marks)
         if lot:
             self._late.append(lot)
 
-    def _pack(self, buffer: StreamBuffer, rows: Rows, lot: Lot) -> None:
-        try:
+    def _pack(self, lot: Lot) -> None:
+        """Make batches of a lot's events."""
+        while lot.waiting:
+            buffer, rows = lot.waiting[0]
             rows = self._without_duplicates(buffer, rows, lot)
-            if not len(rows[0]):
-                return
+            # Not before: if the store could not be asked, they wait on.
+            del lot.waiting[0]
+            if len(rows[0]):
+                self._pack_rows(buffer, rows, lot)
+
+    def _pack_rows(self, buffer: StreamBuffer, rows: Rows, lot: Lot) -> None:
+        try:
             packed = buffer.pack(rows)
-        except StoreError:
-            raise
         except Exception as error:  # whatever is wrong with hutch must not cost data
-            logger.exception("Events of run %s are put into quarantine: no batch can be made", self.row.uid)
-            for row in zip(*rows, strict=True):
-                body = encode_lossy(buffer.event_of(row))[0]
-                lot.refused.append(Refused("event", f"no batch can be made of it: {error!r}", body))
+            half = len(rows[0]) // 2
+            if half:  # the others may be good
+                self._pack_rows(buffer, [column[:half] for column in rows], lot)
+                self._pack_rows(buffer, [column[half:] for column in rows], lot)
+                return
+            logger.exception("An event of run %s is put into quarantine: it fits no batch", self.row.uid)
+            body = encode_lossy(buffer.event_of([column[0] for column in rows]))[0]
+            lot.refused.append(Refused("event", f"it fits no batch: {error!r}", body))
             return
         lot.events.append((buffer, packed))
         lot.marks += [
@@ -186,12 +215,12 @@ class RunWriter:
         if not self._seen.is_fresh(uids, rows[0], buffer.last_seq_num):
             from hutch.recording.duplicates import known_uids, without_duplicates
 
-            lots = [*self._late, lot]
             if not self._seen.is_exact:
-                self._seen.know_all(known_uids(self.store, self.row.id, lots))
+                self._seen.know_all(known_uids(self.store, self.row.id, self._late))
             suspects = self._seen.suspects(uids)
             if suspects:
-                rows, refused = without_duplicates(buffer, rows, suspects, self.store, self.row.id, lots)
+                known = (self.store, self.row.id, self._late)
+                rows, refused = without_duplicates(buffer, rows, suspects, *known)
                 lot.refused += refused
         self._seen.add(rows[2])
         return rows
@@ -225,15 +254,28 @@ class RunWriter:
     def _settle(self, writer: Writer, present: Iterable[DocumentRow]) -> None:
         """Decide about documents whose uids the run has: the same is accepted, another put away."""
         for document in present:
-            known = self.store.find_document(document.kind, document.uid)
-            if known is None or known[0] != self.row.id or known[1].body != document.body:
+            if not is_same_text(self._known_document(document).body, document.body):
                 reason = f"the run has another {document.kind} of the uid {document.uid!r}"
                 writer.quarantine(self.row.id, document.kind, reason, document.body)
+
+    def _known_document(self, document: DocumentRow) -> DocumentRow:
+        """Return the document of the same kind and uid that came before, in this transaction or earlier."""
+        name = (document.kind, document.uid)
+        for lot in self._late:
+            for other in lot.documents:
+                if (other.kind, other.uid) == name and other is not document:
+                    return other
+        found = self.store.find_document(*name)
+        if found is not None and found[0] == self.row.id:
+            return found[1]
+        # A later run uses the same uid.
+        known = self.store.documents(self.row.id, [document.kind])
+        return next((other for other in known if other.uid == document.uid), document)
 
 
 def _in_lots(pages: list[Rows]) -> Iterator[Rows]:
     """Yield rows in lots of bounded length."""
-    from hutch.recording.stream_buffer import join
+    from hutch.recording.stream_buffer import join_rows
 
     some: list[Rows] = []
     count = 0
@@ -241,7 +283,7 @@ def _in_lots(pages: list[Rows]) -> Iterator[Rows]:
         some.append(page)
         count += len(page[0])
         if count >= _LARGEST_BATCH_ROWS:
-            yield join(some)
+            yield join_rows(some)
             some, count = [], 0
     if some:
-        yield join(some)
+        yield join_rows(some)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from hutch.store.scanning import Values, integers
+
 __all__ = ["SeenEvents"]
 
 _RECENT = 32_768
@@ -31,14 +33,15 @@ class SeenEvents:
         """True once all uids are known and not only the latest."""
         return self._hashes is not None
 
-    def is_fresh(self, uids: Sequence[str], seq_nums: Sequence[int], last_seq_num: int) -> bool:
+    def is_fresh(self, uids: Sequence[str], seq_nums: Values, last_seq_num: int) -> bool:
         """Tell whether events are certainly new: counting up, uids among them and before distinct."""
         fresh = set(uids)
         if len(fresh) != len(uids) or not self._recent.isdisjoint(fresh) or not self._older.isdisjoint(fresh):
             return False
         if self._hashes is not None:
             return self._hashes.isdisjoint(map(hash, fresh))
-        return seq_nums[0] > last_seq_num and all(map(int.__lt__, seq_nums, seq_nums[1:]))
+        numbers = integers(seq_nums)
+        return bool(numbers[0] > last_seq_num and (numbers[1:] > numbers[:-1]).all())
 
     def know_all(self, uids: Iterable[str]) -> None:
         """Learn the uids of all events of the run so far."""

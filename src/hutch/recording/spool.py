@@ -6,6 +6,7 @@ folder (``$XDG_STATE_HOME/hutch/spool``, ``~/.local/state/hutch/spool``).
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hutch.documents import encode
+from hutch.documents import encode_lossy
 
 if TYPE_CHECKING:
     from hutch.recording.run_writer import RunWriter
@@ -39,21 +40,29 @@ def write_lines(uid: str, documents: Iterable[tuple[str, dict[str, Any]]]) -> Pa
     """
     folder = spool_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{re.sub('[^A-Za-z0-9-]', '_', uid)[:80]}.jsonl"
+    path = folder / f"{_file_name(uid)}.jsonl"
     early = path.with_suffix(".part")
     with early.open("wb") as file:
         for name, document in documents:
-            file.write(encode([name, document]) + b"\n")
+            file.write(encode_lossy([name, document])[0] + b"\n")
         file.flush()
         os.fsync(file.fileno())
     early.replace(path)
     return path
 
 
+def _file_name(uid: str) -> str:
+    """Return a uid as part of a file's name; two uids never have the same."""
+    if re.fullmatch("[A-Za-z0-9-]{1,80}", uid):
+        return uid
+    digest = hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{re.sub('[^A-Za-z0-9-]', '_', uid)[:60]}_{digest[:16]}"
+
+
 def rescue(run: RunWriter, error: BaseException | None) -> None:
     """Write what the store cannot take of a run into a file, and say how it gets back."""
     try:
-        run.spooled = write_lines(run.row.uid, run.uncommitted())
+        path = run.rescue(lambda documents: write_lines(run.row.uid, documents))
     except OSError as second:
         logger.critical(
             "Run %s is only in the memory of this process (%s; %s). Make room before you leave it.",
@@ -62,11 +71,13 @@ def rescue(run: RunWriter, error: BaseException | None) -> None:
             second,
         )
         return
+    if path is None:
+        return
     logger.error(
         "%s What the store lacks of run %s is kept in %s. When there is room: hutch import %s --store %s",
         error,
         run.row.uid,
-        run.spooled,
-        run.spooled,
+        path,
+        path,
         run.store.location,
     )

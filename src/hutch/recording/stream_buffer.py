@@ -15,6 +15,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from hutch.documents import decode, encode, encode_lossy
@@ -22,18 +23,22 @@ from hutch.recording.expectations import expectations
 from hutch.recording.lots import REPLACED
 from hutch.store.columns import Column, Filled, Layout
 from hutch.store.packing import Packed, pack
+from hutch.store.scanning import Values, integers, join, scan
 
-__all__ = ["PackedEvents", "Rows", "StreamBuffer", "join"]
+__all__ = ["PackedEvents", "Rows", "StreamBuffer", "join_rows"]
 
 _IMMUTABLE = frozenset({float, int, bool, str, bytes, type(None)})
+_CERTAIN = _IMMUTABLE - {type(None)}
+"""A column that begins with one of these has no lists; None may come before anything."""
 _EVENT_FIELDS = frozenset({"descriptor", "uid", "time", "seq_num", "data", "timestamps", "filled"})
 _EMPTY = b"{}"
 _FIELDS = len(_EVENT_FIELDS)
+_MOST = 2**63
 _FIXED = 6
 """Values of a row before its readings: seq_num, time, uid, arrival, filled, whole."""
 
-Rows = list[Sequence[Any]]
-"""Columns of values, one sequence a column, in the order of a row."""
+Rows = list[Any]
+"""Columns of values (:data:`~hutch.store.scanning.Values`), in the order of a row."""
 
 
 @dataclass
@@ -64,16 +69,19 @@ class StreamBuffer:
         self._order(self._expected)
         self._is_ordered = False
         self._layout: Layout | None = None
-        self._flat: list[Any] = []
         self._row_width = _FIXED + 2 * self._width
+        # Either events or pages are being gathered; what was gathered before waits in lots.
+        self._flat: list[Any] = []
         self._pages: list[Rows] = []
         self._paged = 0
+        self._lots: list[Rows] = []
+        self._waiting = 0
         self._oddities: list[tuple[str, str, int]] = []
 
     @property
     def pending(self) -> int:
         """The number of events that are not packed."""
-        return len(self._flat) // self._row_width + self._paged
+        return self._waiting + self._paged + len(self._flat) // self._row_width
 
     def add(self, event: dict[str, Any], arrival: int) -> None:
         """Take an event, whatever is in it; it must have a text ``uid``."""
@@ -87,22 +95,25 @@ class StreamBuffer:
                 len(event) == _FIELDS
                 and len(data) == len(times) == self._width
                 and type(seq_num) is int
+                and 0 <= seq_num < _MOST
                 and type(time) is float
                 and filled == {}
             ):
                 row = (seq_num, time, event["uid"], arrival, _EMPTY, None, *values)
             else:
                 row = self._odd_row(event, arrival)
-            if not _IMMUTABLE.issuperset(map(type, row)):
+            if not _IMMUTABLE.issuperset(map(type, values)):
                 # Arrays are copied: a device may use one buffer for all its readings.
                 row = tuple([value if type(value) in _IMMUTABLE else copy.deepcopy(value) for value in row])
         except Exception:  # anything may come, and is kept
             row = self._odd_row(event, arrival)
+        if self._pages:
+            self._gather()
         # One flat list: its columns are slices, and the garbage collector has nothing to visit.
         self._flat += row
 
-    def add_page(self, page: dict[str, Any], arrival: int) -> int | None:
-        """Take a regular page of events; return how many, or None if it is not regular.
+    def add_page(self, page: dict[str, Any], arrival: int) -> int:
+        """Take a regular page of events; return how many, 0 if it is not regular.
 
         Regular means: equal lengths, exactly the described keys, nothing filled, no odd field. An
         irregular page is to be taken apart into its events.
@@ -118,26 +129,31 @@ class StreamBuffer:
                 len(page["data"]) == len(page["timestamps"]) == self._width
             )
             if not regular or filled not in ({}, None):
-                return None
-            rows = [_listed(column) for column in columns]
+                return 0
+            rows = [_owned(column) for column in columns]
         except Exception:  # anything may come, and is kept: event by event
-            return None
+            return 0
         count = len(rows[0])
         if not count or any(len(column) != count for column in rows):
-            return None
-        if [set(map(type, column)) for column in rows[:3]] != [{int}, {float}, {str}]:
-            return None
-        self._flush_rows()
+            return 0
+        seq_nums, times, uids = rows[:3]
+        if not (_are(int, seq_nums) and _are(float, times) and _are(str, uids)):
+            return 0
+        if not 0 <= min(seq_nums) <= max(seq_nums) < _MOST:
+            return 0
+        if self._flat:
+            self._gather()
         marker = None if filled is None else _EMPTY
-        head: Rows = [*rows[:3], range(arrival, arrival + count), [marker] * count, [None] * count]
-        self._append(head + rows[3:])
+        arrivals = np.arange(arrival, arrival + count)
+        self._pages.append([*rows[:3], arrivals, [marker] * count, [None] * count, *rows[3:]])
+        self._paged += count
         return count
 
     def take(self) -> list[Rows]:
         """Return all that is pending, in order of arrival, and forget it; see :meth:`pack`."""
-        self._flush_rows()
-        pages, self._pages, self._paged = self._pages, [], 0
-        return pages
+        self._gather()
+        lots, self._lots, self._waiting = self._lots, [], 0
+        return lots
 
     def take_oddities(self) -> list[tuple[str, str, int]]:
         """Return what was odd about events on arrival: key, reason, arrival number."""
@@ -159,14 +175,14 @@ class StreamBuffer:
             data=tuple((key, packed.column) for key, packed in zip(self._keys, data, strict=True)),
             timestamps=tuple((key, packed.column) for key, packed in zip(self._keys, stamped, strict=True)),
             filled=_filled_kind(filled, before),
-            whole=(before is not None and before.whole) or any(whole is not None for whole in wholes),
+            whole=(before is not None and before.whole) or wholes.count(None) < len(wholes),
         )
         self._layout = layout
         arrays = [
-            pa.array(seq_nums, pa.int64()),
+            pa.array(integers(seq_nums)),
             pa.array(times, pa.float64()),
             pa.array(uids, pa.string()),
-            pa.array(arrivals, pa.int64()),
+            pa.array(integers(arrivals)),
         ]
         if layout.filled is Filled.COLUMN:
             arrays.append(pa.array(filled, pa.binary()))
@@ -177,7 +193,7 @@ class StreamBuffer:
             if packed.flags is not None:
                 arrays.append(packed.flags)
         found = PackedEvents(layout, pa.RecordBatch.from_arrays(arrays, schema=layout.schema), arrivals[0])
-        self.last_seq_num = max(self.last_seq_num, *seq_nums)
+        self.last_seq_num = max(self.last_seq_num, int(integers(seq_nums).max()))
         found.breaches = self._breaches(readings, data, arrivals)
         return found
 
@@ -265,22 +281,24 @@ class StreamBuffer:
             self._take = _taker(self._keys)
         self._is_ordered = True
 
-    def _flush_rows(self) -> None:
-        if self._flat:
+    def _gather(self) -> None:
+        """Make a lot of what is being gathered."""
+        if self._pages:
+            lot = join_rows(self._pages)
+            self._pages, self._paged = [], 0
+        elif self._flat:
             flat, self._flat = self._flat, []
             width = self._row_width
-            self._append([flat[column::width] for column in range(width)])
+            lot = [flat[column::width] for column in range(width)]
+        else:
+            return
+        self._lots.append(lot)
+        self._waiting += len(lot[0])
 
-    def _append(self, rows: Rows) -> None:
-        self._pages.append(rows)
-        self._paged += len(rows[0])
 
-
-def join(pages: list[Rows]) -> Rows:
+def join_rows(lots: list[Rows]) -> Rows:
     """Return several lots of rows, column by column, as one."""
-    if len(pages) == 1:
-        return pages[0]
-    return [list(chain.from_iterable(parts)) for parts in zip(*pages, strict=True)]
+    return [join(parts) for parts in zip(*lots, strict=True)]
 
 
 def _taker(keys: tuple[str, ...]) -> Any:
@@ -291,12 +309,21 @@ def _taker(keys: tuple[str, ...]) -> Any:
     return itemgetter(*keys) if keys else lambda _: ()
 
 
-def _listed(column: Any) -> Sequence[Any]:
-    """Return a page's column as a list of its own, one element an event."""
-    if hasattr(column, "tolist") and hasattr(column, "ndim"):
-        return column.tolist() if column.ndim == 1 else list(column.copy())
-    found = list(column)
-    return copy.deepcopy(found) if found and type(found[0]) not in _IMMUTABLE else found
+def _owned(column: Any) -> Values:
+    """Return a page's column, one element an event, that shares nothing mutable with the page."""
+    if isinstance(column, np.ndarray):
+        column = column.tolist() if column.ndim == 1 else list(column)
+    numbers = scan(column)
+    if numbers is not None:
+        return numbers
+    values = list(column)
+    return copy.deepcopy(values) if values and type(values[0]) not in _CERTAIN else values
+
+
+def _are(kind: type, values: Values) -> bool:
+    if isinstance(values, np.ndarray):
+        return values.dtype == kind
+    return set(map(type, values)) == {kind}
 
 
 def _is_integer(value: Any) -> bool:
@@ -311,10 +338,9 @@ def _seconds(time: Any) -> float:
 
 
 def _filled_kind(filled: Sequence[bytes | None], before: Layout | None) -> Filled:
-    kinds = set(filled)
-    if kinds == {_EMPTY}:
+    if filled.count(_EMPTY) == len(filled):
         now = Filled.EMPTY
-    elif kinds == {None}:
+    elif filled.count(None) == len(filled):
         now = Filled.ABSENT
     else:
         now = Filled.COLUMN

@@ -34,7 +34,7 @@ def new_batch(files: Path, run: int, first_arrival: int, batch: pa.RecordBatch) 
     :param files: the store's folder of files.
     :raises StoreError: if its file cannot be written.
     """
-    if batch.nbytes <= LARGEST_BODY:
+    if pa.ipc.get_record_batch_size(batch) <= LARGEST_BODY:
         body = batch.serialize().to_pybytes()
         return NewBatch(0, first_arrival, batch.num_rows, len(body), checksum(body), body, None)
     name = f"{run // 1000}/{run}-{first_arrival}-{uuid.uuid4().hex[:8]}.arrow"

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import pyarrow as pa
 
@@ -102,11 +102,11 @@ class Column:
 
 def wider(first: Column, second: Column) -> Column:
     """Return the narrowest column that holds, losslessly, what two columns hold."""
+    if first is second or first.kind is Kind.NULL:
+        return second
     if first == second or second.kind is Kind.NULL:
         # A tensor has no room for None.
         return Column(Kind.JSON) if first.kind is Kind.TENSOR and second.kind is Kind.NULL else first
-    if first.kind is Kind.NULL:
-        return second
     if first.kind in _NUMERIC and second.kind in _NUMERIC:
         return Column(Kind.NUMBER)
     return Column(Kind.JSON)
@@ -121,7 +121,15 @@ class Layout:
     filled: Filled = Filled.EMPTY
     whole: bool = False
 
-    @property
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.data, self.timestamps, self.filled, self.whole))
+
+    def __hash__(self) -> int:
+        # Asked for several times a batch, and there may be thousands of columns.
+        return self._hash
+
+    @cached_property
     def schema(self) -> pa.Schema:
         """The Arrow schema, with the kinds in the fields' metadata."""
         return _schema(self)[0]

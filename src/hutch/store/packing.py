@@ -1,11 +1,12 @@
 """From the values of events to Arrow columns, losslessly and in bulk.
 
-What a column needs is decided by the exact Python types that came (``set(map(type, values))`` costs
-some 10 ns a value), because Arrow itself would quietly turn 2.5 into 2 in an integer column.
+What a column needs is decided by the exact Python types that came, because Arrow itself would quietly
+turn 2.5 into 2 in an integer column.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from hutch.documents import encode_lossy
 from hutch.store.columns import Column, Kind, wider
+from hutch.store.scanning import Values, scan
 
 __all__ = ["Packed", "pack"]
 
@@ -23,12 +25,21 @@ _FLOAT = frozenset({float})
 _INT = frozenset({int})
 _NUMBER = frozenset({int, float})
 _BOOL = frozenset({bool})
-_TEXT = frozenset({str})
 _LISTS = frozenset({list, tuple})
 _NONE = type(None)
 _PLAIN = frozenset({float, int, bool, str, _NONE, list, tuple, dict})
 _EXACT_INT = 2**53
-_INT64 = range(-(2**63), 2**63)
+_SIMPLE = {
+    frozenset[Any](): Column(Kind.NULL),
+    _FLOAT: Column(Kind.FLOAT),
+    _INT: Column(Kind.INT),
+    _NUMBER: Column(Kind.NUMBER),
+    _BOOL: Column(Kind.BOOL),
+    frozenset({str}): Column(Kind.TEXT),
+}
+"""Columns of values of exactly these types, besides None."""
+_CODES = {Kind.FLOAT: "d", Kind.INT: "q"}
+"""Type codes of :mod:`array` that hold a column's values."""
 _TENSOR_KINDS = "fiub"
 _LARGEST_ITEM = 8
 """Bytes of the largest number that Arrow has a type for."""
@@ -49,26 +60,33 @@ class Packed:
     """Positions of values of which only the ``repr`` could be kept."""
 
 
-def pack(values: Sequence[Any], at_least: Column) -> Packed:
+def pack(values: Values, at_least: Column) -> Packed:
     """Return values of one key as an Arrow array, in the narrowest column that holds them.
 
-    :param values: one value an event: str, numbers, bools, None, lists, dicts, numpy objects.
+    :param values: one value an event: str, numbers, bools, None, lists, dicts, numpy objects; or
+        what :func:`~hutch.store.scanning.scan` made of them.
     :param at_least: what the column was so far; the result is at least as wide.
     """
-    types = set(map(type, values))
+    numbers = values if isinstance(values, np.ndarray) else scan(values)
+    if numbers is not None:
+        needed = _SIMPLE[_FLOAT if numbers.dtype.kind == "f" else _INT]
+        if wider(at_least, needed) == needed:
+            return Packed(needed, needed, pa.array(numbers))
+    listed: Sequence[Any] = values if numbers is None else numbers.tolist()  # type: ignore[assignment]
+    types = set(map(type, listed))
     if not types <= _PLAIN:
-        values = _without_numpy_scalars(values)
-        types = set(map(type, values))
-    needed, prepared = _needed(values, types)
+        listed = _without_numpy_scalars(listed)
+        types = set(map(type, listed))
+    needed, prepared = _needed(listed, types)
     column = wider(at_least, needed)
     if prepared is not None and column == needed:
         return Packed(column, needed, prepared)
     try:
-        return Packed(column, needed, *_arrays(values, column))
+        return Packed(column, needed, *_arrays(listed, column))
     except (OverflowError, UnicodeEncodeError, pa.ArrowException):
         # An integer beyond 64 bit, a lone surrogate: only JSON holds it.
         column = Column(Kind.JSON)
-        return Packed(column, needed, *_arrays(values, column))
+        return Packed(column, needed, *_arrays(listed, column))
 
 
 def _arrays(values: Sequence[Any], column: Column) -> tuple[pa.Array, pa.Array | None, list[int]]:
@@ -84,24 +102,20 @@ def _arrays(values: Sequence[Any], column: Column) -> tuple[pa.Array, pa.Array |
         if not all(-_EXACT_INT <= value <= _EXACT_INT for value in values if type(value) is int):
             raise OverflowError
         return pa.array(values, pa.float64()), pa.array(flags, pa.bool_()), []
+    code = _CODES.get(kind)
+    if code is not None and None not in values:
+        # Half the cost of Arrow's own way.
+        buffer = pa.py_buffer(array(code, values))
+        return pa.Array.from_buffers(column.arrow_type, len(values), [None, buffer]), None, []
     return pa.array(values, column.arrow_type), None, []
 
 
 def _needed(values: Sequence[Any], types: set[type]) -> tuple[Column, pa.Array | None]:
     """Return the narrowest column for values of these types, and the array if it is made already."""
     present = types - {_NONE}
-    if not present:
-        return Column(Kind.NULL), None
-    if present == _FLOAT:
-        return Column(Kind.FLOAT), None
-    if present == _INT:
-        return Column(Kind.INT), None
-    if present == _TEXT:
-        return Column(Kind.TEXT), None
-    if present == _BOOL:
-        return Column(Kind.BOOL), None
-    if present == _NUMBER:
-        return Column(Kind.NUMBER), None
+    simple = _SIMPLE.get(frozenset(present))
+    if simple is not None:
+        return simple, None
     if present == types and (present <= _LISTS or present == {np.ndarray}):
         stacked = _stack(values, present)
         if stacked is not None:
