@@ -131,6 +131,7 @@ class Committer:
         self._unsynced.set()
 
     def _commit_forever(self) -> None:
+        _warm_up()
         while not self._stopping:
             with self._wake:
                 while not self._dirty and not self._stopping:
@@ -181,6 +182,19 @@ class Committer:
             action()
         except (OSError, ValueError):
             logger.exception("The store could not be put onto the disk")
+
+
+def _warm_up() -> None:
+    """Load what the first commit needs before there is something to commit.
+
+    The first array that pyarrow makes of Python values costs 0.2 s: it imports pandas, if it can.
+    """
+    import pyarrow as pa
+
+    import hutch.recording.stream_buffer
+    import hutch.store.arrow_files  # noqa: F401
+
+    pa.array([0.0])
 
 
 def finish(store: Store) -> None:

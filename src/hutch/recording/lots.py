@@ -89,7 +89,7 @@ class Lot:
 
 
 def _arrived_event(buffer: StreamBuffer, row: Sequence[Any]) -> tuple[int, str, dict[str, Any]]:
-    return row[_ARRIVAL], "event", buffer.event_of(row)
+    return int(row[_ARRIVAL]), "event", buffer.event_of(row)
 
 
 def added_up(marks: Iterable[Mark]) -> list[Mark]:

@@ -192,7 +192,7 @@ class StreamBuffer:
             arrays.append(packed.array)
             if packed.flags is not None:
                 arrays.append(packed.flags)
-        found = PackedEvents(layout, pa.RecordBatch.from_arrays(arrays, schema=layout.schema), arrivals[0])
+        found = PackedEvents(layout, pa.RecordBatch.from_arrays(arrays, schema=layout.schema), int(arrivals[0]))
         self.last_seq_num = max(self.last_seq_num, int(integers(seq_nums).max()))
         found.breaches = self._breaches(readings, data, arrivals)
         return found
@@ -223,7 +223,7 @@ class StreamBuffer:
             if column.replaced:
                 breaches[REPLACED] = column.replaced
             for reason, positions in breaches.items():
-                found.append((key, reason, len(positions), arrivals[positions[0]]))
+                found.append((key, reason, len(positions), int(arrivals[positions[0]])))
         return found
 
     def _odd_row(self, event: dict[str, Any], arrival: int) -> tuple[Any, ...]:
