@@ -769,4 +769,4 @@ def test_a_page_and_the_events_after_it_come_in_order_of_arrival(cat, record):
     page = page_of(*[one for _, one in documents[2:5]])
 
     assert_same(record(*documents[:2], ("event_page", page), *documents[5:]), documents)
-    assert [type(batch.first_arrival) for batch in cat.store.batches(cat["run"].row.id)] == [int, int]
+    assert {type(batch.first_arrival) for batch in cat.store.batches(cat["run"].row.id)} == {int}

@@ -192,7 +192,8 @@ class StreamBuffer:
             arrays.append(packed.array)
             if packed.flags is not None:
                 arrays.append(packed.flags)
-        found = PackedEvents(layout, pa.RecordBatch.from_arrays(arrays, schema=layout.schema), int(arrivals[0]))
+        batch = pa.RecordBatch.from_arrays(arrays, schema=layout.schema)
+        found = PackedEvents(layout, batch, int(arrivals[0]))
         self.last_seq_num = max(self.last_seq_num, int(integers(seq_nums).max()))
         found.breaches = self._breaches(readings, data, arrivals)
         return found
