@@ -30,7 +30,7 @@ __all__ = ["Recorder"]
 
 logger = logging.getLogger("hutch.recording")
 
-_MANY_PENDING = 8_192
+_MANY_PENDING = 16_384
 """Events of one stream for which the committer need not wait for more."""
 
 _NOW_AND_THEN = 255
@@ -235,6 +235,7 @@ class Recorder:
             return
         if name in ("resource", "stream_resource"):
             self._by_resource[uid] = run
+            run.resources.add(uid)
         run.add_document(name, uid, body)
         self._note(run, name, decode(body), replaced)
         self._settle(run)
@@ -305,6 +306,7 @@ class Recorder:
         self._committer.runs[run.row.uid] = run
         for uid, buffer in run.buffers.items():
             self._by_descriptor[uid] = (run, buffer)
+        self._by_resource.update(dict.fromkeys(run.resources, run))
 
     def _forget(self, run: RunWriter) -> None:
         self._runs.pop(run.row.uid, None)

@@ -37,6 +37,7 @@ class RunWriter:
     :ivar stop: the stop document once the run has ended, as bytes.
     :ivar is_waiting: True while something has arrived and the committer knows it.
     :ivar failure: the error that keeps the run from being committed, or None.
+    :ivar resources: uids of the documents that tell of external files.
     :ivar spooled: the file that keeps meanwhile what can't be committed, or None.
     """
 
@@ -49,6 +50,7 @@ class RunWriter:
         self.spooled: Path | None = None
         self.buffers: dict[str, StreamBuffer] = {}
         self.descriptors: dict[str, bytes] = {}
+        self.resources: set[str] = set()
         self._seen = SeenEvents()
         self._lock = threading.Lock()
         self._commit_lock = threading.RLock()
@@ -109,6 +111,8 @@ class RunWriter:
             if document.kind == "descriptor":
                 self.descriptors[document.uid] = document.body
                 self.buffers[document.uid] = StreamBuffer(decode(document.body))
+            elif document.kind in ("resource", "stream_resource"):
+                self.resources.add(document.uid)
         arrivals = [document.number + 1 for document in known]
         self._seen.know_all([])
         for batch, _, _ in batches_of(self.store, run, []):
