@@ -190,3 +190,35 @@ def test_a_killed_run_is_taken_over_by_who_has_its_documents(tmp_path, nursery):
         assert events == [worker.event_of(uid, number) for number in range(1, len(before) + 11)]
         assert catalog[uid].status == "success"
         assert verify(found).is_sound
+
+
+def test_a_forked_child_records_runs_of_its_own(tmp_path):
+    program = """
+import os, sys
+sys.path.insert(0, sys.argv[2])
+from tests.system import killed_worker as worker
+
+def begin(uid):
+    recorder("start", worker.start_of(uid))
+    recorder("descriptor", worker.descriptor_of(uid))
+    cursor = store.last_change()
+    recorder("event", worker.event_of(uid, 1))
+    while not any(change.topic == "data" for change in store.changes(cursor)):
+        assert store.wait(cursor, 10.0)
+
+store = worker.open_store(sys.argv[1])
+recorder = worker.Recorder(store)
+begin("run-1-parent")
+child = os.fork()
+if not child:
+    begin("run-2-child")
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+recorder("stop", worker.stop_of("run-1-parent", 1))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "store"), str(Path(__file__).parents[2])]
+    subprocess.run(command, check=True, timeout=60)
+
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        assert [run.status for run in catalog.values()] == ["success", "interrupted"]
+        assert [len(list(run.documents(fill="no"))) for run in catalog.values()] == [4, 3]
