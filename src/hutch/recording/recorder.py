@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hutch.documents import decode, encode_lossy, is_same_text, leaves
+from hutch.documents import decode, encode_lossy, is_same_text
 from hutch.documents.schemas import SCHEMAS, problems
 from hutch.errors import DocumentError, RunOwnedError, StoreError
 from hutch.recording import spool
@@ -20,6 +20,7 @@ from hutch.recording.committer import Committer
 from hutch.recording.lots import REPLACED
 from hutch.recording.paging import bulk_events, page_events
 from hutch.recording.run_writer import RunWriter
+from hutch.recording.starting import begin_run, continue_run
 from hutch.recording.uids import page_uid, uid_in
 from hutch.store import RunRow, Store
 
@@ -149,14 +150,14 @@ class Recorder:
         self._committer = Committer.of(self._store)
         body, replaced = encode_lossy(doc)
         known = self._runs.get(uid) or self._committer.runs.get(uid)
-        row = None if known else self._new_run(uid, doc, body)
+        row = None if known else begin_run(self._store, uid, doc, body)
         if row is not None:
             run = RunWriter(self._store, row)
             self._open(run)
             self._note(run, name, decode(body), replaced)
             self._settle(run)
             return
-        known = known or self._known_run(uid)
+        known = known or continue_run(self._store, uid)
         if not is_same_text(known.row.start, body):
             self._refuse(known, name, f"there is another run of the uid {uid!r}", doc)
         else:
@@ -270,32 +271,6 @@ class Recorder:
 
     # where things belong
 
-    def _new_run(self, uid: str, doc: dict[str, Any], body: bytes) -> RunRow | None:
-        """Store a start document at once: the run is there before its first event."""
-        started: Any = doc.get("time")
-        moment = float(started) if _is_number(started) else time.time()
-        number = decode(body).get("scan_id")
-        scan_id = number if type(number) is int and -(2**63) <= number < 2**63 else None
-        with self._store.transaction() as writer:
-            run = writer.add_run(uid, moment, scan_id, body)
-            if run is None:
-                return None
-            writer.add_leaves(run, moment, leaves(decode(body)))
-        return RunRow(run, uid, moment, scan_id, "", body, None)
-
-    def _known_run(self, uid: str) -> RunWriter:
-        """Return a run of the store to go on with; take it over if its owner has died."""
-        with self._store.transaction() as writer:  # so that only one process takes it over
-            (row,) = self._store.runs_by_uid([uid])
-            if row.stop is None:
-                if self._store.is_live(row.owner):
-                    msg = f"Run {uid!r} is being recorded by another process; it is not recorded twice."
-                    raise RunOwnedError(msg)
-                writer.own_run(row.id)
-        run = RunWriter(self._store, row)
-        run.go_on()
-        return run
-
     def _stored_run(self, doc: dict[str, Any]) -> RunRow | None:
         uid = uid_in(doc, "run_start")
         rows = self._store.runs_by_uid([uid]) if uid else []
@@ -404,10 +379,3 @@ class Recorder:
         if self._strict and troubles:
             msg = f"Recorded, but nonconforming: {'; '.join(map(str, troubles[:10]))}."
             raise DocumentError(msg)
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return not isinstance(value, (str, bytes, bool)) and float(value) == float(value)  # noqa: PLR0124
-    except (TypeError, ValueError, OverflowError):
-        return False
