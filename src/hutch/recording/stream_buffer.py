@@ -23,7 +23,7 @@ from hutch.recording.expectations import expectations
 from hutch.recording.lots import REPLACED
 from hutch.store.columns import Column, Filled, Layout
 from hutch.store.packing import Packed, pack
-from hutch.store.scanning import Values, integers, join, scan
+from hutch.store.scanning import Gathering, Values, integers, join, scan
 
 __all__ = ["PackedEvents", "Rows", "StreamBuffer", "join_rows"]
 
@@ -34,6 +34,7 @@ _EVENT_FIELDS = frozenset({"descriptor", "uid", "time", "seq_num", "data", "time
 _EMPTY = b"{}"
 _FIELDS = len(_EVENT_FIELDS)
 _MOST = 2**63
+_NOTHING = Column()
 _FIXED = 6
 """Values of a row before its readings: seq_num, time, uid, arrival, filled, whole."""
 
@@ -72,7 +73,7 @@ class StreamBuffer:
         self._row_width = _FIXED + 2 * self._width
         # Either events or pages are being gathered; what was gathered before waits in lots.
         self._flat: list[Any] = []
-        self._pages: list[Rows] = []
+        self._pages: list[Gathering] = []
         self._paged = 0
         self._lots: list[Rows] = []
         self._waiting = 0
@@ -139,13 +140,17 @@ class StreamBuffer:
         seq_nums, times, uids = rows[:3]
         if not (_are(int, seq_nums) and _are(float, times) and _are(str, uids)):
             return 0
-        if not 0 <= min(seq_nums) <= max(seq_nums) < _MOST:
+        if isinstance(seq_nums, list) and not -_MOST <= min(seq_nums) <= max(seq_nums) < _MOST:
             return 0
         if self._flat:
             self._gather()
         marker = None if filled is None else _EMPTY
         arrivals = np.arange(arrival, arrival + count)
-        self._pages.append([*rows[:3], arrivals, [marker] * count, [None] * count, *rows[3:]])
+        if not self._pages:
+            self._pages = [Gathering() for _ in range(self._row_width)]
+        columns = [*rows[:3], arrivals, [marker] * count, [None] * count, *rows[3:]]
+        for gathered, column in zip(self._pages, columns, strict=True):
+            gathered.add(column)
         self._paged += count
         return count
 
@@ -169,8 +174,8 @@ class StreamBuffer:
         stamps = columns[_FIXED + width :]
         known_data = dict(before.data) if before else {}
         known_times = dict(before.timestamps) if before else {}
-        data = [pack(v, known_data.get(k, Column())) for k, v in zip(self._keys, readings, strict=True)]
-        stamped = [pack(v, known_times.get(k, Column())) for k, v in zip(self._keys, stamps, strict=True)]
+        data = [pack(v, known_data.get(k, _NOTHING)) for k, v in zip(self._keys, readings, strict=True)]
+        stamped = [pack(v, known_times.get(k, _NOTHING)) for k, v in zip(self._keys, stamps, strict=True)]
         layout = Layout(
             data=tuple((key, packed.column) for key, packed in zip(self._keys, data, strict=True)),
             timestamps=tuple((key, packed.column) for key, packed in zip(self._keys, stamped, strict=True)),
@@ -222,7 +227,7 @@ class StreamBuffer:
         for key, values, column in zip(self._keys, readings, packed, strict=True):
             breaches = self._expected[key].breaches(values, column.needed)
             if column.replaced:
-                breaches[REPLACED] = column.replaced
+                breaches[REPLACED] = list(column.replaced)
             for reason, positions in breaches.items():
                 found.append((key, reason, len(positions), int(arrivals[positions[0]])))
         return found
@@ -285,7 +290,7 @@ class StreamBuffer:
     def _gather(self) -> None:
         """Make a lot of what is being gathered."""
         if self._pages:
-            lot = join_rows(self._pages)
+            lot = [gathered.values() for gathered in self._pages]
             self._pages, self._paged = [], 0
         elif self._flat:
             flat, self._flat = self._flat, []
@@ -323,7 +328,7 @@ def _owned(column: Any) -> Values:
 
 def _are(kind: type, values: Values) -> bool:
     if isinstance(values, np.ndarray):
-        return values.dtype == kind
+        return values.dtype.kind == np.dtype(kind).kind
     return set(map(type, values)) == {kind}
 
 

@@ -83,13 +83,21 @@ _PLAIN_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column:
     """The kind of one column; ``dtype`` and ``shape`` of an element if it is a TENSOR."""
 
     kind: Kind = Kind.NULL
     dtype: str = ""
     shape: tuple[int, ...] = ()
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.kind.value, self.dtype, self.shape))
+
+    def __hash__(self) -> int:
+        # Layouts are looked up by their columns, for every batch.
+        return self._hash
 
     @property
     def arrow_type(self) -> pa.DataType:

@@ -6,11 +6,11 @@ turn 2.5 into 2 in an integer column.
 
 from __future__ import annotations
 
+import contextlib
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +38,7 @@ _SIMPLE = {
     frozenset({str}): Column(Kind.TEXT),
 }
 """Columns of values of exactly these types, besides None."""
+_WIDE = {Kind.FLOAT: np.float64, Kind.INT: np.int64}
 _CODES = {Kind.FLOAT: "d", Kind.INT: "q"}
 """Type codes of :mod:`array` that hold a column's values."""
 _TENSOR_KINDS = "fiub"
@@ -45,8 +46,7 @@ _LARGEST_ITEM = 8
 """Bytes of the largest number that Arrow has a type for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(NamedTuple):
     """The values of one key in some events, as a column."""
 
     column: Column
@@ -56,7 +56,7 @@ class Packed:
     array: pa.Array
     flags: pa.Array | None = None
     """Beside a NUMBER column: which values are integers."""
-    replaced: list[int] = field(default_factory=list)
+    replaced: Sequence[int] = ()
     """Positions of values of which only the ``repr`` could be kept."""
 
 
@@ -71,9 +71,13 @@ def pack(values: Values, at_least: Column) -> Packed:
     if numbers is not None:
         needed = _SIMPLE[_FLOAT if numbers.dtype.kind == "f" else _INT]
         if wider(at_least, needed) == needed:
-            return Packed(needed, needed, pa.array(numbers))
+            return Packed(needed, needed, pa.array(numbers.astype(_WIDE[needed.kind], copy=False)))
     listed: Sequence[Any] = values if numbers is None else numbers.tolist()  # type: ignore[assignment]
     types = set(map(type, listed))
+    simple = _SIMPLE.get(frozenset(types))
+    if simple is not None and wider(at_least, simple) is simple and simple.kind in _CODES:
+        with contextlib.suppress(OverflowError):  # an integer beyond 64 bit
+            return Packed(simple, simple, _from_machine_types(listed, simple))
     if not types <= _PLAIN:
         listed = _without_numpy_scalars(listed)
         types = set(map(type, listed))
@@ -102,12 +106,13 @@ def _arrays(values: Sequence[Any], column: Column) -> tuple[pa.Array, pa.Array |
         if not all(-_EXACT_INT <= value <= _EXACT_INT for value in values if type(value) is int):
             raise OverflowError
         return pa.array(values, pa.float64()), pa.array(flags, pa.bool_()), []
-    code = _CODES.get(kind)
-    if code is not None and None not in values:
-        # Half the cost of Arrow's own way.
-        buffer = pa.py_buffer(array(code, values))
-        return pa.Array.from_buffers(column.arrow_type, len(values), [None, buffer]), None, []
     return pa.array(values, column.arrow_type), None, []
+
+
+def _from_machine_types(values: Sequence[Any], column: Column) -> pa.Array:
+    """Return floats, or integers of 64 bit, as an array; half the cost of Arrow's own way."""
+    buffer = pa.py_buffer(array(_CODES[column.kind], values))
+    return pa.Array.from_buffers(column.arrow_type, len(values), [None, buffer])
 
 
 def _needed(values: Sequence[Any], types: set[type]) -> tuple[Column, pa.Array | None]:
