@@ -54,10 +54,11 @@ def event(descriptor: str, seq_num: int) -> dict[str, Any]:
 
 
 @pytest.fixture(params=["own", "real"])
-def file(request, tmp_path, require) -> Path:
+def file(request, tmp_path) -> Path:
     """A gzipped JSON list of documents: of the tests' own, and that of a beamline where it is there."""
     if request.param == "real":
-        require("usaxs", None if REAL.exists() else f"the runs of a beamline in {REAL}")
+        if not REAL.exists():  # no program can be installed that brings it
+            pytest.skip("the runs of a beamline are not beside the project")
         return REAL
     path = tmp_path / "own.json.gz"
     path.write_bytes(gzip.compress(json.dumps(own(), indent=2).encode()))

@@ -8,13 +8,14 @@ files that belong to no batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hutch.catalogs.run_verifying import RunCheck
-from hutch.store.protocol import Store
+from hutch.errors import RunNotFoundError
+from hutch.store.protocol import RunRow, Store
 
 __all__ = ["Finding", "Verification", "verify"]
 
@@ -85,13 +86,14 @@ def verify(store: Store, progress: Progress | None = None) -> Verification:
     # Listed first: a file that comes later may not have its batch yet.
     files = set(_files(store.files))
     named: set[str] = set()
+    leaves: dict[int, int] = {}
     done = 0
     while rows := store.runs(start=done, limit=_RUNS_AT_ONCE):
         for row in rows:
             check = RunCheck(store, row)
             check.run()
-            for is_error, text in check.findings:
-                found.findings.append(Finding(is_error, text, row.uid, row.scan_id))
+            found.findings += _said(check, row)
+            leaves[row.id] = check.leaves
             found.runs += 1
             found.documents += check.documents
             found.events += check.events
@@ -101,6 +103,7 @@ def verify(store: Store, progress: Progress | None = None) -> Verification:
             done += 1
             if progress is not None:
                 progress(done, max(done, store.count_runs()))
+    found.findings += _index_in_excess(store, leaves)
     found.findings += _loose_files(store, files - named)
     loose = sum(1 for row in store.quarantined() if row.run is None)
     if loose:
@@ -109,6 +112,29 @@ def verify(store: Store, progress: Progress | None = None) -> Verification:
             Finding(False, text if loose > 1 else "A document of no known run is in quarantine")
         )
     return found
+
+
+def _said(check: RunCheck, row: RunRow) -> list[Finding]:
+    return [Finding(is_error, text, row.uid, row.scan_id) for is_error, text in check.findings]
+
+
+def _index_in_excess(store: Store, expected: Mapping[int, int]) -> Iterator[Finding]:
+    """Yield errors about index rows that follow from no document.
+
+    :param expected: index rows that were looked for, by run; that they are there has been seen.
+    """
+    for run, count in store.count_leaves().items():
+        if count <= expected.get(run, 0):
+            continue
+        try:
+            row = store.run_by_id(run)
+        except RunNotFoundError:
+            yield Finding(True, f"The index has {count:,} rows of a run that is not there")
+            continue
+        # It may have begun or ended meanwhile.
+        check = RunCheck(store, row)
+        check.compare_index()
+        yield from _said(check, row)
 
 
 def _files(folder: Path) -> Iterator[str]:

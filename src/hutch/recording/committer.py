@@ -45,7 +45,6 @@ class Committer:
         self._dirty: set[RunWriter] = set()
         self._failing: set[RunWriter] = set()
         self._wake = threading.Condition()
-        self._hurry = threading.Event()
         self._unsynced = threading.Event()
         self._pid = os.getpid()
         self._stopping = False
@@ -84,10 +83,6 @@ class Committer:
         with self._wake:
             self._dirty.add(run)
             self._wake.notify()
-
-    def hurry(self) -> None:
-        """Commit soon: there is much."""
-        self._hurry.set()
 
     def commit_now(self, run: RunWriter, stop: dict[str, Any] | None = None) -> list[Any]:
         """Commit a run in the caller's thread, and put it onto the disk if it ends.
@@ -137,8 +132,7 @@ class Committer:
                 while not self._dirty and not self._stopping:
                     if not self._wake.wait(_RETRY_S if self._failing else None):
                         break
-            self._hurry.wait(COMMIT_S)
-            self._hurry.clear()
+            time.sleep(COMMIT_S)
             with self._wake:
                 runs, self._dirty = self._dirty, set()
                 runs |= self._failing

@@ -31,13 +31,10 @@ __all__ = ["Recorder"]
 
 logger = logging.getLogger("hutch.recording")
 
-_MANY_PENDING = 16_384
-"""Events of one stream for which the committer need not wait for more."""
-
 _NOW_AND_THEN = 255
 """Bits of an arrival number that are zero when it is time to look at what is pending."""
 
-_MOST_PENDING = 65_536
+_MOST_PENDING = 32_768
 """Events of one stream that may wait for the committer before the caller has to commit them."""
 
 _UIDS = {
@@ -358,8 +355,6 @@ class Recorder:
     def _relieve(self, run: RunWriter, buffer: StreamBuffer) -> None:
         """See to it that events do not pile up."""
         pending = buffer.pending
-        if pending >= _MANY_PENDING:
-            self._committer.hurry()
         if pending >= _MOST_PENDING and run.failure is None:
             # Faster than the committer: the caller helps, so that memory stays bounded.
             self._commit(run)

@@ -30,7 +30,7 @@ its ``whole``, nulls also stand for what is not there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 
@@ -161,22 +161,6 @@ class Layout:
             filled=Filled(schema.metadata[b"hutch.filled"].decode()),
             whole="whole" in schema.names,
         )
-
-    def widened(self, other: Layout) -> Layout:
-        """Return the layout that holds the rows of both; they have the same keys."""
-        return replace(
-            self,
-            data=_widen_all(self.data, other.data),
-            timestamps=_widen_all(self.timestamps, other.timestamps),
-            filled=self.filled if self.filled is other.filled else Filled.COLUMN,
-            whole=self.whole or other.whole,
-        )
-
-
-def _widen_all(
-    first: tuple[tuple[str, Column], ...], second: tuple[tuple[str, Column], ...]
-) -> tuple[tuple[str, Column], ...]:
-    return tuple((key, wider(one, two)) for (key, one), (_, two) in zip(first, second, strict=True))
 
 
 def _column(field: pa.Field) -> Column:

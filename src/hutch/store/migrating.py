@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import URL
 
 __all__ = ["is_known", "upgrade"]
 
@@ -17,12 +18,12 @@ def is_known(revision: str) -> bool:
     return any(script.revision == revision for script in scripts.walk_revisions())
 
 
-def upgrade(url: str, revision: str = "head") -> None:
+def upgrade(url: str | URL, revision: str = "head") -> None:
     """Migrate a database to a revision; each migration and its record share a transaction."""
     command.upgrade(_config(url), revision)
 
 
-def _config(url: str) -> Config:
+def _config(url: str | URL) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url

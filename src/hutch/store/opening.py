@@ -130,4 +130,6 @@ def _bring_up_to_date(path: Path) -> None:
     if not writable:
         msg = f"The store {str(path.parent)!r} must be migrated first, and can only be read."
         raise ReadOnlyStoreError(msg)
-    migrating.upgrade(f"sqlite:///{path}")
+    from sqlalchemy import URL
+
+    migrating.upgrade(URL.create("sqlite", database=str(path)))

@@ -293,6 +293,14 @@ class Store(Protocol):
         """Return the index rows of a run (slow: a scan; for verification)."""
         ...
 
+    def missing_leaves(self, run: int, time: float, leaves: Iterable[Leaf]) -> set[Leaf]:
+        """Return those of some index rows of a run that are not there."""
+        ...
+
+    def count_leaves(self) -> dict[int, int]:
+        """Return the number of index rows of each run (slow: one scan)."""
+        ...
+
     # changes
 
     def changes(self, after: int, limit: int = 1000) -> list[Change]:

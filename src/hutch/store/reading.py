@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +84,12 @@ class DatabaseReader:
 
     def documents(self, run: int, kinds: Sequence[str] | None = None) -> list[DocumentRow]:
         """Return a run's documents in order of arrival, of some kinds only if given."""
-        rows = (DocumentRow(*row) for row in self._query(self._say.documents, {"run": run}))
-        return [row for row in rows if kinds is None or row.kind in kinds]
+        if kinds is None:
+            rows = self._query(self._say.documents, {"run": run})
+        else:
+            said = self._say.documents_of_kind
+            rows = [row for kind in kinds for row in self._query(said, {"run": run, "kind": kind})]
+        return sorted((DocumentRow(*row) for row in rows), key=lambda row: row.number)
 
     def find_document(self, kind: str, uid: str) -> tuple[int, DocumentRow] | None:
         """Return the newest document of this kind and uid in any run, and the run's id."""
@@ -98,8 +102,8 @@ class DatabaseReader:
 
     def batches(self, run: int, segment: int | None = None) -> list[Batch]:
         """Return what is committed of a run's events, by first arrival."""
-        rows = (Batch(*row) for row in self._query(self._say.batches, {"run": run}))
-        return [row for row in rows if segment is None or row.segment == segment]
+        statement = self._say.batches if segment is None else self._say.batches_of_segment
+        return [Batch(*row) for row in self._query(statement, {"run": run, "segment": segment})]
 
     def load(self, batches: Sequence[Batch], schema: pa.Schema) -> list[pa.RecordBatch]:
         """Return record batches of one segment; those in files are memory-mapped.
@@ -154,6 +158,15 @@ class DatabaseReader:
     def leaves(self, run: int) -> set[Leaf]:
         """Return the index rows of a run (slow: a scan; for verification)."""
         return {Leaf(*row) for row in self._query(self._say.leaves, {"run": run})}
+
+    def missing_leaves(self, run: int, time: float, leaves: Iterable[Leaf]) -> set[Leaf]:
+        """Return those of some index rows of a run that are not there."""
+        place = {"time": time, "run": run}
+        return {leaf for leaf in leaves if not self._query(self._say.find_leaf, {**leaf._asdict(), **place})}
+
+    def count_leaves(self) -> dict[int, int]:
+        """Return the number of index rows of each run (slow: one scan)."""
+        return dict(self._query(self._say.count_leaves, {}))
 
     # changes and the stash
 

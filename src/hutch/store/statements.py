@@ -92,6 +92,11 @@ class Statements:
         self.documents = say(
             document.where(t.documents.c.run == sa.bindparam("run")).order_by(t.documents.c.number)
         )
+        self.documents_of_kind = say(
+            document.where(
+                t.documents.c.run == sa.bindparam("run"), t.documents.c.kind == sa.bindparam("kind")
+            ).order_by(t.documents.c.number)
+        )
         self.find_document = say(
             sa.select(t.documents.c.run, *_columns(t.documents, *_DOCUMENT))
             .where(t.documents.c.uid == sa.bindparam("uid"), t.documents.c.kind == sa.bindparam("kind"))
@@ -120,6 +125,11 @@ class Statements:
             batch.where(t.batches.c.run == sa.bindparam("run")).order_by(
                 t.batches.c.first_arrival, t.batches.c.id
             )
+        )
+        self.batches_of_segment = say(
+            batch.where(
+                t.batches.c.run == sa.bindparam("run"), t.batches.c.segment == sa.bindparam("segment")
+            ).order_by(t.batches.c.first_arrival, t.batches.c.id)
         )
         self.bodies = say(
             sa.select(t.batches.c.id, t.batches.c.body).where(
@@ -167,6 +177,10 @@ class Statements:
             sa.select(*_columns(t.index, "key", "type", "number", "text")).where(
                 t.index.c.run == sa.bindparam("run")
             )
+        )
+        self.count_leaves = say(sa.select(t.index.c.run, sa.func.count()).group_by(t.index.c.run))
+        self.find_leaf = say(
+            sa.select(t.index.c.run).where(*(t.index.c[name] == sa.bindparam(name) for name in leaf))
         )
         self.changes = say(
             sa.select(*_columns(t.changes, "number", "topic", "run", "reference"))

@@ -163,3 +163,12 @@ def test_a_run_that_is_being_recorded_is_sound(tmp_path) -> None:
         run.add("primary", {"a": 1.0})
 
         assert verify(cat.store).findings == []
+
+
+def test_index_rows_that_follow_from_no_document_are_an_error(folder) -> None:
+    change(folder, "INSERT INTO leaves SELECT 'more', type, number, text, time, run FROM leaves LIMIT 1")
+    change(folder, "INSERT INTO leaves SELECT key, type, number, text, time, 99 FROM leaves LIMIT 1")
+
+    errors = findings(folder)[0]
+    assert any("the index has in excess 1 rows: more" in error for error in errors)
+    assert any("1 rows of a run that is not there" in error for error in errors)
