@@ -74,3 +74,21 @@ def needs_tmpfs(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     yield mount
     for folder in mounted:
         subprocess.run(["umount", str(folder)], check=True, timeout=10)
+
+
+@pytest.fixture
+def make_run_engine(cat: Any) -> Iterator[Callable[..., Any]]:
+    """Return what makes RunEngines on the catalog, whose threads end with the test."""
+    from hutch.bluesky import run_engine
+
+    made: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        made.append(run_engine(cat, **options))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.loop.call_soon_threadsafe(engine.loop.stop)
+        engine._th.join(timeout=10)
+        engine.loop.close()

@@ -43,20 +43,6 @@ def det(motor: SynAxis) -> SynGauss:
 
 
 @pytest.fixture
-def make_run_engine(cat: Any) -> Iterator[MakeRunEngine]:
-    """Return what makes RunEngines on the catalog, whose threads end with the test."""
-    made = []
-
-    def make(**options: Any) -> Any:
-        made.append(run_engine(cat, **options))
-        return made[-1]
-
-    yield make
-    for RE in made:
-        _end(RE)
-
-
-@pytest.fixture
 def RE(make_run_engine: MakeRunEngine) -> Any:
     return make_run_engine()
 

@@ -28,7 +28,10 @@ import orjson
 
 from hutch.errors import DocumentError
 
-__all__ = ["decode", "encode", "encode_lossy", "is_same", "is_same_text", "plain"]
+__all__ = ["REPLACED", "decode", "encode", "encode_lossy", "is_same", "is_same_text", "plain"]
+
+REPLACED = "cannot be kept exactly: its repr is kept"
+"""Said of what no document can hold, an arbitrary object for example."""
 
 _FAST_OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS

@@ -50,6 +50,8 @@ class Committer:
         self._stopping = False
         self.runs: dict[str, RunWriter] = {}
         """Open runs of this process, by uid."""
+        # Before the first event, which would have to wait for it.
+        _warm_up()
         for work in (self._commit_forever, self._sync_forever):
             threading.Thread(target=work, name=f"hutch {work.__name__}", daemon=True).start()
 
@@ -99,6 +101,7 @@ class Committer:
         if stop is None:
             self._unsynced.set()
         else:
+            self._dirty.discard(run)
             self._guarded(run.store.sync)
         return troubles
 
@@ -126,7 +129,6 @@ class Committer:
         self._unsynced.set()
 
     def _commit_forever(self) -> None:
-        _warm_up()
         while not self._stopping:
             with self._wake:
                 while not self._dirty and not self._stopping:

@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from hutch.recording.stream_buffer import PackedEvents, Rows, StreamBuffer
     from hutch.store.columns import Layout
 
-__all__ = ["REPLACED", "Lot", "Refused", "Trouble", "added_up"]
-
-REPLACED = "cannot be kept exactly: its repr is kept"
-"""Said of what no document can hold, an arbitrary object for example."""
+__all__ = ["Lot", "Refused", "Trouble", "added_up"]
 
 
 _ARRIVAL = 3

@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hutch.documents import decode, encode_lossy, is_same_text
+from hutch.documents import REPLACED, decode, encode_lossy, is_same_text
 from hutch.documents.schemas import SCHEMAS, problems
 from hutch.errors import DocumentError, RunOwnedError, StoreError
 from hutch.recording import spool
 from hutch.recording.committer import Committer
-from hutch.recording.lots import REPLACED
 from hutch.recording.paging import bulk_events, page_events
 from hutch.recording.run_writer import RunWriter
 from hutch.recording.starting import begin_run, continue_run
@@ -146,12 +145,13 @@ class Recorder:
         # A forked child has a committer of its own.
         self._committer = Committer.of(self._store)
         body, replaced = encode_lossy(doc)
+        plain = decode(body)
         known = self._runs.get(uid) or self._committer.runs.get(uid)
-        row = None if known else begin_run(self._store, uid, doc, body)
+        row = None if known else begin_run(self._store, uid, plain, body)
         if row is not None:
             run = RunWriter(self._store, row)
             self._open(run)
-            self._note(run, name, decode(body), replaced)
+            self._note(run, name, plain, replaced)
             self._settle(run)
             return
         known = known or continue_run(self._store, uid)

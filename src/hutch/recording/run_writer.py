@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hutch.documents import decode, encode_lossy, is_same_text, leaves
+from hutch.documents import decode, encode, encode_lossy, is_same_text, leaves
 from hutch.errors import StoreError
 from hutch.recording.lots import Lot, Refused, Trouble, added_up
 from hutch.recording.seen import SeenEvents
@@ -251,9 +251,8 @@ class RunWriter:
         for refused in lot.refused:
             writer.quarantine(run, *refused)
         if lot.stop is not None:
-            body = encode_lossy(lot.stop)[0]
-            writer.add_leaves(run, self.row.time, leaves(decode(body), "stop"))
-            writer.end_run(run, body, str(lot.stop.get("exit_status", "")))
+            writer.add_leaves(run, self.row.time, leaves(lot.stop, "stop"))
+            writer.end_run(run, encode(lot.stop), str(lot.stop.get("exit_status", "")))
 
     def _settle(self, writer: Writer, present: Iterable[DocumentRow]) -> None:
         """Decide about documents whose uids the run has: the same is accepted, another put away."""

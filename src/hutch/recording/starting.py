@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from hutch.documents import decode, leaves
+from hutch.documents import leaves
 from hutch.errors import RunOwnedError
 from hutch.recording.run_writer import RunWriter
 from hutch.store import RunRow, Store
@@ -16,19 +16,20 @@ __all__ = ["begin_run", "continue_run"]
 def begin_run(store: Store, uid: str, doc: dict[str, Any], body: bytes) -> RunRow | None:
     """Store a start document at once: the run is there before its first event.
 
+    :param doc: in plain Python types.
     :param body: the document as it is kept.
     :returns: None if the store has a run of this uid.
     :raises StoreError: if the store cannot take it.
     """
     started: Any = doc.get("time")
     moment = float(started) if _is_number(started) else time.time()
-    number = decode(body).get("scan_id")
+    number = doc.get("scan_id")
     scan_id = number if type(number) is int and -(2**63) <= number < 2**63 else None
     with store.transaction() as writer:
         run = writer.add_run(uid, moment, scan_id, body)
         if run is None:
             return None
-        writer.add_leaves(run, moment, leaves(decode(body)))
+        writer.add_leaves(run, moment, leaves(doc))
     return RunRow(run, uid, moment, scan_id, "", body, None)
 
 

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hutch.documents import decode, encode, encode_lossy
+from hutch.documents import REPLACED, decode, encode, encode_lossy
 from hutch.recording.expectations import expectations
-from hutch.recording.lots import REPLACED
 from hutch.store.columns import Column, Filled, Layout
 from hutch.store.packing import Packed, pack
 from hutch.store.scanning import Gathering, Values, integers, join, scan

@@ -6,7 +6,6 @@ is a complete Arrow IPC file, which any Arrow program reads, and is mapped into 
 
 from __future__ import annotations
 
-import os
 import uuid
 import zlib
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow as pa
 from hutch.errors import CorruptBatchError
 from hutch.store.faults import translate
 from hutch.store.protocol import Batch, NewBatch
+from hutch.store.syncing import sync_path
 
 __all__ = ["LARGEST_BODY", "body_of", "checksum", "new_batch", "open_file", "parse_body"]
 
@@ -52,29 +52,21 @@ def _write_file(path: Path, batch: pa.RecordBatch) -> tuple[int, int]:
     """
     if not path.parent.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sync(path.parent.parent)
+        sync_path(path.parent.parent)
     early = path.with_name(f".{path.name}")
     try:
         # Straight into the file: a buffer in memory would cost five times as much.
         with pa.OSFile(str(early), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as out:
             out.write_batch(batch)
-        _sync(early)
+        sync_path(early)
         with pa.memory_map(str(early)) as written:
             size, crc32 = written.size(), checksum(written.read_buffer())
         early.rename(path)
     except BaseException:
         early.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync_path(path.parent)
     return size, crc32
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def open_file(path: Path, batch: Batch) -> list[pa.RecordBatch]:

@@ -26,6 +26,7 @@ from hutch.store.faults import translate
 from hutch.store.places import DATABASE, is_writable
 from hutch.store.reading import DatabaseReader
 from hutch.store.statements import Statement, Statements
+from hutch.store.syncing import sync_data, sync_path
 from hutch.store.writing import DatabaseWriter
 
 __all__ = ["SqliteStore", "connect"]
@@ -145,8 +146,8 @@ class SqliteStore(DatabaseReader):
                         os.close(self._log[0])
                         self._log = None
                     self._log = (os.open(path, os.O_RDWR | os.O_CLOEXEC), found)
-                    _sync_folder(self._folder)
-                _flush(self._log[0])
+                    sync_path(self._folder)
+                sync_data(self._log[0])
             except FileNotFoundError:
                 # No log: SQLite has put everything into the database, and onto the disk.
                 return
@@ -250,20 +251,3 @@ def _statements() -> Statements:
     if not _said:
         _said.append(Statements(sqlite.dialect(paramstyle="qmark")))
     return _said[0]
-
-
-def _flush(descriptor: int) -> None:
-    if hasattr(os, "fdatasync"):
-        os.fdatasync(descriptor)
-    else:  # macOS: fsync leaves data in the drive's cache
-        import fcntl
-
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # type: ignore[attr-defined]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,7 +17,6 @@ from bluesky.utils import Msg
 from ophyd.sim import SynAxis, SynGauss
 
 import hutch
-from hutch.bluesky import run_engine
 from hutch.errors import MetadataError
 from hutch.recording.rules import Rules
 from hutch.recording.scan_ids import ScanIds
@@ -31,22 +30,6 @@ def motor() -> SynAxis:
 @pytest.fixture
 def det(motor: SynAxis) -> SynGauss:
     return SynGauss("det", motor, "motor", center=0, Imax=1)
-
-
-@pytest.fixture
-def make_run_engine(cat: Any) -> Iterator[Callable[..., Any]]:
-    """Return what makes RunEngines on the catalog, whose threads end with the test."""
-    made = []
-
-    def make(**options: Any) -> Any:
-        made.append(run_engine(cat, **options))
-        return made[-1]
-
-    yield make
-    for RE in made:
-        RE.loop.call_soon_threadsafe(RE.loop.stop)
-        RE._th.join(timeout=10)
-        RE.loop.close()
 
 
 @pytest.fixture
