@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -39,7 +40,7 @@ def disk(needs_tmpfs):
 
 
 @pytest.fixture
-def store(disk):
+def store(disk, spool):
     found = open_store(disk / "store")
     yield found
     finish(found)
@@ -110,6 +111,29 @@ def test_the_same_process_goes_on_when_there_is_room(disk, store, spool, caplog,
     assert events_of(Catalog(store)) == expected(count)
     assert verify(store).is_sound
     assert not [record for record in caplog.records if "only in the memory" in record.message]
+
+
+def test_what_waits_for_room_is_in_a_file_long_before_the_run_ends(disk, store, spool, caplog):
+    with caplog.at_level(logging.CRITICAL):
+        recorder = Recorder(store)
+        begin(recorder)
+        recorder("event", worker.event_of("run-1-1", 1))
+        wait_for(lambda: store.batches(store.runs()[0].id))
+        ballast = fill(disk)
+        for number in range(2, 2002):
+            recorder("event", worker.event_of("run-1-1", number))
+        wait_for(lambda: rescued_events(spool) == expected(2001)[1:])
+        ballast.unlink()
+        wait_for(lambda: not list(spool.iterdir()))
+        recorder("stop", worker.stop_of("run-1-1", 2001))
+    assert events_of(Catalog(store)) == expected(2001)
+
+
+def rescued_events(spool):
+    """Return the events that are in a file; each file is there whole or not at all."""
+    paths = list(spool.glob("*.jsonl"))
+    lines = [json.loads(line) for path in paths for line in path.read_bytes().splitlines()]
+    return [document for name, document in lines if name == "event"]
 
 
 def disk_has_room(disk):
@@ -184,8 +208,9 @@ def test_documents_without_a_place_are_kept_though_the_disk_is_full(disk, store,
         recorder("event", {**odd, "uid": str(number)})
 
     kept = len(store.quarantined())
-    assert 0 < len(list(spool.iterdir()))
-    assert kept + len(list(spool.iterdir())) == 500
+    aside = len(list(spool.glob("quarantine-*.jsonl")))
+    assert aside > 0
+    assert kept + aside == 500
 
 
 def test_a_run_that_can_be_kept_nowhere_stays_in_memory(disk, store, monkeypatch, caplog):

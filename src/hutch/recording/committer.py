@@ -32,6 +32,7 @@ SYNC_S = 0.5
 """Seconds after which what is committed is put onto the disk; half of what is promised."""
 
 _RETRY_S = 1.0
+_LONGEST_PAUSE_S = 60.0
 
 
 class Committer:
@@ -44,6 +45,8 @@ class Committer:
         self._store = weakref.ref(store, lambda _: self._end())
         self._dirty: set[RunWriter] = set()
         self._failing: set[RunWriter] = set()
+        self._aside: dict[RunWriter, tuple[float, float]] = {}
+        """Of failing runs: when their file is due to be written anew, and the pause after that, in s."""
         self._wake = threading.Condition()
         self._unsynced = threading.Event()
         self._pid = os.getpid()
@@ -146,13 +149,11 @@ class Committer:
         try:
             run.commit()
         except StoreError as error:
-            if not was_failing:
-                logger.error("Run %s is kept in memory, the store cannot take it: %s", run.row.uid, error)
-            self._failing.add(run)
+            self._put_aside(run, error)
             return False
-        except Exception:
+        except Exception as error:
             logger.exception("Run %s could not be committed", run.row.uid)
-            self._failing.add(run)
+            self._put_aside(run, error)
             return False
         if was_failing:
             logger.warning("Run %s is stored now", run.row.uid)
@@ -160,8 +161,18 @@ class Committer:
             run.spooled.unlink(missing_ok=True)
             run.spooled = None
         self._failing.discard(run)
+        self._aside.pop(run, None)
         self._unsynced.set()
         return True
+
+    def _put_aside(self, run: RunWriter, error: Exception) -> None:
+        """Try a run again later, and keep what it has in a file until then; seldomer as it grows."""
+        self._failing.add(run)
+        due, pause_s = self._aside.get(run, (0.0, _RETRY_S))
+        is_complete = run.stop is not None and run.spooled is not None
+        if time.monotonic() >= due and not is_complete:
+            rescue(run, error, say=run not in self._aside)
+            self._aside[run] = (time.monotonic() + pause_s, min(2 * pause_s, _LONGEST_PAUSE_S))
 
     def _sync_forever(self) -> None:
         while not self._stopping:

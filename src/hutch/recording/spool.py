@@ -59,8 +59,11 @@ def _file_name(uid: str) -> str:
     return f"{re.sub('[^A-Za-z0-9-]', '_', uid)[:60]}_{digest[:16]}"
 
 
-def rescue(run: RunWriter, error: BaseException | None) -> None:
-    """Write what the store cannot take of a run into a file, and say how it gets back."""
+def rescue(run: RunWriter, error: BaseException | None, *, say: bool = True) -> None:
+    """Write what the store cannot take of a run into a file, and say how it gets back.
+
+    :param say: False if that has been said before.
+    """
     try:
         path = run.rescue(lambda documents: write_lines(run.row.uid, documents))
     except OSError as second:
@@ -71,7 +74,7 @@ def rescue(run: RunWriter, error: BaseException | None) -> None:
             second,
         )
         return
-    if path is None:
+    if path is None or not say:
         return
     logger.error(
         "%s What the store lacks of run %s is kept in %s. When there is room: hutch import %s --store %s",
