@@ -27,7 +27,6 @@ DOCUMENT     0, ""                   the value must be looked up in the document
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -58,6 +57,10 @@ class LeafType(IntEnum):
     DOCUMENT = 7
 
 
+# Of nearly all rows; plain integers spare the database driver a look at what they are.
+_TEXT, _NUMBER = int(LeafType.TEXT), int(LeafType.NUMBER)
+
+
 class Leaf(NamedTuple):
     """One row of the index, without the run's time and number."""
 
@@ -77,7 +80,7 @@ def leaves(document: dict[str, Any], source: str = "start") -> set[Leaf]:
         if "." in key:
             continue
         path = f"{source}.{key}" if source != "start" or key in SOURCES else key
-        found.update(_walk(storable(path), value))
+        _walk(storable(path), value, found)
     return found
 
 
@@ -101,35 +104,36 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _walk(path: str, value: Any) -> Iterator[Leaf]:
+def _walk(path: str, value: Any, found: set[Leaf]) -> None:
+    """Add the leaves of a value."""
     if isinstance(value, dict):
         if not value:
-            yield Leaf(path, LeafType.EMPTY_DICT, 0.0, "")
+            found.add(Leaf(path, LeafType.EMPTY_DICT, 0.0, ""))
         for key, item in value.items():
             if "." not in key:
-                yield from _walk(f"{path}.{storable(key)}", item)
+                _walk(f"{path}.{storable(key)}", item, found)
     elif isinstance(value, list):
         if not value:
-            yield Leaf(path, LeafType.EMPTY_LIST, 0.0, "")
+            found.add(Leaf(path, LeafType.EMPTY_LIST, 0.0, ""))
         elif len(value) > LONGEST_LIST or any(isinstance(item, list) for item in value):
-            yield Leaf(path, LeafType.DOCUMENT, 0.0, "")
+            found.add(Leaf(path, LeafType.DOCUMENT, 0.0, ""))
         else:
             for item in value:
-                yield from _walk(path, item)
+                _walk(path, item, found)
     else:
-        yield _leaf(path, value)
+        found.add(_leaf(path, value))
 
 
 def _leaf(path: str, value: Any) -> Leaf:
     if isinstance(value, str):
-        return Leaf(path, LeafType.TEXT, 0.0, text_key(value))
+        return Leaf(path, _TEXT, 0.0, text_key(value))
     if value is None:
         return Leaf(path, LeafType.NULL, 0.0, "")
     if isinstance(value, bool):
         return Leaf(path, LeafType.BOOL, float(value), "")
     if value != value:  # noqa: PLR0124 - the definition of NaN
         return Leaf(path, LeafType.NAN, 0.0, "")
-    return Leaf(path, LeafType.NUMBER, _number(value), "")
+    return Leaf(path, _NUMBER, _number(value), "")
 
 
 def _number(value: int | float) -> float:

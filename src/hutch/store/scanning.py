@@ -71,6 +71,8 @@ def integers(values: Values) -> np.ndarray:
 
 def join(parts: Sequence[Values]) -> Values:
     """Return several runs of values as one: an array if all are arrays of one type, else a list."""
+    if len(parts) == 1:
+        return parts[0]
     gathered = Gathering()
     for part in parts:
         gathered.add(part)
