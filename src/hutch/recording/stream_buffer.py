@@ -11,7 +11,6 @@ import copy
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -21,7 +20,7 @@ import pyarrow as pa
 from hutch.documents import REPLACED, decode, encode, encode_lossy
 from hutch.recording.expectations import expectations
 from hutch.store.columns import Column, Filled, Layout
-from hutch.store.packing import Packed, pack
+from hutch.store.packing import Packed, pack_all
 from hutch.store.scanning import Gathering, Values, integers, join, scan
 
 __all__ = ["PackedEvents", "Rows", "StreamBuffer", "join_rows"]
@@ -170,14 +169,12 @@ class StreamBuffer:
         before = self._layout
         seq_nums, times, uids, arrivals, filled, wholes = columns[:_FIXED]
         readings = columns[_FIXED : _FIXED + width]
-        stamps = columns[_FIXED + width :]
-        known_data = dict(before.data) if before else {}
-        known_times = dict(before.timestamps) if before else {}
-        data = [pack(v, known_data.get(k, _NOTHING)) for k, v in zip(self._keys, readings, strict=True)]
-        stamped = [pack(v, known_times.get(k, _NOTHING)) for k, v in zip(self._keys, stamps, strict=True)]
+        known = [*before.data, *before.timestamps] if before else [("", _NOTHING)] * (2 * width)
+        packed = pack_all(columns[_FIXED:], [column for _, column in known])
+        kinds = [column.column for column in packed]
         layout = Layout(
-            data=tuple((key, packed.column) for key, packed in zip(self._keys, data, strict=True)),
-            timestamps=tuple((key, packed.column) for key, packed in zip(self._keys, stamped, strict=True)),
+            data=tuple(zip(self._keys, kinds[:width], strict=True)),
+            timestamps=tuple(zip(self._keys, kinds[width:], strict=True)),
             filled=_filled_kind(filled, before),
             whole=(before is not None and before.whole) or wholes.count(None) < len(wholes),
         )
@@ -192,14 +189,14 @@ class StreamBuffer:
             arrays.append(pa.array(filled, pa.binary()))
         if layout.whole:
             arrays.append(pa.array(wholes, pa.binary()))
-        for packed in chain(data, stamped):
-            arrays.append(packed.array)
-            if packed.flags is not None:
-                arrays.append(packed.flags)
+        for column in packed:
+            arrays.append(column.array)
+            if column.flags is not None:
+                arrays.append(column.flags)
         batch = pa.RecordBatch.from_arrays(arrays, schema=layout.schema)
         found = PackedEvents(layout, batch, int(arrivals[0]))
         self.last_seq_num = max(self.last_seq_num, int(integers(seq_nums).max()))
-        found.breaches = self._breaches(readings, data, arrivals)
+        found.breaches = self._breaches(readings, packed[:width], arrivals)
         return found
 
     def event_of(self, row: Sequence[Any]) -> dict[str, Any]:

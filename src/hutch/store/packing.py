@@ -19,7 +19,7 @@ from hutch.documents import encode_lossy
 from hutch.store.columns import Column, Kind, wider
 from hutch.store.scanning import Values, scan
 
-__all__ = ["Packed", "pack"]
+__all__ = ["Packed", "pack", "pack_all"]
 
 _FLOAT = frozenset({float})
 _INT = frozenset({int})
@@ -42,6 +42,10 @@ _WIDE = {Kind.FLOAT: np.float64, Kind.INT: np.int64}
 _CODES = {Kind.FLOAT: "d", Kind.INT: "q"}
 """Type codes of :mod:`array` that hold a column's values."""
 _TENSOR_KINDS = "fiub"
+_FEW = 32
+"""Events up to which their columns are packed together."""
+_TO_FLOAT = frozenset({Kind.NULL, Kind.FLOAT})
+_FLOAT_BYTES = 8
 _LARGEST_ITEM = 8
 """Bytes of the largest number that Arrow has a type for."""
 
@@ -58,6 +62,33 @@ class Packed(NamedTuple):
     """Beside a NUMBER column: which values are integers."""
     replaced: Sequence[int] = ()
     """Positions of values of which only the ``repr`` could be kept."""
+
+
+def pack_all(columns: Sequence[Values], at_least: Sequence[Column]) -> list[Packed]:
+    """Return the columns of some events, each as :func:`pack` does.
+
+    :param columns: all of one length.
+    :param at_least: what each was so far.
+    """
+    if columns and len(columns[0]) <= _FEW and all(column.kind in _TO_FLOAT for column in at_least):
+        if set(map(type, chain.from_iterable(columns))) == _FLOAT:
+            return _pack_floats(columns)
+    return [pack(values, column) for values, column in zip(columns, at_least, strict=True)]
+
+
+def _pack_floats(columns: Sequence[Values]) -> list[Packed]:
+    """Return columns of floats as slices of one buffer: what most short runs need, in one step."""
+    count = len(columns[0])
+    buffer = pa.py_buffer(array("d", chain.from_iterable(columns)))
+    column, size = _SIMPLE[_FLOAT], count * _FLOAT_BYTES
+    return [
+        Packed(
+            column,
+            column,
+            pa.Array.from_buffers(column.arrow_type, count, [None, buffer.slice(number * size, size)]),
+        )
+        for number in range(len(columns))
+    ]
 
 
 def pack(values: Values, at_least: Column) -> Packed:

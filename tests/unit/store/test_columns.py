@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hutch.documents import is_same, plain
 from hutch.store.columns import Column, Filled, Kind, Layout, wider
-from hutch.store.packing import pack
+from hutch.store.packing import pack, pack_all
 from hutch.store.unpacking import events, to_numpy, values
 
 BIG = 2**53
@@ -238,3 +238,14 @@ def test_the_kinds_are_those_that_segments_name():
     # Stored in every segment's schema: a renamed one could not be read any more.
     assert re.fullmatch("(null|float|int|number|bool|text|tensor|json ?){8}", "".join(Kind))
     assert [kind.value for kind in Filled] == ["empty", "absent", "column"]
+
+
+@given(
+    st.lists(st.lists(st.one_of(st.floats(), st.integers(), st.none()), min_size=3, max_size=3), max_size=4)
+)
+def test_columns_that_are_packed_together_are_those_that_are_packed_alone(columns):
+    together = pack_all(columns, [Column()] * len(columns))
+    alone = [pack(values, Column()) for values in columns]
+    assert [packed.column for packed in together] == [packed.column for packed in alone]
+    for one, two in zip(together, alone, strict=True):
+        assert str(one.array.to_pylist()) == str(two.array.to_pylist())
