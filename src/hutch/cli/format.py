@@ -13,6 +13,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hutch.catalogs.summary import printable
+
 __all__ = [
     "STATUS_STYLES",
     "console",
@@ -57,13 +59,6 @@ def write(content: RenderableType) -> None:
     with terminal.capture() as captured:
         terminal.print(content)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
-
-
-def printable(text: str) -> str:
-    """Return text whose control characters are written out: documents must not steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def counted(count: int, noun: str) -> str:

@@ -190,8 +190,7 @@ class Recorder:
             self._refuse(run, name, "it has no uid", doc)
         else:
             run.add_event(buffer, doc)
-            self._committer.has_news(run)
-            self._relieve(run, buffer)
+            self._arrived(run, buffer)
 
     def _event_page(self, name: str, doc: dict[str, Any]) -> None:
         run, buffer = self._by_descriptor.get(uid_in(doc, "descriptor"), (None, None))
@@ -199,23 +198,25 @@ class Recorder:
             self._refuse(None, name, self._why_no_descriptor(doc), doc)
             return
         if run.add_page(buffer, doc):
-            if not run.is_waiting:
-                self._committer.has_news(run)
-            self._relieve(run, buffer)
-            return
-        try:
-            events = page_events(doc)
-        except DocumentError as error:
-            self._refuse(run, name, str(error), doc)
-            return
-        for event in events:
-            self._slow("event", event)
+            self._arrived(run, buffer)
+        else:
+            self._each_event(run, name, doc, page_events)
 
     def _bulk_events(self, name: str, doc: dict[str, Any]) -> None:
+        self._each_event(None, name, doc, bulk_events)
+
+    def _each_event(
+        self,
+        run: RunWriter | None,
+        name: str,
+        doc: dict[str, Any],
+        events_of: Callable[[dict[str, Any]], list[dict[str, Any]]],
+    ) -> None:
+        """Take the events of a document one by one."""
         try:
-            events = bulk_events(doc)
+            events = events_of(doc)
         except DocumentError as error:
-            self._refuse(None, name, str(error), doc)
+            self._refuse(run, name, str(error), doc)
             return
         for event in events:
             self._slow("event", event)
@@ -351,6 +352,11 @@ class Recorder:
             logger.error("%s The document is kept in %s", error, path)
 
     # commit
+
+    def _arrived(self, run: RunWriter, buffer: StreamBuffer) -> None:
+        if not run.is_waiting:
+            self._committer.has_news(run)
+        self._relieve(run, buffer)
 
     def _relieve(self, run: RunWriter, buffer: StreamBuffer) -> None:
         """See to it that events do not pile up."""

@@ -64,8 +64,7 @@ class RunWriter:
     def add_descriptor(self, buffer: StreamBuffer, body: bytes) -> None:
         """Take a descriptor; its events go into the buffer."""
         with self._lock:
-            self._arrived.documents.append(DocumentRow(self._arrivals, "descriptor", buffer.uid, body))
-            self._arrivals += 1
+            self._append("descriptor", buffer.uid, body)
             self.descriptors[buffer.uid] = body
             self.buffers[buffer.uid] = buffer
 
@@ -87,8 +86,7 @@ class RunWriter:
     def add_document(self, kind: str, uid: str, body: bytes) -> None:
         """Take a document that is no event."""
         with self._lock:
-            self._arrived.documents.append(DocumentRow(self._arrivals, kind, uid, body))
-            self._arrivals += 1
+            self._append(kind, uid, body)
 
     def mark(self, place: str, reason: str, stream: str = "") -> None:
         """Note that something contradicts its schema."""
@@ -119,6 +117,10 @@ class RunWriter:
             self._seen.add(batch.column("uid").to_pylist())
             arrivals.append(batch.column("arrival")[-1].as_py() + 1)
         self._arrivals = max(arrivals, default=1)
+
+    def _append(self, kind: str, uid: str, body: bytes) -> None:
+        self._arrived.documents.append(DocumentRow(self._arrivals, kind, uid, body))
+        self._arrivals += 1
 
     # commit
 

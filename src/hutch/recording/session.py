@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from hutch.documents import decode
 from hutch.errors import DocumentError, RunClosedError
 from hutch.recording.recorder import Recorder
 from hutch.recording.rules import Rules
 from hutch.recording.scan_ids import ScanIds
+from hutch.recording.stash import Stash
 from hutch.store import Store
 
 __all__ = ["RecordedRun", "start_run"]
@@ -31,7 +31,7 @@ def start_run(store: Store, md: Mapping[str, Any], *, rules: Rules | None = None
     """
     from hutch import __version__
 
-    stashed = {key: decode(value) for key, value in store.stash().items() if "/" not in key}
+    stashed = Stash(store).copy()
     for key in ("scan_id", "versions"):  # of this run, and of this process
         stashed.pop(key, None)
     plain = (rules or Rules()).check({**stashed, **md})
