@@ -16,6 +16,7 @@
     │   ├── NetworkFilesystemError         SQLite must not live there
     │   ├── ReadOnlyStoreError (PermissionError)
     │   ├── StoreFullError                 the disk is full
+    │   ├── StoreUnavailableError (ConnectionError)   the server of the database does not answer now
     │   ├── CorruptBatchError              bytes that do not match their checksum
     │   └── FeedPrunedError                a cursor older than the changes that are kept
     ├── RunOwnedError (RuntimeError)       an open run belongs to another live process
@@ -56,6 +57,7 @@ __all__ = [
     "RunOwnedError",
     "StoreError",
     "StoreFullError",
+    "StoreUnavailableError",
     "StoreVersionError",
     "StreamNotFoundError",
 ]
@@ -157,6 +159,10 @@ class ReadOnlyStoreError(StoreError, PermissionError):
 
 class StoreFullError(StoreError):
     """The disk under the store is full."""
+
+
+class StoreUnavailableError(StoreError, ConnectionError):
+    """The store cannot be reached now, and may be later: its server does not answer, or is starting."""
 
 
 class CorruptBatchError(StoreError):
