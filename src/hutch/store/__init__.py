@@ -5,29 +5,37 @@ The only floor that knows SQL and the layout of files. Everything above it uses 
 
 from hutch.store.opening import open_store
 from hutch.store.protocol import (
+    AmendmentRow,
     Batch,
     Change,
     DocumentRow,
     Mark,
     NewBatch,
+    OwnerRow,
     QuarantineRow,
+    RetentionRow,
     RunRow,
     Segment,
     Store,
+    TombstoneRow,
     Topic,
     Writer,
 )
 
 __all__ = [
+    "AmendmentRow",
     "Batch",
     "Change",
     "DocumentRow",
     "Mark",
     "NewBatch",
+    "OwnerRow",
     "QuarantineRow",
+    "RetentionRow",
     "RunRow",
     "Segment",
     "Store",
+    "TombstoneRow",
     "Topic",
     "Writer",
     "open_store",

@@ -1,160 +1,62 @@
-"""The seam between the store and everything above it: a small protocol and its rows.
+"""The seam between the store and everything above it: a small protocol.
 
 A backend gives a :class:`Store`. Reading never blocks writing; writing happens in
 :meth:`Store.transaction`, which yields a :class:`Writer` and either commits everything that was
 written in it or nothing. Each transaction appends what it did to the changes feed.
-
-No row here holds a parsed document: bodies are the bytes of :mod:`hutch.documents.encoding`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from hutch.documents import Leaf
+from hutch.store.rows import (
+    AmendmentRow,
+    Batch,
+    Change,
+    DocumentRow,
+    Mark,
+    NewBatch,
+    OwnerRow,
+    QuarantineRow,
+    RetentionRow,
+    RunRow,
+    Segment,
+    TombstoneRow,
+    Topic,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "AmendmentRow",
     "Batch",
     "Change",
     "DocumentRow",
     "Mark",
     "NewBatch",
+    "OwnerRow",
     "QuarantineRow",
+    "RetentionRow",
     "RunRow",
     "Segment",
     "Store",
+    "TombstoneRow",
     "Topic",
     "Writer",
 ]
 
 
-class Topic(StrEnum):
-    """What a change in the feed is about."""
-
-    START = "start"
-    """A run began; the reference is its uid."""
-    DATA = "data"
-    """A batch of events was committed; the reference is ``stream``."""
-    DOCUMENT = "document"
-    """A descriptor or a document about external files; the reference is its kind."""
-    STOP = "stop"
-    """A run ended; the reference is its exit status."""
-    QUARANTINE = "quarantine"
-    """A document was put into quarantine; the reference is its kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run. ``id`` grows in the order in which runs were first seen."""
-
-    id: int
-    uid: str
-    time: float
-    scan_id: int | None
-    owner: str | None
-    """The owner of an open run; None once it has ended or its owner let it go."""
-    start: bytes
-    stop: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentRow:
-    """A document that is neither start, stop nor event; ``number`` is its arrival number."""
-
-    number: int
-    kind: str
-    uid: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Batches of one descriptor that share one Arrow schema (see :mod:`hutch.store.columns`)."""
-
-    id: int
-    run: int
-    stream: str
-    descriptor: str
-    """Uid of the descriptor."""
-    schema: bytes
-    """The Arrow schema as an IPC message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A committed batch of events, without its bytes: :meth:`Store.load` gets those."""
-
-    id: int
-    segment: int
-    first_arrival: int
-    rows: int
-    size: int
-    """Bytes of the body, or of the file."""
-    crc32: int
-    file: str | None
-    """Name of the Arrow file below the store's folder of files; None if the body is in the row."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewBatch:
-    """A batch that is to be committed: its body, or the file that already holds it."""
-
-    segment: int
-    first_arrival: int
-    rows: int
-    size: int
-    crc32: int
-    body: bytes | None
-    file: str | None
-
-    def in_segment(self, segment: int) -> NewBatch:
-        """Return this batch as one of a segment."""
-        return replace(self, segment=segment)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Values of a run that contradict their descriptor or schema; kept, and counted here."""
-
-    stream: str
-    key: str
-    reason: str
-    count: int
-    first_arrival: int
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantineRow:
-    """A document that could not be placed, whole."""
-
-    id: int
-    run: int | None
-    time: float
-    kind: str
-    reason: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One entry of the changes feed; ``number`` grows and becomes visible in order."""
-
-    number: int
-    topic: Topic
-    run: int | None
-    reference: str
-
-
 class Writer(Protocol):
     """What can be written in one transaction."""
+
+    def lock(self, name: str) -> None:
+        """Wait until no other transaction holds this name, and hold it until this one ends."""
+        ...
 
     def add_run(self, uid: str, time: float, scan_id: int | None, start: bytes) -> int | None:
         """Add an open run that this process owns; return its id, or None if the uid is there."""
@@ -176,6 +78,14 @@ class Writer(Protocol):
         """Add rows to the index; rows that are there already are left alone."""
         ...
 
+    def remove_leaves(self, run: int, time: float, leaves: Iterable[Leaf]) -> None:
+        """Remove rows from the index."""
+        ...
+
+    def remove_strange_leaves(self, run: int) -> None:
+        """Remove all index rows that bear the id of a run (slow: a scan)."""
+        ...
+
     def add_documents(self, run: int, documents: Sequence[DocumentRow]) -> list[DocumentRow]:
         """Add documents; return those whose ``(kind, uid)`` the run already has."""
         ...
@@ -186,6 +96,32 @@ class Writer(Protocol):
 
     def add_batches(self, run: int, stream: str, batches: Sequence[NewBatch]) -> None:
         """Commit batches of one stream."""
+        ...
+
+    def replace_batches(self, run: int, stream: str, old: Sequence[Batch], new: Sequence[NewBatch]) -> None:
+        """Put batches in the place of others that hold the same events; files of these are discarded.
+
+        :raises CorruptBatchError: if one of the old ones is gone.
+        """
+        ...
+
+    def discard_files(self, names: Iterable[str]) -> None:
+        """Note files that no batch names any more, to be deleted when nobody reads them."""
+        ...
+
+    def forget_files(self, names: Iterable[str]) -> None:
+        """Forget discarded files that have been deleted."""
+        ...
+
+    def amend_run(self, run: RunRow, amended: bytes, author: str, reason: str, edits: bytes) -> None:
+        """Keep a correction of a start document; its scan_id is the row's. The index is left alone.
+
+        :param run: the run, with the ``scan_id`` that it has from now on.
+        """
+        ...
+
+    def delete_run(self, run: int, tombstone: TombstoneRow) -> None:
+        """Delete a run but for its index rows, and leave a tombstone; its files are discarded."""
         ...
 
     def add_marks(self, run: int, marks: Sequence[Mark]) -> None:
@@ -201,7 +137,15 @@ class Writer(Protocol):
         ...
 
     def stash(self) -> dict[str, bytes]:
-        """Return the stash as this transaction sees it."""
+        """Return the stash, which nobody else can change before this transaction ends."""
+        ...
+
+    def set_cursor(self, name: str, value: bytes | None) -> None:
+        """Keep, or with None forget, how far a reader of something has come."""
+        ...
+
+    def set_retention(self, name: str, rule: bytes | None, author: str) -> None:
+        """Set, or with None remove, a rule of retention."""
         ...
 
 
@@ -252,6 +196,18 @@ class Store(Protocol):
         """Tell whether the owner of an open run is a process that lives."""
         ...
 
+    def owned_runs(self) -> list[RunRow]:
+        """Return the open runs that have an owner, dead or alive, oldest first."""
+        ...
+
+    def owner(self, uid: str) -> OwnerRow | None:
+        """Return what is known of an owner, for people."""
+        ...
+
+    def tombstones(self, prefix: str = "") -> list[TombstoneRow]:
+        """Return what is left of deleted runs whose uid begins with a text, the last deleted first."""
+        ...
+
     # one run
 
     def documents(self, run: int, kinds: Sequence[str] | None = None) -> list[DocumentRow]:
@@ -279,6 +235,18 @@ class Store(Protocol):
 
     def read_bytes(self, batch: Batch) -> bytes:
         """Return the bytes of a batch as they were committed, to compare with its crc32."""
+        ...
+
+    def crowded_segments(self, least: int) -> list[tuple[int, int, int]]:
+        """Return ``(run, segment, batches)`` of segments with at least so many batches (slow: a scan)."""
+        ...
+
+    def discarded(self, before: float) -> list[str]:
+        """Return files that were discarded before a time, in s since 1970."""
+        ...
+
+    def amendments(self, run: int) -> list[AmendmentRow]:
+        """Return the corrections of a run's start document, oldest first."""
         ...
 
     def marks(self, run: int) -> list[Mark]:
@@ -331,6 +299,18 @@ class Store(Protocol):
 
     def stash(self) -> dict[str, bytes]:
         """Return the metadata stash."""
+        ...
+
+    def cursor(self, name: str) -> bytes | None:
+        """Return how far a reader of something has come; None if it has not begun."""
+        ...
+
+    def cursors(self) -> dict[str, bytes]:
+        """Return all cursors."""
+        ...
+
+    def retention(self) -> list[RetentionRow]:
+        """Return the rules of retention, by name."""
         ...
 
     def close(self) -> None:

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from hutch.documents import Leaf
 from hutch.errors import CorruptBatchError, FeedPrunedError, RunNotFoundError
-from hutch.store.protocol import Batch, Change, DocumentRow, Mark, QuarantineRow, RunRow, Segment, Topic
+from hutch.store.protocol import (
+    AmendmentRow,
+    Batch,
+    Change,
+    DocumentRow,
+    Mark,
+    OwnerRow,
+    QuarantineRow,
+    RetentionRow,
+    RunRow,
+    Segment,
+    TombstoneRow,
+    Topic,
+)
 from hutch.store.statements import Statement, Statements
 
 if TYPE_CHECKING:
@@ -80,6 +93,20 @@ class DatabaseReader:
             raise RunNotFoundError(msg)
         return RunRow(*rows[0])
 
+    def owned_runs(self) -> list[RunRow]:
+        """Return the open runs that have an owner, dead or alive, oldest first."""
+        return [RunRow(*row) for row in self._query(self._say.owned_runs, {})]
+
+    def owner(self, uid: str) -> OwnerRow | None:
+        """Return what is known of an owner, for people."""
+        rows = self._query(self._say.owner, {"uid": uid})
+        return OwnerRow(*rows[0]) if rows else None
+
+    def tombstones(self, prefix: str = "") -> list[TombstoneRow]:
+        """Return what is left of deleted runs whose uid begins with a text, the last deleted first."""
+        values = {"prefix": prefix, "end": prefix + _LAST_CHARACTER}
+        return [TombstoneRow(*row) for row in self._query(self._say.tombstones, values)]
+
     # one run
 
     def documents(self, run: int, kinds: Sequence[str] | None = None) -> list[DocumentRow]:
@@ -146,6 +173,21 @@ class DatabaseReader:
         values = {"first": min(numbers), "last": max(numbers), "segment": batches[0].segment}
         return dict(self._query(self._say.bodies, values))
 
+    def crowded_segments(self, least: int) -> list[tuple[int, int, int]]:
+        """Return ``(run, segment, batches)`` of segments with at least so many batches (slow: a scan)."""
+        return [
+            (run, segment, count)
+            for run, segment, count in self._query(self._say.crowded_segments, {"least": least})
+        ]
+
+    def discarded(self, before: float) -> list[str]:
+        """Return files that were discarded before a time, in s since 1970."""
+        return [row[0] for row in self._query(self._say.discarded, {"before": before})]
+
+    def amendments(self, run: int) -> list[AmendmentRow]:
+        """Return the corrections of a run's start document, oldest first."""
+        return [AmendmentRow(*row) for row in self._query(self._say.amendments, {"run": run})]
+
     def marks(self, run: int) -> list[Mark]:
         """Return the nonconforming values of a run."""
         return [Mark(*row) for row in self._query(self._say.marks, {"run": run})]
@@ -188,3 +230,16 @@ class DatabaseReader:
     def stash(self) -> dict[str, bytes]:
         """Return the metadata stash."""
         return dict(self._query(self._say.stash, {}))
+
+    def cursor(self, name: str) -> bytes | None:
+        """Return how far a reader of something has come; None if it has not begun."""
+        rows = self._query(self._say.cursor, {"name": name})
+        return rows[0][0] if rows else None
+
+    def cursors(self) -> dict[str, bytes]:
+        """Return all cursors."""
+        return dict(self._query(self._say.cursors, {}))
+
+    def retention(self) -> list[RetentionRow]:
+        """Return the rules of retention, by name."""
+        return [RetentionRow(*row) for row in self._query(self._say.retention, {})]

@@ -73,6 +73,7 @@ class SqliteStore(DatabaseReader):
         self._writable = is_writable(folder)
         self._idle: deque[sqlite3.Connection] = deque()
         self._writer: sqlite3.Connection | None = None
+        self._open_writer: DatabaseWriter | None = None
         self._write_lock = threading.RLock()
         self._sync_lock = threading.Lock()
         self._log: tuple[int, int] | None = None
@@ -119,12 +120,14 @@ class SqliteStore(DatabaseReader):
         """
         with self._write_lock:
             connection = self._writing_connection()
-            if connection.in_transaction:
-                yield DatabaseWriter(connection.cursor(), self._say, self._claimed())
+            if self._open_writer is not None:
+                yield self._open_writer
                 return
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                yield DatabaseWriter(connection.cursor(), self._say, self._claimed())
+                self._open_writer = DatabaseWriter(connection.cursor(), self._say, self._claimed())
+                yield self._open_writer
+                self._open_writer.finish()
                 connection.execute("COMMIT")
             except BaseException as error:
                 with contextlib.suppress(sqlite3.Error):
@@ -132,6 +135,8 @@ class SqliteStore(DatabaseReader):
                 if isinstance(error, (sqlite3.Error, OSError)):
                     translate(error, self._folder)
                 raise
+            finally:
+                self._open_writer = None
 
     def sync(self) -> None:
         """Put what is committed onto the disk."""
@@ -172,7 +177,7 @@ class SqliteStore(DatabaseReader):
     def after_fork(self) -> None:
         """In a child process: leave the parent's connections alone, and open own ones."""
         _leaked_by_fork.extend([*self._idle, self._writer])
-        self._idle, self._writer = deque(), None
+        self._idle, self._writer, self._open_writer = deque(), None, None
         self._owner, self._log = None, None
         self._write_lock, self._sync_lock = threading.RLock(), threading.Lock()
 

@@ -40,7 +40,7 @@ def _columns(table: sa.Table, *names: str) -> Sequence[sa.Column[Any]]:
     return [table.c[name] for name in names]
 
 
-_RUN = ("id", "uid", "time", "scan_id", "owner", "start", "stop")
+_RUN = ("id", "uid", "time", "scan_id", "owner", "start", "stop", "amended")
 _DOCUMENT = ("number", "kind", "uid", "body")
 _BATCH = ("id", "segment", "first_arrival", "rows", "size", "crc32", "file")
 
@@ -144,9 +144,21 @@ class Statements:
                 _named("run", "segment", "first_arrival", "rows", "size", "crc32", "file", "body")
             )
         )
+        self.remove_batch = say(
+            sa.delete(t.batches).where(
+                t.batches.c.id == sa.bindparam("id"), t.batches.c.run == sa.bindparam("run")
+            )
+        )
+        self.crowded_segments = say(
+            sa.select(t.batches.c.run, t.batches.c.segment, sa.func.count())
+            .group_by(t.batches.c.run, t.batches.c.segment)
+            .having(sa.func.count() >= sa.bindparam("least"))
+            .order_by(t.batches.c.run)
+        )
         self._marks_and_quarantine(insert)
         self._index_and_changes(insert)
         self._stash(insert)
+        self._care(insert)
 
     def _marks_and_quarantine(self, insert: Any) -> None:
         say = self._say
@@ -178,6 +190,10 @@ class Statements:
                 t.index.c.run == sa.bindparam("run")
             )
         )
+        self.remove_leaf = say(
+            sa.delete(t.index).where(*(t.index.c[name] == sa.bindparam(name) for name in leaf))
+        )
+        self.remove_strange_leaves = say(sa.delete(t.index).where(t.index.c.run == sa.bindparam("run")))
         self.count_leaves = say(sa.select(t.index.c.run, sa.func.count()).group_by(t.index.c.run))
         self.find_leaf = say(
             sa.select(t.index.c.run).where(*(t.index.c[name] == sa.bindparam(name) for name in leaf))
@@ -190,11 +206,10 @@ class Statements:
         )
         self.last_change = say(sa.select(sa.func.max(t.changes.c.number)))
         self.first_change = say(sa.select(sa.func.min(t.changes.c.number)))
-        self.add_change = say(
-            insert(t.changes)
-            .values(_named("topic", "run", "reference", "time"))
-            .returning(t.changes.c.number)
-        )
+        # Both in the order of their columns.
+        change = insert(t.changes).values(_named("topic", "run", "reference", "time"))
+        self.add_changes = say(change)
+        self.add_change = say(change.returning(t.changes.c.number))
         self.prune_changes = say(sa.delete(t.changes).where(t.changes.c.number <= sa.bindparam("number")))
 
     def _stash(self, insert: Any) -> None:
@@ -205,6 +220,77 @@ class Statements:
             value.on_conflict_do_update(index_elements=["key"], set_={"value": value.excluded.value})
         )
         self.drop_stash = say(sa.delete(t.stash).where(t.stash.c.key == sa.bindparam("key")))
+
+    def _care(self, insert: Any) -> None:
+        say = self._say
+        run: sa.BindParameter[int] = sa.bindparam("run")
+        self.owned_runs = say(
+            sa.select(*_columns(t.runs, *_RUN))
+            .where(t.runs.c.owner.is_not(None))
+            .order_by(t.runs.c.time, t.runs.c.id)
+        )
+        self.owner = say(
+            sa.select(*_columns(t.owners, "uid", "host", "pid", "program", "since")).where(
+                t.owners.c.uid == sa.bindparam("uid")
+            )
+        )
+        self.amend_run = say(
+            sa.update(t.runs)
+            .where(t.runs.c.id == run)
+            .values(amended=sa.bindparam("amended"), scan_id=sa.bindparam("number"))
+        )
+        amendment = ("run", "time", "author", "reason", "edits")
+        self.add_amendment = say(insert(t.amendments).values(_named(*amendment)))
+        self.amendments = say(
+            sa.select(*_columns(t.amendments, "id", *amendment))
+            .where(t.amendments.c.run == run)
+            .order_by(t.amendments.c.id)
+        )
+        # What refers to something goes before it.
+        of_a_run = (t.amendments, t.marks, t.quarantine, t.batches, t.segments, t.documents)
+        self.delete_run = [say(sa.delete(table).where(table.c.run == run)) for table in of_a_run]
+        self.delete_run.append(say(sa.delete(t.runs).where(t.runs.c.id == run)))
+        self.files_of_run = say(
+            sa.select(t.batches.c.file).where(t.batches.c.run == run, t.batches.c.file.is_not(None))
+        )
+        tombstone = ("uid", "run", "time", "scan_id", "deleted", "author", "reason", "summary")
+        self.add_tombstone = say(insert(t.tombstones).values(_named(*tombstone)))
+        self.tombstones = say(
+            sa.select(*_columns(t.tombstones, *tombstone))
+            .where(t.tombstones.c.uid >= sa.bindparam("prefix"), t.tombstones.c.uid < sa.bindparam("end"))
+            .order_by(t.tombstones.c.id.desc())
+        )
+        self.discard_file = say(insert(t.discarded).values(_named("file", "time")).on_conflict_do_nothing())
+        self.discarded = say(
+            sa.select(t.discarded.c.file)
+            .where(t.discarded.c.time < sa.bindparam("before"))
+            .order_by(t.discarded.c.time)
+        )
+        self.forget_file = say(sa.delete(t.discarded).where(t.discarded.c.file == sa.bindparam("file")))
+        self._positions_and_rules(insert)
+
+    def _positions_and_rules(self, insert: Any) -> None:
+        say = self._say
+        self.cursors = say(sa.select(t.cursors.c.name, t.cursors.c.value).order_by(t.cursors.c.name))
+        self.cursor = say(sa.select(t.cursors.c.value).where(t.cursors.c.name == sa.bindparam("name")))
+        cursor = insert(t.cursors).values(_named("name", "value", "time"))
+        self.set_cursor = say(
+            cursor.on_conflict_do_update(
+                index_elements=["name"],
+                set_={"value": cursor.excluded.value, "time": cursor.excluded.time},
+            )
+        )
+        self.drop_cursor = say(sa.delete(t.cursors).where(t.cursors.c.name == sa.bindparam("name")))
+        columns = ("name", "rule", "time", "author")
+        self.retention = say(sa.select(*_columns(t.retention, *columns)).order_by(t.retention.c.name))
+        rule = insert(t.retention).values(_named(*columns))
+        self.set_retention = say(
+            rule.on_conflict_do_update(
+                index_elements=["name"],
+                set_={name: rule.excluded[name] for name in ("rule", "time", "author")},
+            )
+        )
+        self.drop_retention = say(sa.delete(t.retention).where(t.retention.c.name == sa.bindparam("name")))
 
     def _say(self, statement: sa.sql.ClauseElement) -> Statement:
         return Statement(statement, self._dialect)

@@ -10,8 +10,11 @@ import sqlalchemy as sa
 
 __all__ = [
     "HEAD",
+    "amendments",
     "batches",
     "changes",
+    "cursors",
+    "discarded",
     "documents",
     "index",
     "marks",
@@ -19,12 +22,14 @@ __all__ = [
     "owners",
     "properties",
     "quarantine",
+    "retention",
     "runs",
     "segments",
     "stash",
+    "tombstones",
 ]
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration that this module describes; a test compares the two."""
 
 metadata = sa.MetaData()
@@ -65,8 +70,16 @@ runs = sa.Table(
     sa.Column("owner", sa.Text, comment="of an open run"),
     sa.Column("start", sa.LargeBinary, nullable=False),
     sa.Column("stop", sa.LargeBinary),
+    sa.Column("amended", sa.LargeBinary, comment="the start document as amended since; null if never"),
     sa.Index("runs_time", "time", "id"),
     sa.Index("runs_scan_id", "scan_id", "time", "id"),
+    # Only of the few that are open: who records now.
+    sa.Index(
+        "runs_owner",
+        "owner",
+        sqlite_where=sa.text("owner IS NOT NULL"),
+        postgresql_where=sa.text("owner IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -167,4 +180,66 @@ changes = sa.Table(
     sa.Column("time", _Float, nullable=False),
     sqlite_autoincrement=True,
     comment="what each transaction did, in the order in which it became visible",
+)
+
+amendments = sa.Table(
+    "amendments",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("run", _Id, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("time", _Float, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column(
+        "edits", sa.LargeBinary, nullable=False, comment="what changed: paths, values before and after"
+    ),
+    sa.Index("amendments_run", "run", "id"),
+    sqlite_autoincrement=True,
+    comment="who corrected what of a start document, and when",
+)
+
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("uid", _Text, nullable=False),
+    sa.Column("run", _Id, nullable=False, comment="the id that the run had"),
+    sa.Column("time", _Float, nullable=False, comment="of the start document, s since 1970"),
+    sa.Column("scan_id", _Id),
+    sa.Column("deleted", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column(
+        "summary", sa.LargeBinary, nullable=False, comment="what there was: plan, streams, events, bytes"
+    ),
+    sa.Index("tombstones_uid", "uid"),
+    sqlite_autoincrement=True,
+    comment="runs that were deleted",
+)
+
+retention = sa.Table(
+    "retention",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("rule", sa.LargeBinary, nullable=False),
+    sa.Column("time", _Float, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    comment="rules that say which runs may be deleted",
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("time", _Float, nullable=False),
+    comment="how far a reader of something has come: of the changes feed, of a stream of documents",
+)
+
+discarded = sa.Table(
+    "discarded",
+    metadata,
+    sa.Column("file", sa.Text, primary_key=True),
+    sa.Column("time", _Float, nullable=False),
+    comment="Arrow files that no batch names any more; readers may have them open for a while",
 )

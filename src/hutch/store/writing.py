@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from hutch.documents import Leaf
 from hutch.documents.leaves import storable
+from hutch.errors import CorruptBatchError
 from hutch.store.owners import Owner
-from hutch.store.protocol import DocumentRow, Mark, NewBatch, Topic
+from hutch.store.protocol import Batch, DocumentRow, Mark, NewBatch, RunRow, TombstoneRow, Topic
 from hutch.store.statements import Statement, Statements
 
 __all__ = ["KEPT_CHANGES", "DatabaseWriter"]
@@ -21,12 +23,20 @@ _PRUNE_EVERY = 10_000
 
 
 class DatabaseWriter:
-    """A :class:`~hutch.store.protocol.Writer` on the cursor of an open transaction."""
+    """A :class:`~hutch.store.protocol.Writer` on the cursor of an open transaction.
+
+    The changes are written at its end, all at once, by :meth:`finish`.
+    """
 
     def __init__(self, cursor: Any, statements: Statements, owner: Owner) -> None:
         self._cursor = cursor
         self._say = statements
         self._owner = owner
+        self._changes: dict[tuple[str, int | None, str], float] = {}
+        """Topic, run and reference of what was done, and when."""
+
+    def lock(self, name: str) -> None:
+        """Do nothing: a transaction of SQLite has the database for itself."""
 
     def add_run(self, uid: str, time: float, scan_id: int | None, start: bytes) -> int | None:
         """Add an open run that this process owns; return its id, or None if the uid is there."""
@@ -59,6 +69,15 @@ class DatabaseWriter:
         rows = [(*leaf, time, run) for leaf in leaves]
         self._cursor.executemany(self._say.add_leaf.text, rows)
 
+    def remove_leaves(self, run: int, time: float, leaves: Iterable[Leaf]) -> None:
+        """Remove rows from the index."""
+        rows = [(*leaf, time, run) for leaf in leaves]
+        self._cursor.executemany(self._say.remove_leaf.text, rows)
+
+    def remove_strange_leaves(self, run: int) -> None:
+        """Remove all index rows that bear the id of a run (slow: a scan)."""
+        self._execute(self._say.remove_strange_leaves, {"run": run})
+
     def add_documents(self, run: int, documents: Sequence[DocumentRow]) -> list[DocumentRow]:
         """Add documents; return those whose ``(kind, uid)`` the run already has."""
         present = []
@@ -83,19 +102,59 @@ class DatabaseWriter:
 
     def add_batches(self, run: int, stream: str, batches: Sequence[NewBatch]) -> None:
         """Commit batches of one stream."""
-        for batch in batches:
-            values = {
-                "run": run,
-                "segment": batch.segment,
-                "first_arrival": batch.first_arrival,
-                "rows": batch.rows,
-                "size": batch.size,
-                "crc32": batch.crc32,
-                "file": batch.file,
-                "body": batch.body,
-            }
-            self._execute(self._say.add_batch, values)
+        self._insert_batches(run, batches)
         self._change(Topic.DATA, run, stream)
+
+    def replace_batches(self, run: int, stream: str, old: Sequence[Batch], new: Sequence[NewBatch]) -> None:
+        """Put batches in the place of others that hold the same events; files of these are discarded.
+
+        :raises CorruptBatchError: if one of the old ones is gone.
+        """
+        for batch in old:
+            if self._execute(self._say.remove_batch, {"id": batch.id, "run": run}).rowcount != 1:
+                msg = f"Batch {batch.id} of run {run} is gone: somebody else has replaced it."
+                raise CorruptBatchError(msg)
+        self.discard_files([batch.file for batch in old if batch.file is not None])
+        self._insert_batches(run, new)
+        self._change(Topic.COMPACT, run, stream)
+
+    def discard_files(self, names: Iterable[str]) -> None:
+        """Note files that no batch names any more, to be deleted when nobody reads them."""
+        now = clock.time()
+        for name in names:
+            self._execute(self._say.discard_file, {"file": name, "time": now})
+
+    def forget_files(self, names: Iterable[str]) -> None:
+        """Forget discarded files that have been deleted."""
+        for name in names:
+            self._execute(self._say.forget_file, {"file": name})
+
+    def amend_run(self, run: RunRow, amended: bytes, author: str, reason: str, edits: bytes) -> None:
+        """Keep a correction of a start document; its scan_id is the row's. The index is left alone.
+
+        :param run: the run, with the ``scan_id`` that it has from now on.
+        """
+        self._execute(self._say.amend_run, {"run": run.id, "amended": amended, "number": run.scan_id})
+        values = {
+            "run": run.id,
+            "time": clock.time(),
+            "author": storable(author),
+            "reason": storable(reason),
+            "edits": edits,
+        }
+        self._execute(self._say.add_amendment, values)
+        self._change(Topic.AMEND, run.id, run.uid)
+
+    def delete_run(self, run: int, tombstone: TombstoneRow) -> None:
+        """Delete a run but for its index rows, and leave a tombstone; its files are discarded."""
+        files = self._execute(self._say.files_of_run, {"run": run}).fetchall()
+        self.discard_files(row[0] for row in files)
+        for statement in self._say.delete_run:
+            self._execute(statement, {"run": run})
+        values = asdict(tombstone)
+        values["author"], values["reason"] = storable(tombstone.author), storable(tombstone.reason)
+        self._execute(self._say.add_tombstone, values)
+        self._change(Topic.DELETE, run, tombstone.uid)
 
     def add_marks(self, run: int, marks: Sequence[Mark]) -> None:
         """Add to the counts of nonconforming values."""
@@ -130,8 +189,50 @@ class DatabaseWriter:
             self._execute(self._say.set_stash, {"key": key, "value": value})
 
     def stash(self) -> dict[str, bytes]:
-        """Return the stash as this transaction sees it."""
+        """Return the stash, which nobody else can change before this transaction ends."""
+        self.lock("stash")
         return dict(self._execute(self._say.stash, {}).fetchall())
+
+    def set_cursor(self, name: str, value: bytes | None) -> None:
+        """Keep, or with None forget, how far a reader of something has come."""
+        if value is None:
+            self._execute(self._say.drop_cursor, {"name": name})
+        else:
+            self._execute(self._say.set_cursor, {"name": name, "value": value, "time": clock.time()})
+
+    def set_retention(self, name: str, rule: bytes | None, author: str) -> None:
+        """Set, or with None remove, a rule of retention."""
+        if rule is None:
+            self._execute(self._say.drop_retention, {"name": name})
+        else:
+            values = {"name": name, "rule": rule, "time": clock.time(), "author": storable(author)}
+            self._execute(self._say.set_retention, values)
+
+    def finish(self) -> None:
+        """Append what was done to the feed; the transaction must end after that."""
+        if not self._changes:
+            return
+        *others, last = [(*change, time) for change, time in self._changes.items()]
+        self._changes = {}
+        if others:
+            self._cursor.executemany(self._say.add_changes.text, others)
+        number = self._cursor.execute(self._say.add_change.text, last).fetchone()[0]
+        if number % _PRUNE_EVERY < 1 + len(others) and number > KEPT_CHANGES:
+            self._execute(self._say.prune_changes, {"number": number - KEPT_CHANGES})
+
+    def _insert_batches(self, run: int, batches: Sequence[NewBatch]) -> None:
+        for batch in batches:
+            values = {
+                "run": run,
+                "segment": batch.segment,
+                "first_arrival": batch.first_arrival,
+                "rows": batch.rows,
+                "size": batch.size,
+                "crc32": batch.crc32,
+                "file": batch.file,
+                "body": batch.body,
+            }
+            self._execute(self._say.add_batch, values)
 
     def _claim(self) -> None:
         now = clock.time()
@@ -146,10 +247,8 @@ class DatabaseWriter:
         self._execute(self._say.add_owner, values)
 
     def _change(self, topic: Topic, run: int | None, reference: str) -> None:
-        values = {"topic": topic.value, "run": run, "reference": storable(reference), "time": clock.time()}
-        number = self._execute(self._say.add_change, values).fetchone()[0]
-        if number % _PRUNE_EVERY == 0 and number > KEPT_CHANGES:
-            self._execute(self._say.prune_changes, {"number": number - KEPT_CHANGES})
+        # Readers look at what there is now, so one entry for several alike is enough.
+        self._changes.setdefault((topic.value, run, storable(reference)), clock.time())
 
     def _execute(self, statement: Statement, values: dict[str, Any]) -> Any:
         return self._cursor.execute(statement.text, statement.order(values))
