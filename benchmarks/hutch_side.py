@@ -13,11 +13,11 @@ __all__ = ["catalog", "record", "record_runs"]
 
 
 @contextmanager
-def catalog(folder: Path) -> Iterator[Any]:
-    """Open a catalog in a folder, and close it afterwards."""
+def catalog(where: Path | str) -> Iterator[Any]:
+    """Open the catalog in a folder or at an address, and close it afterwards."""
     import hutch
 
-    found = hutch.open_catalog(folder)
+    found = hutch.open_catalog(where)
     try:
         yield found
     finally:
