@@ -58,6 +58,10 @@ class Writer(Protocol):
         """Wait until no other transaction holds this name, and hold it until this one ends."""
         ...
 
+    def claim(self) -> str:
+        """Make this process known as an owner, and return the name it goes by there."""
+        ...
+
     def add_run(self, uid: str, time: float, scan_id: int | None, start: bytes) -> int | None:
         """Add an open run that this process owns; return its id, or None if the uid is there."""
         ...
@@ -155,6 +159,11 @@ class Store(Protocol):
     @property
     def location(self) -> str:
         """What :func:`hutch.store.open_store` was given, for people."""
+        ...
+
+    @property
+    def uid(self) -> str:
+        """What tells this store from every other one, wherever it is moved."""
         ...
 
     @property

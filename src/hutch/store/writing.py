@@ -38,6 +38,11 @@ class DatabaseWriter:
     def lock(self, name: str) -> None:
         """Do nothing: a transaction of SQLite has the database for itself."""
 
+    def claim(self) -> str:
+        """Make this process known as an owner, and return the name it goes by there."""
+        self._claim()
+        return self._owner.uid
+
     def add_run(self, uid: str, time: float, scan_id: int | None, start: bytes) -> int | None:
         """Add an open run that this process owns; return its id, or None if the uid is there."""
         self._claim()

@@ -242,6 +242,15 @@ def test_a_run_lives_as_long_as_its_store_is_open(backend, store):
     assert backend.run_program(f"print(store.is_live({owner!r}))") == "False\n"
 
 
+def test_a_process_learns_the_name_by_which_it_owns(store):
+    with store.transaction() as writer:
+        name = writer.claim()
+    run = add_run(store, "uid")
+
+    assert store.run_by_id(run).owner == name
+    assert store.is_live(name)
+
+
 @pytest.mark.parametrize("owner", [None, "", "nobody", "../hutch.db"])
 def test_what_owns_nothing_is_not_alive(store, owner):
     add_run(store, "uid")
