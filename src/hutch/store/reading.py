@@ -43,6 +43,14 @@ class DatabaseReader:
         self._query = query
         self._say = statements
         self._files = files
+        self._uid = ""
+
+    @property
+    def uid(self) -> str:
+        """What tells this store from every other one, wherever it is moved."""
+        if not self._uid:
+            self._uid = str(self._query(self._say.fact, {"key": "store"})[0][0])
+        return self._uid
 
     @property
     def files(self) -> Path:

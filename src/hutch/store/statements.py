@@ -55,6 +55,7 @@ class Statements:
         newest = (t.runs.c.time.desc(), t.runs.c.id.desc())
         oldest = (t.runs.c.time, t.runs.c.id)
         say = self._say
+        self.fact = say(sa.select(t.properties.c.value).where(t.properties.c.key == sa.bindparam("key")))
         # runs
         self.count_runs = say(sa.select(sa.func.count()).select_from(t.runs))
         page = run.limit(sa.bindparam("limit")).offset(sa.bindparam("start"))
