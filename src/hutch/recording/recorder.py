@@ -52,11 +52,14 @@ class Recorder:
     :param strict: raise :class:`~hutch.errors.DocumentError` at the first document that is
         nonconforming or has no place, after it has been kept (every document is then committed at
         once, which is slow).
+    :param retried: raise :class:`~hutch.errors.StoreError` at any document that the store cannot take,
+        and not only at a start: the caller has it still, and gives it again.
     """
 
-    def __init__(self, store: Store, *, strict: bool = False) -> None:
+    def __init__(self, store: Store, *, strict: bool = False, retried: bool = False) -> None:
         self._store = store
         self._strict = strict
+        self._retried = retried
         self._committer = Committer.of(store)
         self._runs: dict[str, RunWriter] = {}
         self._by_descriptor: dict[str, tuple[RunWriter, StreamBuffer]] = {}
@@ -80,7 +83,7 @@ class Recorder:
         """Take one document.
 
         :param name: its kind, as event-model names it.
-        :raises StoreError: if the store cannot take a start document.
+        :raises StoreError: if the store cannot take a start document; any, if the recorder is ``retried``.
         :raises RunOwnedError: if another live process records that run.
         :raises DocumentError: if ``strict``, at what is nonconforming or has no place.
         """
@@ -100,17 +103,32 @@ class Recorder:
                 return
         self._slow(str(name), doc)
 
+    def flush(self) -> None:
+        """Commit what has arrived, and put it onto the disk.
+
+        :raises StoreError: if that fails; what was not committed is kept, and tried again.
+        """
+        failed = self._committer.finish()
+        if failed:
+            raise failed[0].failure or StoreError(f"Run {failed[0].row.uid!r} could not be committed.")
+        self._store.sync()
+
     def close(self) -> None:
         """Commit what has arrived and let open runs go; they are then ``interrupted``."""
-        for run in list(self._runs.values()):
-            try:
-                self._committer.commit_now(run)
-                if run.stop is None:
-                    with self._store.transaction() as writer:
-                        writer.disown_run(run.row.id)
-            except StoreError as error:
-                spool.rescue(run, error)
-            self._forget(run)
+        for uid in list(self._runs):
+            self.let_go(uid)
+
+    def let_go(self, uid: str) -> None:
+        """Commit what has arrived of a run, and let it go if it is open."""
+        run = self._runs[uid]
+        try:
+            self._committer.commit_now(run)
+            if run.stop is None:
+                with self._store.transaction() as writer:
+                    writer.disown_run(run.row.id)
+        except StoreError as error:
+            spool.rescue(run, error)
+        self._forget(run)
 
     def _slow(self, name: str, doc: Any) -> None:
         take = self._take.get(name)
@@ -126,7 +144,7 @@ class Recorder:
         try:
             take(name, doc)
         except StoreError as error:
-            if name == "start" or self._strict:
+            if name == "start" or self._strict or self._retried:
                 raise
             self._keep_refused(name, doc, error)
         except (DocumentError, RunOwnedError):
@@ -329,6 +347,8 @@ class Recorder:
             with self._store.transaction() as writer:
                 writer.quarantine(run.row.id if run else None, kind, reason, body)
         except StoreError as error:
+            if self._retried:
+                raise
             self._keep_refused(kind, doc, error)
         if self._strict:
             msg = f"A document of kind {kind!r} was put into quarantine: {reason}."
