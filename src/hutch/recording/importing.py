@@ -5,8 +5,6 @@ What the store has already is left alone, so a file may be imported twice, and a
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hutch.documents import decode, encode_lossy
+from hutch.documents import decode
+from hutch.documents.digests import digest
 from hutch.errors import DocumentError, ImportFileError
 from hutch.recording.document_files import Progress, read_documents
 from hutch.recording.paging import bulk_events, page_events
@@ -81,7 +80,7 @@ class _Importer:
         self._counts_before: dict[str, int] = {}
         in_quarantine = store.quarantined()
         self._quarantined_before = {row.id for row in in_quarantine}
-        self._quarantine = {_digest(row.kind, decode(row.body)) for row in in_quarantine}
+        self._quarantine = {digest(row.kind, decode(row.body)) for row in in_quarantine}
         self._is_finished = False
 
     def take(self, name: str, document: dict[str, Any]) -> None:
@@ -91,7 +90,7 @@ class _Importer:
             self._begin(document)
         uid = self._run_uid(name, document)
         run = self._known.get(uid)
-        if _digest(name, document) in self._quarantine or (run is not None and run.has(name, document)):
+        if digest(name, document) in self._quarantine or (run is not None and run.has(name, document)):
             self.imported.skipped += 1
         else:
             if run is not None:
@@ -154,22 +153,22 @@ class _KnownRun:
 
     def __init__(self, store: Store, row: RunRow) -> None:
         self._start = decode(row.start)
-        self._digests = {_digest("start", self._start)}
+        self._digests = {digest("start", self._start)}
         self._is_open = False
         self.names = [row.uid]
         if row.stop is not None:
-            self._digests.add(_digest("stop", decode(row.stop)))
+            self._digests.add(digest("stop", decode(row.stop)))
         for document in store.documents(row.id):
-            self._digests.add(_digest(document.kind, decode(document.body)))
+            self._digests.add(digest(document.kind, decode(document.body)))
             self.names.append(document.uid)
-        self._digests.update(_digest("event", event) for event in _stored_events(store, row))
+        self._digests.update(digest("event", event) for event in _stored_events(store, row))
 
     def has(self, name: str, document: dict[str, Any]) -> bool:
         """Tell whether the store has a document, of a page all of its events."""
         if name not in ("event_page", "bulk_events"):
-            return _digest(name, document) in self._digests
+            return digest(name, document) in self._digests
         events = _events_of(name, document)
-        return bool(events) and all(_digest("event", event) in self._digests for event in events)
+        return bool(events) and all(digest("event", event) in self._digests for event in events)
 
     def reopen(self, recorder: Recorder) -> None:
         """Let a recorder go on with the run."""
@@ -200,10 +199,3 @@ def _stored_events(store: Store, row: RunRow) -> Iterator[dict[str, Any]]:
             if batch.segment == segment.id:
                 for loaded in store.load([batch], schema):
                     yield from (event for _, event in events(loaded, layout, segment.descriptor))
-
-
-def _digest(name: str, document: Any) -> bytes:
-    """Return 16 bytes that stand for a document, whatever the order of its keys."""
-    plain = decode(encode_lossy(document)[0])
-    text = json.dumps([name, plain], sort_keys=True, check_circular=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
