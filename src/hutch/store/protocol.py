@@ -7,7 +7,7 @@ written in it or nothing. Each transaction appends what it did to the changes fe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +23,7 @@ from hutch.store.rows import (
     OwnerRow,
     QuarantineRow,
     RetentionRow,
+    RunContents,
     RunRow,
     Segment,
     TombstoneRow,
@@ -42,6 +43,7 @@ __all__ = [
     "OwnerRow",
     "QuarantineRow",
     "RetentionRow",
+    "RunContents",
     "RunRow",
     "Segment",
     "Store",
@@ -130,6 +132,10 @@ class Writer(Protocol):
 
     def add_marks(self, run: int, marks: Sequence[Mark]) -> None:
         """Add to the counts of nonconforming values."""
+        ...
+
+    def remove_mark(self, run: int, mark: Mark) -> None:
+        """Remove a mark that no longer holds."""
         ...
 
     def quarantine(self, run: int | None, kind: str, reason: str, body: bytes) -> None:
@@ -276,6 +282,32 @@ class Store(Protocol):
 
     def count_leaves(self) -> dict[int, int]:
         """Return the number of index rows of each run (slow: one scan)."""
+        ...
+
+    # all of it at once
+
+    def runs_after(self, run: int, limit: int) -> list[RunRow]:
+        """Return runs in the order of their ids, from the first one after an id on."""
+        ...
+
+    def contents(self, first: int, last: int) -> dict[int, RunContents]:
+        """Return what the runs between two ids hold, of those that hold something."""
+        ...
+
+    def bodies(self, first: int, last: int) -> dict[int, bytes]:
+        """Return the bytes of all batches in rows, by id, of the runs between two ids."""
+        ...
+
+    def count_bytes(self) -> int:
+        """Return the size of all batches, in rows and in files (slow: a scan)."""
+        ...
+
+    def leaf_pages(self) -> Iterator[list[tuple[int, float, str, int, float, str]]]:
+        """Yield the whole index, page by page: run, its time, and the four fields of a leaf."""
+        ...
+
+    def check_database(self) -> list[str]:
+        """Return what the database itself finds wrong in its tables (slow: it reads them all)."""
         ...
 
     # changes

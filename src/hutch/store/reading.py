@@ -23,6 +23,7 @@ from hutch.store.protocol import (
     Topic,
 )
 from hutch.store.statements import Statement, Statements
+from hutch.store.surveying import Survey
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,7 @@ Query = Callable[[Statement, dict[str, Any]], list[Any]]
 """Executes a statement and returns all rows."""
 
 
-class DatabaseReader:
+class DatabaseReader(Survey):
     """The reading half of a :class:`~hutch.store.protocol.Store`, for any database."""
 
     def __init__(self, query: Query, statements: Statements, files: Path) -> None:

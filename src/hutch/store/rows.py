@@ -5,7 +5,7 @@ No row holds a parsed document: bodies are the bytes of :mod:`hutch.documents.en
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "OwnerRow",
     "QuarantineRow",
     "RetentionRow",
+    "RunContents",
     "RunRow",
     "Segment",
     "TombstoneRow",
@@ -198,6 +199,20 @@ class QuarantineRow:
     kind: str
     reason: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RunContents:
+    """What the tables hold of one run besides its row, the bytes of batches left out."""
+
+    batches: list[Batch] = field(default_factory=list)
+    """By first arrival."""
+    segments: list[Segment] = field(default_factory=list)
+    documents: list[DocumentRow] = field(default_factory=list)
+    """In order of arrival."""
+    marks: list[Mark] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    """Kind and reason of each document in quarantine."""
 
 
 @dataclass(frozen=True, slots=True)

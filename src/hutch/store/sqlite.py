@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,16 @@ class SqliteStore(DatabaseReader):
         self._idle, self._writer, self._open_writer = deque(), None, None
         self._owner, self._log = None, None
         self._write_lock, self._sync_lock = threading.RLock(), threading.Lock()
+
+    def check_database(self) -> list[str]:
+        """Return what SQLite finds wrong in its file, and which rows belong to a run that is not there."""
+        with self._reading_connection() as connection:
+            found = [row[0] for row in connection.execute("PRAGMA integrity_check(20)")]
+            orphans = Counter((row[0], row[2]) for row in connection.execute("PRAGMA foreign_key_check"))
+        said = [text for text in found if text != "ok"]
+        for (table, parent), count in orphans.items():
+            said.append(f"{count:,} rows of table {table!r} name a row of table {parent!r} that is not there")
+        return said
 
     def _ask(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
         with self._reading_connection() as connection:

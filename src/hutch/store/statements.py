@@ -269,6 +269,59 @@ class Statements:
         )
         self.forget_file = say(sa.delete(t.discarded).where(t.discarded.c.file == sa.bindparam("file")))
         self._positions_and_rules(insert)
+        self._survey()
+
+    def _survey(self) -> None:
+        """Statements about many runs at once, and about everything."""
+        say = self._say
+        first: sa.BindParameter[int] = sa.bindparam("first")
+        last: sa.BindParameter[int] = sa.bindparam("last")
+
+        def of_runs(table: sa.Table, *names: str) -> sa.Select[Any]:
+            columns = _columns(table, "run", *names)
+            return sa.select(*columns).where(table.c.run >= first, table.c.run <= last)
+
+        self.runs_after = say(
+            sa.select(*_columns(t.runs, *_RUN))
+            .where(t.runs.c.id > sa.bindparam("run"))
+            .order_by(t.runs.c.id)
+            .limit(sa.bindparam("limit"))
+        )
+        batches = t.batches.c
+        self.batches_of_runs = say(
+            of_runs(t.batches, *_BATCH).order_by(batches.run, batches.first_arrival, batches.id)
+        )
+        segment = ("id", "stream", "descriptor", "schema")
+        self.segments_of_runs = say(of_runs(t.segments, *segment).order_by(t.segments.c.id))
+        documents = t.documents.c
+        self.documents_of_runs = say(
+            of_runs(t.documents, *_DOCUMENT).order_by(documents.run, documents.number)
+        )
+        mark = ("stream", "key", "reason", "count", "first_arrival")
+        self.marks_of_runs = say(of_runs(t.marks, *mark).order_by(t.marks.c.first_arrival, t.marks.c.key))
+        self.refused_of_runs = say(of_runs(t.quarantine, "kind", "reason").order_by(t.quarantine.c.id))
+        self.bodies_of_runs = say(
+            sa.select(batches.id, batches.body).where(
+                batches.run >= first, batches.run <= last, batches.body.is_not(None)
+            )
+        )
+        self.count_bytes = say(sa.select(sa.func.coalesce(sa.func.sum(batches.size), 0)))
+        names = ("key", "type", "number", "text", "time", "run")
+        page = (
+            sa.select(*_columns(t.index, "run", "time", "key", "type", "number", "text"))
+            .order_by(*_columns(t.index, *names))
+            .limit(sa.bindparam("limit"))
+        )
+        self.first_leaves = say(page)
+        place = sa.tuple_(*_columns(t.index, *names))
+        self.leaves_after = say(page.where(place > sa.tuple_(*(sa.bindparam(name) for name in names))))
+        marks = t.marks.c
+        self.remove_mark = say(
+            sa.delete(t.marks).where(
+                marks.run == sa.bindparam("run"),
+                *(marks[name] == sa.bindparam(name) for name in ("stream", "key", "reason")),
+            )
+        )
 
     def _positions_and_rules(self, insert: Any) -> None:
         say = self._say

@@ -174,6 +174,11 @@ class DatabaseWriter:
             }
             self._execute(self._say.add_mark, values)
 
+    def remove_mark(self, run: int, mark: Mark) -> None:
+        """Remove a mark that no longer holds."""
+        values = {"run": run, "stream": mark.stream, "key": mark.key, "reason": mark.reason}
+        self._execute(self._say.remove_mark, values)
+
     def quarantine(self, run: int | None, kind: str, reason: str, body: bytes) -> None:
         """Put a document away that cannot be placed."""
         values = {
