@@ -37,6 +37,7 @@ class Owner:
     def claim(cls, folder: Path) -> Owner:
         """Make a lock file in a folder and hold it."""
         folder.mkdir(exist_ok=True)
+        _sweep(folder)
         uid = uuid.uuid4().hex
         path = folder / uid
         # Locked under another name first, so that nobody ever sees it without its lock.
@@ -59,6 +60,21 @@ class Owner:
             with contextlib.suppress(OSError):
                 self.path.unlink()
             os.close(held[1])
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the files of processes that have died: a file that is not there says the same."""
+    for path in folder.iterdir():
+        # One that begins with a dot may be about to get its lock; one of this process is not opened.
+        if path.name.startswith(".") or _held.get(path.name, (0,))[0] == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def is_live(folder: Path, uid: str) -> bool:

@@ -52,6 +52,26 @@ def test_a_lock_file_that_is_left_over_is_of_nobody(tmp_path):
     assert not owners.is_live(tmp_path / "nowhere", "none")
 
 
+def test_a_claim_clears_away_the_files_of_the_dead_and_of_nobody_else(owner, tmp_path):
+    folder = tmp_path / "owners"
+    program = (
+        "import os, sys; from pathlib import Path; from hutch.store.owners import Owner;"
+        "Owner.claim(Path(sys.argv[1])); print(flush=True); input(); os._exit(0)"
+    )
+    command = [sys.executable, "-c", program, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        (folder / "dead").touch()
+        Owner.claim(folder).release()
+        assert len(list(folder.iterdir())) == 2
+        assert all(owners.is_live(folder, path.name) for path in folder.iterdir())
+        process.communicate(b"\n", timeout=60)
+    assert len(list(folder.iterdir())) == 2
+
+    Owner.claim(folder).release()
+    assert [path.name for path in folder.iterdir()] == [owner.uid]
+
+
 def test_looking_from_another_process_takes_nothing(owner, tmp_path):
     program = (
         "import sys; from pathlib import Path; from hutch.store.owners import is_live;"
