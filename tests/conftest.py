@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .postgres import PostgresServer, missing
+
 if TYPE_CHECKING:
     from hutch.store.protocol import Store
 
@@ -31,6 +33,25 @@ def require() -> Callable[[str, str | None], None]:
     commas, of what must be there; ``all`` means everything, as where no test may be skipped.
     """
     return _require
+
+
+@pytest.fixture(scope="session")
+def postgres_server(require: Callable[[str, str | None], None]) -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the tests' own; whoever stops it starts it again."""
+    require("postgresql", missing())
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_address(postgres_server: PostgresServer, tmp_path: Path) -> str:
+    """The address of a store of its own in a database, whose files are in ``files``."""
+    from hutch.store import open_store
+
+    address = postgres_server.address(postgres_server.make_database())
+    open_store(address, files=tmp_path / "files").close()
+    return address
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 
 __all__ = ["is_known", "upgrade"]
 
@@ -18,13 +18,16 @@ def is_known(revision: str) -> bool:
     return any(script.revision == revision for script in scripts.walk_revisions())
 
 
-def upgrade(url: str | URL, revision: str = "head") -> None:
-    """Migrate a database to a revision; each migration and its record share a transaction."""
-    command.upgrade(_config(url), revision)
+def upgrade(database: str | URL | Engine, revision: str = "head") -> None:
+    """Migrate a database to a revision; each migration and its record share a transaction.
+
+    Two processes do it one after the other, and the second finds nothing to do.
+    """
+    command.upgrade(_config(database), revision)
 
 
-def _config(url: str | URL) -> Config:
+def _config(database: str | URL | Engine) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["url"] = url
+    config.attributes["database"] = database
     return config

@@ -1,4 +1,4 @@
-"""Making, finding and bringing up to date a store in a folder."""
+"""Opening a store; making, finding and bringing up to date one in a folder."""
 
 from __future__ import annotations
 
@@ -6,34 +6,48 @@ import contextlib
 import errno
 import os
 import sqlite3
-import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError, StoreFullError, StoreVersionError
-from hutch.store import tables
+from hutch.errors import (
+    ConfigurationError,
+    NoStoreError,
+    ReadOnlyStoreError,
+    StoreError,
+    StoreFullError,
+)
+from hutch.store.addresses import is_address
 from hutch.store.faults import translate
 from hutch.store.places import DATABASE, check_folder, is_writable
 from hutch.store.protocol import Store
+from hutch.store.schema import is_behind, write_schema
 from hutch.store.sqlite import SqliteStore, connect
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 __all__ = ["open_store"]
 
 
-def open_store(where: str | os.PathLike[str], *, create: bool = True) -> Store:
+def open_store(
+    where: str | os.PathLike[str], *, create: bool = True, files: str | os.PathLike[str] | None = None
+) -> Store:
     """Open a store, and make it if it is not there.
 
-    :param where: a folder. It may exist and hold other files; the store adds ``hutch.db``,
-        ``files/`` and ``owners/``.
-    :param create: False refuses a folder without a store instead of making one.
+    :param where: a folder, which may exist and hold other files (the store adds ``hutch.db``,
+        ``files/`` and ``owners/``), or the address ``postgresql://…`` of a database.
+    :param create: False refuses a place without a store instead of making one.
+    :param files: the folder of Arrow files that belongs to a database, as this host sees it; else
+        ``$HUTCH_FILES``, else the one it was made with. A new store in a database needs one.
     :raises NoStoreError: if there is none and none may be made, or something else is in its place.
     :raises NetworkFilesystemError: if the folder is on a network file system.
     :raises StoreVersionError: if a newer hutch wrote it.
+    :raises StoreUnavailableError: if the server of the database does not answer.
     """
+    if is_address(os.fspath(where)):
+        from hutch.store.postgres_opening import open_database
+
+        return open_database(os.fspath(where), create=create, files=files)
+    if files is not None:
+        msg = f"A folder of files is given with a database; the store {os.fspath(where)!r} has its own."
+        raise ConfigurationError(msg)
     folder = Path(where).expanduser().absolute()
     path = folder / DATABASE
     check_folder(folder)
@@ -80,27 +94,13 @@ def _write_schema(path: Path) -> None:
 
     engine = create_engine(URL.create("sqlite", database=str(path)))
     try:
-        _write_tables(engine)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            write_schema(connection)
     except DBAPIError as error:
         translate(error.orig if isinstance(error.orig, sqlite3.Error) else error, path.parent)
     finally:
         engine.dispose()
-
-
-def _write_tables(engine: Engine) -> None:
-    from hutch import __version__
-
-    facts = {"store": uuid.uuid4().hex, "made": str(time.time()), "made_by": __version__}
-    with engine.begin() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        tables.metadata.create_all(connection)
-        connection.exec_driver_sql(
-            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
-        )
-        connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (tables.HEAD,))
-        connection.execute(
-            tables.properties.insert(), [{"key": key, "value": value} for key, value in facts.items()]
-        )
 
 
 def _bring_up_to_date(path: Path) -> None:
@@ -116,20 +116,13 @@ def _bring_up_to_date(path: Path) -> None:
                 translate(error, path.parent)
             msg = f"{str(path)!r} is not a database of hutch: {error}."
             raise NoStoreError(msg) from error
-    if rows == [(tables.HEAD,)]:
+    if not is_behind([row[0] for row in rows], str(path.parent)):
         return
-    from hutch.store import migrating
-
-    if not rows or not migrating.is_known(rows[0][0]):
-        version = rows[0][0] if rows else "none"
-        msg = (
-            f"The store {str(path.parent)!r} has schema {version!r}, and this hutch knows up to "
-            f"{tables.HEAD!r}: it was written by a newer one. Upgrade with: pip install --upgrade hutch"
-        )
-        raise StoreVersionError(msg)
     if not writable:
         msg = f"The store {str(path.parent)!r} must be migrated first, and can only be read."
         raise ReadOnlyStoreError(msg)
     from sqlalchemy import URL
+
+    from hutch.store import migrating
 
     migrating.upgrade(URL.create("sqlite", database=str(path)))

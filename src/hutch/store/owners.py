@@ -16,7 +16,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Owner", "is_live"]
+__all__ = ["Owner", "Process", "is_live"]
 
 _held: dict[str, tuple[int, int]] = {}
 """Locked files of this process: name to (process id, descriptor). A name is unique, and several paths
@@ -24,13 +24,24 @@ may lead to one file."""
 
 
 @dataclass(frozen=True)
-class Owner:
-    """This process as the owner of open runs; make it with :meth:`claim`."""
+class Process:
+    """A process that records, under a uid that no other process ever has."""
 
     uid: str
     host: str
     pid: int
     program: str
+
+    @classmethod
+    def current(cls) -> Process:
+        """Return this process, with a fresh uid."""
+        return cls(uuid.uuid4().hex, socket.gethostname(), os.getpid(), Path(sys.argv[0]).name)
+
+
+@dataclass(frozen=True)
+class Owner(Process):
+    """This process as the owner of open runs; make it with :meth:`claim`."""
+
     path: Path
 
     @classmethod
@@ -38,15 +49,15 @@ class Owner:
         """Make a lock file in a folder and hold it."""
         folder.mkdir(exist_ok=True)
         _sweep(folder)
-        uid = uuid.uuid4().hex
-        path = folder / uid
+        process = Process.current()
+        path = folder / process.uid
         # Locked under another name first, so that nobody ever sees it without its lock.
-        early = folder / f".{uid}"
+        early = folder / f".{process.uid}"
         descriptor = os.open(early, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         early.rename(path)
-        _held[uid] = (os.getpid(), descriptor)
-        return cls(uid, socket.gethostname(), os.getpid(), Path(sys.argv[0]).name, path)
+        _held[process.uid] = (process.pid, descriptor)
+        return cls(process.uid, process.host, process.pid, process.program, path)
 
     @property
     def is_mine(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from hutch.documents import Leaf
 from hutch.documents.leaves import storable
 from hutch.errors import CorruptBatchError
-from hutch.store.owners import Owner
+from hutch.store.owners import Process
 from hutch.store.protocol import Batch, DocumentRow, Mark, NewBatch, RunRow, TombstoneRow, Topic
 from hutch.store.statements import Statement, Statements
 
@@ -28,7 +28,7 @@ class DatabaseWriter:
     The changes are written at its end, all at once, by :meth:`finish`.
     """
 
-    def __init__(self, cursor: Any, statements: Statements, owner: Owner) -> None:
+    def __init__(self, cursor: Any, statements: Statements, owner: Process) -> None:
         self._cursor = cursor
         self._say = statements
         self._owner = owner
@@ -227,7 +227,14 @@ class DatabaseWriter:
         if others:
             self._cursor.executemany(self._say.add_changes.text, others)
         number = self._cursor.execute(self._say.add_change.text, last).fetchone()[0]
-        if number % _PRUNE_EVERY < 1 + len(others) and number > KEPT_CHANGES:
+        self._prune(number, 1 + len(others))
+
+    def _prune(self, number: int, added: int) -> None:
+        """Shorten the feed now and then.
+
+        :param number: of the last change, which is one of some that were just added.
+        """
+        if number % _PRUNE_EVERY < added and number > KEPT_CHANGES:
             self._execute(self._say.prune_changes, {"number": number - KEPT_CHANGES})
 
     def _insert_batches(self, run: int, batches: Sequence[NewBatch]) -> None:

@@ -7,7 +7,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -47,17 +46,24 @@ class Backend:
         return printed
 
 
-def _sqlite(folder: Path) -> Backend:
-    return Backend(str(folder / "store"))
+def _sqlite(request: pytest.FixtureRequest) -> Backend:
+    return Backend(str(request.getfixturevalue("tmp_path") / "store"))
 
 
-BACKENDS: dict[str, Callable[[Path], Backend]] = {"sqlite": _sqlite}
+def _postgresql(request: pytest.FixtureRequest) -> Backend:
+    return Backend(request.getfixturevalue("postgres_address"))
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest], Backend]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+}
 """Every database that a store can be in; each must pass the tests of conformance."""
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    found = BACKENDS[request.param](tmp_path)
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    found = BACKENDS[request.param](request)
     yield found
     for store in found.opened:
         store.close()

@@ -1,9 +1,12 @@
 """Alembic's entry: one connection, one transaction for each migration and its record."""
 
 from alembic import context
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 
-engine = create_engine(context.config.attributes["url"])
+from hutch.store.locks import MIGRATION, lock_number
+
+database = context.config.attributes["database"]
+engine = database if isinstance(database, Engine) else create_engine(database)
 
 
 if engine.dialect.name == "sqlite":
@@ -18,6 +21,10 @@ if engine.dialect.name == "sqlite":
 
 
 with engine.connect() as connection:
+    if engine.dialect.name == "postgresql":
+        # Of the session, which is longer than one transaction.
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({lock_number(MIGRATION)})")
+        connection.commit()
     context.configure(connection=connection, transaction_per_migration=True, transactional_ddl=True)
     with context.begin_transaction():
         context.run_migrations()

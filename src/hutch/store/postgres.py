@@ -1,0 +1,187 @@
+"""The store of a site: a PostgreSQL database, and a folder of Arrow files that all hosts share.
+
+A commit waits until it is on the server's disk (``synchronous_commit``), so there is nothing that
+:meth:`PostgresStore.sync` must do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from hutch.errors import StoreError
+from hutch.store.addresses import Address
+from hutch.store.locks import lock_number
+from hutch.store.postgres_connections import Connection, Connections
+from hutch.store.postgres_faults import translate
+from hutch.store.postgres_keeper import IS_LIVE, Keeper
+from hutch.store.postgres_writing import PostgresWriter, Queue
+from hutch.store.reading import DatabaseReader
+from hutch.store.statements import Statement, Statements
+
+__all__ = ["PostgresStore"]
+
+
+class PostgresStore(DatabaseReader):
+    """A :class:`~hutch.store.protocol.Store` in a database; open it with ``hutch.store.open_store``.
+
+    :param address: of the database, whose schema is up to date.
+    :param uid: of the store.
+    :param files: the folder of Arrow files as this host sees it.
+    """
+
+    def __init__(self, address: Address, uid: str, files: Path) -> None:
+        self._address = address
+        self._uid = uid
+        self._channel = f"hutch_{uid[:16]}"
+        self._connections = Connections(address)
+        self._keeper = Keeper(self._connections, self._channel)
+        self._write_lock = threading.RLock()
+        self._open_writer: PostgresWriter | None = None
+        self._closed = False
+        super().__init__(self._ask, _statements(), files)
+        _open_stores.add(self)
+        self._end = weakref.finalize(self, _end, self._connections, self._keeper)
+        # At exit others still commit what they have; the system ends the connections.
+        self._end.atexit = False
+
+    @property
+    def location(self) -> str:
+        """The address without its password, for people."""
+        return self._address.shown
+
+    def is_live(self, owner: str | None) -> bool:
+        """Tell whether the owner of an open run is a process that lives."""
+        if owner is None:
+            return False
+        if owner == self._keeper.owner.uid and self._keeper.is_held:
+            return True
+        return bool(self._read(IS_LIVE, (lock_number("owner", owner), owner))[0][0])
+
+    def wait(self, after: int, timeout_s: float) -> bool:
+        """Wait until there is a change after a cursor; tell whether there is."""
+        deadline = time.monotonic() + timeout_s
+        self._check_open()
+        if self._keeper.newest > after or self.last_change() > after:
+            return True
+        return timeout_s > 0 and self._keeper.listen(after, deadline)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[PostgresWriter]:
+        """Open a transaction: committed on leaving, rolled back on an error.
+
+        What is committed is on the server's disk. Within one transaction another one of the same
+        thread joins it.
+        """
+        with self._write_lock:
+            if self._open_writer is not None:
+                yield self._open_writer
+                return
+            self._check_open()
+            connection = self._connections.take()
+            try:
+                with connection.pipeline() as pipeline:
+                    queue = Queue(connection, pipeline)
+                    writer = PostgresWriter(queue, self._say, self._keeper, self._uid, self._channel)
+                    self._open_writer = writer
+                    yield writer
+                    writer.settle()
+                    writer.finish()
+                    connection.execute("COMMIT")
+                    pipeline.sync()
+                writer.prune()
+            except BaseException as error:
+                _roll_back(connection)
+                if isinstance(error, psycopg.Error):
+                    translate(error, self._address)
+                raise
+            finally:
+                self._open_writer = None
+                self._connections.give_back(connection)
+
+    def sync(self) -> None:
+        """Do nothing: what is committed is on the server's disk."""
+
+    def close(self) -> None:
+        """Close connections and let owned runs go."""
+        with self._write_lock:
+            if not self._closed:
+                self._closed = True
+                self._end()
+
+    def after_fork(self) -> None:
+        """In a child process: leave the parent's connections alone, and open own ones."""
+        self._keeper.after_fork()
+        self._connections.after_fork()
+        self._keeper = Keeper(self._connections, self._channel)
+        self._write_lock, self._open_writer = threading.RLock(), None
+        self._end.detach()
+        if not self._closed:
+            self._end = weakref.finalize(self, _end, self._connections, self._keeper)
+            self._end.atexit = False
+
+    def _ask(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
+        return self._read(statement.text, statement.order(values))
+
+    def _read(self, text: str, values: tuple[Any, ...]) -> list[Any]:
+        """Return the rows of a statement that only reads; it is said once more if its connection was lost."""
+        self._check_open()
+        connection = self._connections.take()
+        try:
+            try:
+                return connection.execute(text, values, binary=True).fetchall()
+            except psycopg.OperationalError:
+                if not connection.closed:
+                    raise
+            self._connections.drop_idle()
+            connection = self._connections.open()
+            return connection.execute(text, values, binary=True).fetchall()
+        except psycopg.Error as error:
+            translate(error, self._address)
+        finally:
+            self._connections.give_back(connection)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = f"The store {self.location!r} has been closed."
+            raise StoreError(msg)
+
+
+def _roll_back(connection: Connection) -> None:
+    with contextlib.suppress(psycopg.Error):
+        connection.rollback()
+
+
+def _end(connections: Connections, keeper: Keeper) -> None:
+    keeper.stop()
+    connections.close()
+
+
+_open_stores: weakref.WeakSet[PostgresStore] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in list(_open_stores):
+        store.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+_said: list[Statements] = []
+
+
+def _statements() -> Statements:
+    """Return the statements for PostgreSQL, compiled once a process."""
+    if not _said:
+        dialect = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
+        _said.append(Statements(dialect))
+    return _said[0]

@@ -1,0 +1,134 @@
+"""What is written in one transaction of PostgreSQL, in as few round trips as it takes.
+
+Statements are queued in a pipeline, and the server works on them while the next ones come. Only who reads
+an answer waits for it. The changes are numbered by the store itself, without gaps, under a lock that is
+held from there to the end of the commit: whoever reads a number has read all before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+from hutch.documents import Leaf
+from hutch.store.locks import lock_number
+from hutch.store.postgres_connections import Connection
+from hutch.store.postgres_keeper import Keeper
+from hutch.store.statements import Statements
+from hutch.store.writing import DatabaseWriter
+
+__all__ = ["PostgresWriter"]
+
+_LOCK = "SELECT pg_advisory_xact_lock(%s)"
+_ADD_LEAVES = """
+INSERT INTO leaves (key, type, number, text, time, run)
+SELECT leaf.key, leaf.type, leaf.number, leaf.text, %s::float8, %s
+FROM unnest(%s::text[], %s::smallint[], %s::float8[], %s::text[]) AS leaf (key, type, number, text)
+ON CONFLICT DO NOTHING
+"""
+_ADD_CHANGES = """
+WITH added AS (
+    INSERT INTO changes (number, topic, run, reference, time)
+    SELECT newest.number + change.place, change.topic, change.run, change.reference, change.time
+    FROM (SELECT coalesce(max(number), 0) AS number FROM changes) AS newest,
+    unnest(%s::text[], %s::bigint[], %s::text[], %s::float8[])
+    WITH ORDINALITY AS change (topic, run, reference, time, place)
+    RETURNING number
+)
+SELECT max(number), pg_notify(%s, max(number)::text) FROM added
+"""
+
+
+class Queue:
+    """A cursor for statements in a pipeline; reading an answer waits for it and for all before it.
+
+    :param connection: in the pipeline.
+    """
+
+    def __init__(self, connection: Connection, pipeline: psycopg.Pipeline) -> None:
+        self._cursor = connection.cursor(binary=True)
+        self._pipeline = pipeline
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the last statements changed, together."""
+        self._pipeline.sync()
+        return self._cursor.rowcount
+
+    def execute(self, text: str, values: tuple[Any, ...] = ()) -> Queue:
+        """Queue a statement; return where its answer will be."""
+        answer = Queue(self._cursor.connection, self._pipeline)
+        answer._cursor.execute(text, values)
+        return answer
+
+    def executemany(self, text: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Queue a statement for several rows of values."""
+        self._cursor.executemany(text, rows)
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """Return the next row of the answer."""
+        return self._cursor.fetchone()
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return all rows of the answer."""
+        return self._cursor.fetchall()
+
+
+class PostgresWriter(DatabaseWriter):
+    """A :class:`~hutch.store.protocol.Writer` on an open pipeline; it begins a transaction.
+
+    :param cursor: of the pipeline.
+    :param scope: of locks: the store's uid.
+    :ivar transaction: the server's number of this transaction, after :meth:`settle`.
+    """
+
+    def __init__(
+        self, cursor: Queue, statements: Statements, keeper: Keeper, scope: str, channel: str
+    ) -> None:
+        super().__init__(cursor, statements, keeper.owner)
+        self._keeper = keeper
+        self._scope = scope
+        self._channel = channel
+        cursor.execute("BEGIN")
+        self._number = cursor.execute("SELECT pg_current_xact_id()::text")
+        self._added: tuple[Queue, int] | None = None
+        self.transaction = ""
+
+    def lock(self, name: str) -> None:
+        """Wait until no other transaction holds a name; hold it to the end of this one."""
+        self._cursor.execute(_LOCK, (lock_number(self._scope, name),))
+
+    def add_leaves(self, run: int, time: float, leaves: Iterable[Leaf]) -> None:
+        """Add rows to the index; rows that are there already are left alone."""
+        rows = sorted(leaves)
+        if rows:
+            self._cursor.execute(_ADD_LEAVES, (time, run, *map(list, zip(*rows, strict=True))))
+
+    def settle(self) -> None:
+        """Wait until the server has done all so far, so that what is wrong shows before the commit.
+
+        :raises psycopg.Error: if something is.
+        """
+        (self.transaction,) = self._number.fetchone() or ("",)
+
+    def finish(self) -> None:
+        """Append what was done to the feed; the transaction must end after that."""
+        changes, self._changes = self._changes, {}
+        if not changes:
+            return
+        topics, runs, references = map(list, zip(*changes, strict=True))
+        self.lock("changes")
+        values = (topics, runs, references, list(changes.values()), self._channel)
+        self._added = self._cursor.execute(_ADD_CHANGES, values), len(topics)
+
+    def prune(self) -> None:
+        """Shorten the feed now and then; to be called after the commit."""
+        if self._added is not None:
+            cursor, count = self._added
+            (number, _) = cursor.fetchone() or (0, None)
+            self._prune(number, count)
+
+    def _claim(self) -> None:
+        self._keeper.claim()
