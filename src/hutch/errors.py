@@ -6,13 +6,16 @@
     ├── DocumentError (ValueError)         a document or value that cannot be taken
     │   └── MetadataError                  start metadata that breaks a rule: every field at once
     ├── LookupFailedError (LookupError)    a look-up that found nothing, or too much
+    │   ├── DeviceNotFoundError (KeyError, AttributeError)
     │   ├── RunNotFoundError (KeyError)
+    │   │   └── RunDeletedError            it was there, and was deleted on purpose
     │   ├── RunIndexError (IndexError)
     │   ├── AmbiguousRunError (KeyError)
     │   └── StreamNotFoundError (KeyError, AttributeError)
     ├── StoreError (OSError)               the store cannot be used as asked
     │   ├── NoStoreError (FileNotFoundError)   nothing is there, or it is no store
     │   ├── StoreVersionError              written by a newer hutch
+    │   ├── StoreMovedError                it was moved to another place
     │   ├── NetworkFilesystemError         SQLite must not live there
     │   ├── ReadOnlyStoreError (PermissionError)
     │   ├── StoreFullError                 the disk is full
@@ -20,10 +23,13 @@
     │   ├── CorruptBatchError              bytes that do not match their checksum
     │   └── FeedPrunedError                a cursor older than the changes that are kept
     ├── RunOwnedError (RuntimeError)       an open run belongs to another live process
+    ├── RunHeldError (RuntimeError)        a rule of retention keeps a run from being deleted
     ├── RunClosedError (RuntimeError)      a closed run was told to go on
     ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
+    ├── ListeningError (OSError)           a stream of documents that cannot be listened to
     ├── ConfigurationError (ValueError)
+    ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
     └── MissingExtraError (ImportError)    an optional dependency is not installed
 
 An error also inherits the builtin that callers expect, keeps its facts as attributes, and says
@@ -32,19 +38,22 @@ what happened, what was expected and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = [
     "AmbiguousRunError",
     "ConfigurationError",
     "CorruptBatchError",
+    "DeviceNotFoundError",
+    "DevicesFailedError",
     "DocumentError",
     "ExternalDataError",
     "FeedPrunedError",
     "FieldProblem",
     "HutchError",
     "ImportFileError",
+    "ListeningError",
     "LookupFailedError",
     "MetadataError",
     "MissingExtraError",
@@ -52,11 +61,14 @@ __all__ = [
     "NoStoreError",
     "ReadOnlyStoreError",
     "RunClosedError",
+    "RunDeletedError",
+    "RunHeldError",
     "RunIndexError",
     "RunNotFoundError",
     "RunOwnedError",
     "StoreError",
     "StoreFullError",
+    "StoreMovedError",
     "StoreUnavailableError",
     "StoreVersionError",
     "StreamNotFoundError",
@@ -103,10 +115,12 @@ class MetadataError(DocumentError):
     :ivar problems: every missing or wrong field, not only the first.
     """
 
-    def __init__(self, problems: Sequence[FieldProblem], remedy: str = "") -> None:
+    def __init__(
+        self, problems: Sequence[FieldProblem], remedy: str = "", outcome: str = "The run was not started"
+    ) -> None:
         self.problems = tuple(problems)
         lines = "\n".join(f"  - {problem}" for problem in self.problems)
-        text = f"The run was not started, its metadata cannot be taken:\n{lines}"
+        text = f"{outcome}, its metadata cannot be taken:\n{lines}"
         super().__init__(f"{text}\n{remedy}" if remedy else text)
 
 
@@ -114,8 +128,23 @@ class LookupFailedError(HutchError, LookupError):
     """A look-up found nothing, or too much."""
 
 
+class DeviceNotFoundError(LookupFailedError, KeyError, AttributeError):
+    """There is no device of this name."""
+
+
 class RunNotFoundError(LookupFailedError, KeyError):
     """No run has this uid, prefix or scan_id."""
+
+
+class RunDeletedError(RunNotFoundError):
+    """The run was there, and somebody deleted it.
+
+    :ivar uid: of the run.
+    """
+
+    def __init__(self, message: str, uid: str) -> None:
+        self.uid = uid
+        super().__init__(message)
 
 
 class RunIndexError(LookupFailedError, IndexError):
@@ -149,6 +178,17 @@ class StoreVersionError(StoreError):
     """The store was written by a newer hutch."""
 
 
+class StoreMovedError(StoreError):
+    """The store was moved to another place.
+
+    :ivar to: where it is now.
+    """
+
+    def __init__(self, message: str, to: str) -> None:
+        self.to = to
+        super().__init__(message)
+
+
 class NetworkFilesystemError(StoreError):
     """SQLite must not live on a network file system."""
 
@@ -177,6 +217,10 @@ class RunOwnedError(HutchError, RuntimeError):
     """An open run belongs to another process that is alive."""
 
 
+class RunHeldError(HutchError, RuntimeError):
+    """A rule of retention keeps a run from being deleted."""
+
+
 class RunClosedError(HutchError, RuntimeError):
     """A run that has ended was told to go on."""
 
@@ -189,8 +233,23 @@ class ImportFileError(HutchError, ValueError):
     """A file is not a list of documents."""
 
 
+class ListeningError(HutchError, OSError):
+    """A stream of documents cannot be listened to: nobody is there, or somebody else does it."""
+
+
 class ConfigurationError(HutchError, ValueError):
     """A setting is unknown or has a value that cannot be used."""
+
+
+class DevicesFailedError(HutchError, RuntimeError):
+    """Devices cannot be made or connected.
+
+    :ivar failures: why, by name.
+    """
+
+    def __init__(self, message: str, failures: Mapping[str, str]) -> None:
+        self.failures = dict(failures)
+        super().__init__(message)
 
 
 class MissingExtraError(HutchError, ImportError):

@@ -10,6 +10,7 @@ import event_model
 import numpy as np
 
 from hutch.catalogs.metadata import data_keys_of, is_datum_key
+from hutch.catalogs.tombstones import check_present
 from hutch.documents import decode
 from hutch.errors import ExternalDataError, MissingExtraError
 from hutch.plugins import find_handler
@@ -33,6 +34,8 @@ class External:
         _register_coercions(coerce)
         self._run = run
         rows = store.documents(run.id, _KINDS)
+        if not rows:
+            check_present(store, run.id)
         bodies = {
             kind: {row.uid: row.body for row in rows if row.kind == kind} for kind in ("resource", "datum")
         }

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode
 from hutch.errors import ConfigurationError, CorruptBatchError
 from hutch.store.columns import Layout
@@ -30,17 +31,20 @@ _LOOK_AGAIN_S = 1.0
 _arrival: Callable[[tuple[int, str, dict[str, Any]]], int] = itemgetter(0)
 
 
-def replay(store: Store, run: RunRow, root_map: Mapping[str, str], fill: str) -> Iterator[NamedDocument]:
+def replay(
+    store: Store, run: RunRow, root_map: Mapping[str, str], fill: str, *, amended: bool = False
+) -> Iterator[NamedDocument]:
     """Return the documents of a run as recorded: start, the others in order of arrival, stop.
 
     :param fill: ``"no"`` leaves datum ids in events; ``"yes"`` puts numpy arrays in their place,
         ``"delayed"`` dask arrays.
+    :param amended: True gives the start document as it was amended since.
     :raises ConfigurationError: for another ``fill``.
     """
     if fill not in _FILLS:
         msg = f"fill={fill!r} is none of {', '.join(map(repr, _FILLS))}: 'no' leaves datum ids in the events."
         raise ConfigurationError(msg)
-    found = _documents(store, run)
+    found = _documents(store, run, run.current if amended else run.start)
     return found if fill == "no" else _filled(found, store, run, root_map, fill)
 
 
@@ -55,12 +59,13 @@ def follow(store: Store, run: RunRow, timeout_s: float | None) -> Iterator[Named
     while True:
         # In this order: what is committed before the end is seen before the end is told.
         cursor = store.last_change()
-        run = store.run_by_id(run.id)
+        run = present_row(store, run.id)
         ended = run.stop is not None or not store.is_live(run.owner)
         for name, document in progress.news():
             last_news = time.monotonic()
             yield name, document
         if run.stop is not None:
+            check_present(store, run.id)
             yield "stop", decode(run.stop)
         if ended:
             return
@@ -72,14 +77,15 @@ def follow(store: Store, run: RunRow, timeout_s: float | None) -> Iterator[Named
         store.wait(cursor, patience_s)
 
 
-def _documents(store: Store, run: RunRow) -> Iterator[NamedDocument]:
-    yield "start", decode(run.start)
+def _documents(store: Store, run: RunRow, start: bytes) -> Iterator[NamedDocument]:
     segments = {segment.id: segment for segment in store.segments(run.id)}
     committed = store.batches(run.id)
     sources = [_others(store.documents(run.id))]
     for segment in segments.values():
         batches = [batch for batch in committed if batch.segment == segment.id]
         sources.append(_events(store, segment, batches))
+    check_present(store, run.id)
+    yield "start", decode(start)
     for _, name, document in heapq.merge(*sources, key=_arrival):
         yield name, document
     if run.stop is not None:
@@ -131,6 +137,7 @@ def _loaded(
             found = store.load(together, schema)
         except CorruptBatchError:
             committed = store.batches(segment.run, segment.id)
+            check_present(store, segment.run)
             if set(together) <= set(committed):
                 raise
             yield from store.load(committed, schema)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hutch.catalogs.metadata import PRIMARY, Document, stream_name
 from hutch.catalogs.stream import Stream
 from hutch.catalogs.summary import RunSummary, local_time, printable
+from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode
 from hutch.errors import StreamNotFoundError
 from hutch.store.protocol import Mark, QuarantineRow, RunRow, Store
+
+if TYPE_CHECKING:
+    from hutch.catalogs.amending import Amendment, Change, Edit, Path
+    from hutch.recording.rules import Rules
 
 __all__ = ["Run"]
 
@@ -21,12 +25,14 @@ __all__ = ["Run"]
 class Run:
     """A run of a catalog; while it is open, everything about it is read anew when asked for.
 
-    ``list(run)`` names its streams, ``run.primary`` and ``run["primary"]`` are one.
+    ``list(run)`` names its streams, ``run.primary`` and ``run["primary"]`` are one. What somebody else
+    amends after the run has ended shows when it is looked up again.
 
     :param store: where the run is.
     :param row: the run as the store has it.
     :param root_map: folders of detector files that have moved, old to new.
     :param datetimes: True gives times of streams as datetime64[ns].
+    :param rules: what its metadata must hold when it is amended; None stands for what every run must.
     """
 
     def __init__(
@@ -36,19 +42,25 @@ class Run:
         *,
         root_map: Mapping[str, str] | None = None,
         datetimes: bool = False,
+        rules: Rules | None = None,
     ) -> None:
         self.store = store
         self.root_map = dict(root_map or {})
         self.datetimes = datetimes
+        self._rules = rules
         self._row = row
+        self._start: tuple[bytes, Document] | None = None
 
     # metadata
 
     @property
     def row(self) -> RunRow:
-        """The run as the store has it now."""
+        """The run as the store has it now.
+
+        :raises RunDeletedError: if it is open, and has been deleted.
+        """
         if self._row.stop is None:
-            self._row = self.store.run_by_id(self._row.id)
+            self._row = present_row(self.store, self._row.id)
         return self._row
 
     @property
@@ -62,9 +74,17 @@ class Run:
         found = self.start.get("scan_id")
         return found if type(found) is int else None
 
-    @cached_property
+    @property
     def start(self) -> Document:
-        """The start document: what was known when the run began."""
+        """The start document: what was known when the run began, as amended since."""
+        body = self.row.current
+        if self._start is None or self._start[0] != body:
+            self._start = body, Document(decode(body))
+        return self._start[1]
+
+    @property
+    def original_start(self) -> Document:
+        """The start document as it was recorded, whatever was amended since."""
         return Document(decode(self._row.start))
 
     @property
@@ -80,8 +100,14 @@ class Run:
 
     @property
     def descriptors(self) -> list[Document]:
-        """The descriptors of all streams, in order of arrival."""
-        return [Document(decode(row.body)) for row in self.store.documents(self._row.id, ["descriptor"])]
+        """The descriptors of all streams, in order of arrival.
+
+        :raises RunDeletedError: if the run has been deleted since it was looked up.
+        """
+        rows = self.store.documents(self._row.id, ["descriptor"])
+        if not rows:
+            check_present(self.store, self._row.id)
+        return [Document(decode(row.body)) for row in rows]
 
     @property
     def status(self) -> str:
@@ -100,6 +126,65 @@ class Run:
     def quarantined(self) -> list[QuarantineRow]:
         """Documents of this run that could not be placed, whole."""
         return self.store.quarantined(self._row.id)
+
+    # corrections
+
+    @property
+    def amendments(self) -> list[Amendment]:
+        """The corrections of the start document, oldest first."""
+        from hutch.catalogs.amending import list_amendments
+
+        return list_amendments(self.store, self._row)
+
+    def amend(
+        self,
+        values: Mapping[Path, Any] | None = None,
+        *,
+        remove: Iterable[Path] = (),
+        reason: str,
+        author: str | None = None,
+        dry_run: bool = False,
+    ) -> tuple[Edit, ...]:
+        """Correct the start document; the recorded one is kept beside it.
+
+        :param values: what to set; ``"sample.name"`` is the field ``name`` in ``sample``, as is
+            ``("sample", "name")``, which takes names that hold dots.
+        :param remove: fields to remove; what is not there is left alone.
+        :param reason: why, for whoever asks in a year.
+        :param author: who; else the user of this process and the host's name.
+        :param dry_run: True changes nothing and returns what would change.
+        :returns: what changed; nothing if everything was so already.
+        :raises MetadataError: with everything that breaks a rule; then nothing is changed.
+        :raises RunDeletedError: if the run has been deleted.
+        """
+        from hutch.catalogs.amending import amend
+
+        change = amend(values or {}, remove, self._rules)
+        return self._change_start(change, reason, author, dry_run)
+
+    def undo_amendment(
+        self, *, reason: str, author: str | None = None, dry_run: bool = False
+    ) -> tuple[Edit, ...]:
+        """Take back the last amendment, by one more; done twice, it takes back itself.
+
+        :returns: what changed.
+        :raises ConfigurationError: if the run was never amended.
+        """
+        from hutch.catalogs.amending import undo
+
+        return self._change_start(undo(self.store), reason, author, dry_run)
+
+    def _change_start(
+        self, change: Change, reason: str, author: str | None, dry_run: bool
+    ) -> tuple[Edit, ...]:
+        from hutch.catalogs.amending import apply, preview
+        from hutch.catalogs.signatures import sign
+
+        if dry_run:
+            return preview(self.store, self._row, change)
+        edits = apply(self.store, self._row, change, sign(reason, author))
+        self._row = present_row(self.store, self._row.id)
+        return edits
 
     # streams
 
@@ -147,13 +232,18 @@ class Run:
         return [(name, Stream(self, name)) for name in self._stream_names()]
 
     def count_rows(self) -> dict[str, int]:
-        """Return the number of rows of each stream that are committed."""
+        """Return the number of rows of each stream that are committed.
+
+        :raises RunDeletedError: if the run has been deleted since it was looked up.
+        """
         streams = {segment.id: segment.stream for segment in self.store.segments(self._row.id)}
         counts = dict.fromkeys(streams.values(), 0)
         for batch in self.store.batches(self._row.id):
             # A segment that was added since is counted the next time.
             if batch.segment in streams:
                 counts[streams[batch.segment]] += batch.rows
+        if not any(counts.values()):
+            check_present(self.store, self._row.id)
         return counts
 
     def __call__(self) -> Run:
@@ -166,28 +256,31 @@ class Run:
 
     # documents
 
-    def documents(self, *, fill: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def documents(self, *, fill: str, amended: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
         """Replay the run: yield ``(name, document)`` as recorded, in the order of arrival.
 
         What was recorded in event pages comes as events.
 
         :param fill: ``"no"`` leaves datum ids in the events, ``"yes"`` puts numpy arrays in their
             place, ``"delayed"`` dask arrays; ``filled`` then names the datum.
+        :param amended: True yields the start document as it was amended since.
         :raises ConfigurationError: for another ``fill``.
         :raises ExternalDataError: while iterating, if a detector's file cannot be read.
         """
         from hutch.catalogs.replay import replay
 
-        return replay(self.store, self.row, self.root_map, fill)
+        return replay(self.store, self.row, self.root_map, fill, amended=amended)
 
     def canonical(self, *, fill: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Replay the run under DataBroker's old name of :meth:`documents`."""
         warnings.warn("Run.canonical is now Run.documents", DeprecationWarning, stacklevel=2)
         return self.documents(fill=fill)
 
-    def restream(self, callback: Callable[[str, dict[str, Any]], object], *, fill: str = "no") -> None:
+    def restream(
+        self, callback: Callable[[str, dict[str, Any]], object], *, fill: str = "no", amended: bool = False
+    ) -> None:
         """Call a function, or a callback of Bluesky, with every ``(name, document)`` of the run."""
-        for name, document in self.documents(fill=fill):
+        for name, document in self.documents(fill=fill, amended=amended):
             callback(name, document)
 
     def follow(self, *, timeout_s: float | None = None) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -58,6 +58,8 @@ class RunCheck:
         start = self._parse("start document", self._row.start)
         if start is not None and start.get("uid") != self._row.uid:
             self._error(f"its start document has the uid {start.get('uid')!r}")
+        if self._row.amended is not None:
+            self._parse("amended start document", self._row.amended)
         if self._row.stop is not None:
             self._parse("stop document", self._row.stop)
 
@@ -213,7 +215,7 @@ class RunCheck:
             found = self._store.leaves(row.id)
             if found == expected:
                 return
-            if self._store.run_by_id(row.id).stop == row.stop:
+            if self._store.run_by_id(row.id) == row:
                 break
         for what, some in (("lacks", expected - found), ("has in excess", found - expected)):
             if some:
@@ -222,7 +224,7 @@ class RunCheck:
                 self._error(f"the index {what} {len(some):,} rows: {', '.join(keys[:_MOST_NAMED])}{more}")
 
     def _expected_leaves(self, row: RunRow) -> set[Leaf]:
-        expected = leaves(self._parse_quietly(row.start))
+        expected = leaves(self._parse_quietly(row.current))
         if row.stop is not None:
             expected |= leaves(self._parse_quietly(row.stop), "stop")
         return expected

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from hutch.catalogs.metadata import data_keys_of, dictionary, is_datum_key, is_stream_key, stream_name
 from hutch.catalogs.pieces import Part, Piece, assemble, empty
+from hutch.catalogs.tombstones import check_present
 from hutch.documents import decode
 from hutch.errors import CorruptBatchError, ExternalDataError, StreamNotFoundError
 from hutch.store.columns import Column, Kind, Layout
@@ -44,6 +45,8 @@ class Snapshot:
         self.descriptors: list[dict[str, Any]] = [found for found in documents if stream_name(found) == name]
         self._segments = {segment.id: segment for segment in store.segments(run.id) if segment.stream == name}
         self._batches = self._committed()
+        if not self._batches:
+            check_present(store, run.id)
 
     @property
     def rows(self) -> int:
@@ -214,6 +217,7 @@ class Snapshot:
         except CorruptBatchError:
             # Compaction may have replaced batches, and deleted their files, since they were listed.
             committed = self._committed()
+            check_present(self._store, self._run.id)
             if committed == self._batches:
                 raise
             self._batches = committed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from hutch.documents import leaves
@@ -10,7 +11,7 @@ from hutch.errors import RunOwnedError
 from hutch.recording.run_writer import RunWriter
 from hutch.store import RunRow, Store
 
-__all__ = ["begin_run", "continue_run"]
+__all__ = ["begin_run", "continue_run", "scan_id_of"]
 
 
 def begin_run(store: Store, uid: str, doc: dict[str, Any], body: bytes) -> RunRow | None:
@@ -23,8 +24,7 @@ def begin_run(store: Store, uid: str, doc: dict[str, Any], body: bytes) -> RunRo
     """
     started: Any = doc.get("time")
     moment = float(started) if _is_number(started) else time.time()
-    number = doc.get("scan_id")
-    scan_id = number if type(number) is int and -(2**63) <= number < 2**63 else None
+    scan_id = scan_id_of(doc)
     with store.transaction() as writer:
         run = writer.add_run(uid, moment, scan_id, body)
         if run is None:
@@ -48,6 +48,12 @@ def continue_run(store: Store, uid: str) -> RunWriter:
     run = RunWriter(store, row)
     run.go_on()
     return run
+
+
+def scan_id_of(start: Mapping[str, Any]) -> int | None:
+    """Return the scan_id by which a run is found; None if it has none of 64 bit."""
+    number = start.get("scan_id")
+    return number if type(number) is int and -(2**63) <= number < 2**63 else None
 
 
 def _is_number(value: Any) -> bool:
