@@ -1,30 +1,34 @@
-"""Acquisition with Bluesky: a real RunEngine that is wired to a catalog.
+"""Acquisition with Bluesky: a real RunEngine that is wired to a catalog, and the devices of a beamline.
 
-bluesky is an extra, and loaded when the first RunEngine is made.
+bluesky is an extra, and loaded when the first RunEngine or device is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hutch.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from hutch.bluesky.devices import Devices
     from hutch.bluesky.engine import CatalogRunEngine
     from hutch.catalogs import Catalog
-    from hutch.recording.rules import Rules
+    from hutch.recording.rules import DeclaredRules
 
-__all__ = ["run_engine"]
+__all__ = ["load_devices", "run_engine"]
 
 
 def run_engine(
     cat: Catalog,
     *,
+    devices: Devices | None = None,
     baseline: Iterable[Any] = (),
     monitors: Iterable[Any] = (),
     required: Sequence[str] = (),
-    rules: Rules | None = None,
+    rules: DeclaredRules | None = None,
     strict: bool = False,
     **options: Any,
 ) -> CatalogRunEngine:
@@ -43,23 +47,73 @@ def run_engine(
     >>> RE(scan([detector], motor, 1, 5, 5), sample="A")
 
     :param cat: the catalog.
-    :param baseline: devices for the ``baseline`` stream.
+    :param devices: those labelled ``baseline`` go into the ``baseline`` stream; see :func:`load_devices`.
+    :param baseline: more devices for the ``baseline`` stream.
     :param monitors: signals that each get a stream of their own.
     :param required: metadata fields without which no run begins.
-    :param rules: rules for metadata; fields in ``required`` are added to them.
+    :param rules: rules for metadata, a dictionary of them, or a file; those of the catalog if not given.
+        Fields in ``required`` are added to them.
     :param strict: abort a run at a document that can't be recorded as it is, instead of marking it.
     :param options: of ``bluesky.RunEngine``, such as ``md_validator`` or ``call_returns_result``.
+    :raises ConfigurationError: naming everything that is wrong with the rules.
     :raises MissingExtraError: if bluesky is not installed.
     """
-    try:
+    with _needing_bluesky("Running plans"):
         from hutch.bluesky.engine import CatalogRunEngine
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "bluesky":
-            raise
-        msg = "Running plans needs bluesky. Install it with: pip install 'hutch[bluesky]'"
-        raise MissingExtraError(msg) from error
-    RE = CatalogRunEngine(cat.md, rules=rules, required=required, **options)  # noqa: N806 - as at beamlines
-    RE.supplemental.baseline.extend(baseline)
+    if devices is not None and devices.event_loop is not None:
+        options.setdefault("loop", devices.event_loop)
+    checked = cat.rules if rules is None else rules
+    RE = CatalogRunEngine(cat.md, rules=checked, required=required, **options)  # noqa: N806 - as at beamlines
+    for device in (*baseline, *(devices.baseline if devices is not None else ())):
+        if not any(device is known for known in RE.supplemental.baseline):
+            RE.supplemental.baseline.append(device)
     RE.supplemental.monitors.extend(monitors)
     RE.subscribe(cat.recorder(strict=strict))  # type: ignore[no-untyped-call]
     return RE
+
+
+def load_devices(
+    path: str | os.PathLike[str],
+    *,
+    mock: bool = False,
+    strict: bool = False,
+    timeout_s: float = 10.0,
+    creators: Mapping[str, Callable[..., Any]] | None = None,
+) -> Devices:
+    """Return the devices that a file asks for, made and connected.
+
+    The file is one of ``guarneri`` and BITS: paths of classes, each with a list of keywords. Devices of
+    ophyd and of ophyd-async may be mixed; all are connected at once. Modules beside the file can be named
+    in it. A device that can't be made or connected is left out, named in ``failures`` and in the log.
+
+    >>> devices = load_devices("devices.yml")
+    >>> RE = run_engine(cat, devices=devices)
+    >>> RE(scan([devices.diode], devices.theta, 12, 13, 11))
+
+    :param path: of the YAML file.
+    :param mock: simulate the process variables, to try things without hardware.
+    :param strict: raise if a device can't be made or connected.
+    :param timeout_s: how long to wait for connections, > 0.
+    :param creators: classes and functions that the file names without a path.
+    :raises ConfigurationError: naming all problems of the file, each with its line.
+    :raises DevicesFailedError: if ``strict``, naming all devices that are not there.
+    :raises MissingExtraError: if bluesky is not installed.
+    """
+    from pathlib import Path
+
+    with _needing_bluesky("Making devices"):
+        from hutch.bluesky.loading import load
+    place = Path(path).expanduser()
+    return load(place, mock=mock, strict=strict, timeout_s=timeout_s, creators=creators or {})
+
+
+@contextmanager
+def _needing_bluesky(what: str) -> Iterator[None]:
+    """Say how to install bluesky if an import fails without it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "bluesky":
+            raise
+        msg = f"{what} needs bluesky. Install it with: pip install 'hutch[bluesky]'"
+        raise MissingExtraError(msg) from error

@@ -19,25 +19,22 @@ from bluesky.run_engine import RunEngine, default_scan_id_source
 
 from hutch import __version__
 from hutch.bluesky.metadata import RunMetadata
-from hutch.recording.rules import Places, Rules
+from hutch.recording.rules import PROMPT, DeclaredRules, Rules
 from hutch.recording.stash import Stash
 
 __all__ = ["CatalogRunEngine"]
-
-_PROMPT = Places("RE(plan(), {})", "RE.md")
 
 
 class RuledRunBundler(RunBundler):
     """Bundles a run whose metadata keeps the rules of the RunEngine that opens it."""
 
     def __init__(self, md: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_opening.get().rules.check(md, _PROMPT), *args, **kwargs)
+        super().__init__(_opening.get().rules.check(md, PROMPT), *args, **kwargs)
 
 
 class CatalogRunEngine(RunEngine):
     """A ``bluesky.RunEngine`` on a metadata stash; make it with :func:`hutch.bluesky.run_engine`.
 
-    :ivar rules: what metadata must hold; may be replaced.
     :ivar supplemental: bluesky's ``SupplementalData``, also in ``preprocessors``: the lists ``baseline``,
         ``monitors`` and ``flyers``.
     """
@@ -45,8 +42,12 @@ class CatalogRunEngine(RunEngine):
     RunBundler = RuledRunBundler
 
     def __init__(
-        self, md: Stash, *, rules: Rules | None = None, required: Sequence[str] = (), **options: Any
+        self, md: Stash, *, rules: DeclaredRules, required: Sequence[str] = (), **options: Any
     ) -> None:
+        # First, because nothing is to begin on rules that are wrong.
+        added = Rules(required=required)
+        rules = Rules.of(rules)
+        self._rules = replace(rules, required=(*rules.required, *added.required))
         options.setdefault("scan_id_source", self._next_scan_id)
         # bluesky's own looks at the sample only, and the rules say more about it.
         options.setdefault("md_validator", _accept)
@@ -54,11 +55,18 @@ class CatalogRunEngine(RunEngine):
         self._versions: dict[str, str] = {**self.md["versions"], "hutch": __version__}
         self.md = md
         self.md.setdefault("versions", {}).update(self._versions)
-        rules = rules or Rules()
-        self.rules = replace(rules, required=(*rules.required, *required))
         self.supplemental = SupplementalData()  # type: ignore[no-untyped-call]
         self.preprocessors.append(self.supplemental)
         self.subscribe(self._on_start, "start")  # type: ignore[no-untyped-call]
+
+    @property
+    def rules(self) -> Rules:
+        """What metadata must hold; other rules, a dictionary of them or a file may be put here."""
+        return self._rules
+
+    @rules.setter
+    def rules(self, declared: DeclaredRules) -> None:
+        self._rules = Rules.of(declared)
 
     @property
     def md(self) -> Any:

@@ -17,6 +17,7 @@ from hutch.store.protocol import RunRow, Store
 
 if TYPE_CHECKING:
     from hutch.recording import RecordedRun, Recorder
+    from hutch.recording.rules import DeclaredRules, Rules
     from hutch.recording.stash import Stash
 
 __all__ = ["Catalog"]
@@ -59,6 +60,7 @@ class Catalog(Mapping[str, Run]):
         self.name = name
         self.root_map = dict(root_map or {})
         self.datetimes = datetimes
+        self._rules: Rules | None = None
 
     @property
     def store(self) -> Store:
@@ -144,7 +146,24 @@ class Catalog(Mapping[str, Run]):
         """
         from hutch.recording import start_run
 
-        return start_run(self.store, metadata)
+        return start_run(self.store, metadata, rules=self._rules)
+
+    @property
+    def rules(self) -> Rules:
+        """What the metadata of runs must hold that are begun here or by ``hutch.bluesky.run_engine``.
+
+        It takes rules, a dictionary of them, or the name of a file: ``cat.rules = "rules.yml"``. A
+        recorder does not ask for them: it is given what has happened.
+        """
+        from hutch.recording.rules import Rules
+
+        return self._rules or Rules()
+
+    @rules.setter
+    def rules(self, declared: DeclaredRules) -> None:
+        from hutch.recording.rules import Rules
+
+        self._rules = Rules.of(declared)
 
     @cached_property
     def md(self) -> Stash:

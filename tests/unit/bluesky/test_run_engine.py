@@ -17,7 +17,7 @@ from bluesky.utils import Msg
 from ophyd.sim import SynAxis, SynGauss
 
 import hutch
-from hutch.errors import MetadataError
+from hutch.errors import ConfigurationError, MetadataError
 from hutch.recording.rules import Rules
 from hutch.recording.scan_ids import ScanIds
 
@@ -178,6 +178,42 @@ def test_rules_can_be_given_and_replaced(make_run_engine: Any, cat: Any, det: An
         RE(count([det]))
     RE.rules = Rules()
     RE(count([det]))
+    assert _scan_ids(cat) == [1]
+
+
+def test_rules_come_from_the_catalog_a_dictionary_or_a_file(
+    make_run_engine: Any, cat: Any, det: Any, tmp_path: Any
+) -> None:
+    (tmp_path / "rules.yml").write_text("fields: {technique: {allowed: [SAXS]}}\n")
+    cat.rules = {"required": ["sample"]}
+    for RE, refused in (
+        (make_run_engine(), "'sample' is missing"),
+        (make_run_engine(required=["operator"]), "(?s)'sample' is missing.*'operator' is missing"),
+        (make_run_engine(rules={"required": ["proposal"]}), "'proposal' is missing"),
+        (make_run_engine(rules=tmp_path / "rules.yml"), "'technique' is 'XRF': it must be 'SAXS'"),
+    ):
+        with pytest.raises(MetadataError, match=refused):
+            RE(count([det]), technique="XRF")
+        RE.rules = {"required": ["owner"]}
+        with pytest.raises(MetadataError, match=r"'owner' is missing.*\n.*RE\(plan\(\), owner=\.\.\.\)"):
+            RE(count([det]), technique="XRF")
+    assert len(cat) == 0
+    assert "scan_id" not in cat.md
+
+
+def test_bad_rules_make_no_run_engine(make_run_engine: Any) -> None:
+    with pytest.raises(ConfigurationError, match="required is 'sample'; give a list of fields"):
+        make_run_engine(required="sample")
+    with pytest.raises(ConfigurationError, match="field 'a': type 'txt' is unknown"):
+        make_run_engine(rules={"fields": {"a": {"type": "txt"}}})
+
+
+def test_rules_can_be_the_validator_of_any_run_engine(cat: Any, det: Any, make_run_engine: Any) -> None:
+    RE = make_run_engine()
+    RE.md_validator = Rules(required=["sample"]).validate
+    with pytest.raises(MetadataError, match=r"RE\(plan\(\), sample=\.\.\.\)"):
+        RE(count([det]))
+    RE(count([det]), sample="A")
     assert _scan_ids(cat) == [1]
 
 

@@ -128,7 +128,7 @@ def test_every_missing_and_wrong_field_is_listed_at_once() -> None:
     ]
 
 
-def test_the_message_tells_how_to_give_what_is_missing() -> None:
+def test_the_message_tells_how_to_give_what_is_missing_or_wrong() -> None:
     places = Places("RE(plan(), {})", "RE.md")
     with pytest.raises(MetadataError) as caught:
         Rules(required=("sample", "operator")).check({"owner": 5}, places)
@@ -137,8 +137,8 @@ def test_the_message_tells_how_to_give_what_is_missing() -> None:
         "  - 'owner' is 5: it must be text\n"
         "  - 'sample' is missing: it is required for every run\n"
         "  - 'operator' is missing: it is required for every run\n"
-        "Give what is missing for this run with RE(plan(), sample=..., operator=...), "
-        "or for all runs with RE.md['sample'] = ...; RE.md['operator'] = ..."
+        "Give them for this run with RE(plan(), owner=..., sample=..., operator=...), or for all runs with "
+        "RE.md['owner'] = ...; RE.md['sample'] = ...; RE.md['operator'] = ..."
     )
 
 
