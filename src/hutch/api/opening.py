@@ -21,17 +21,17 @@ def open_catalog(
 ) -> Catalog:
     """Open the catalog of a store, and make the store if there is none.
 
-    :param where: the store's folder.
-    :param api_key: for a catalog behind an address; a folder needs none.
+    :param where: the store's folder, or the address ``postgresql://…`` of the database that
+        ``hutch init`` made a store in.
+    :param api_key: for a catalog behind a server of hutch; a store needs none.
     :param root_map: folders of detector files that have moved, old to new.
     :param datetimes: True gives times of streams as datetime64[ns] instead of seconds since 1970.
-    :raises ConfigurationError: if ``where`` is an address, or ``api_key`` is given for a folder.
-    :raises StoreError: if the folder cannot hold a store, or holds something else.
+    :raises ConfigurationError: if ``where`` is an address of something else, or ``api_key`` is given.
+    :raises StoreError: if there can be no store at this place, or is something else.
     """
-    if "://" in os.fspath(where):
-        msg = f"This version of hutch opens folders only, and {os.fspath(where)!r} is an address."
-        raise ConfigurationError(msg)
+    store = open_store(where)
     if api_key is not None:
-        msg = f"api_key is for a catalog behind an address; the folder {os.fspath(where)!r} needs none."
+        store.close()
+        msg = f"api_key is for a catalog behind a server of hutch; the store {store.location!r} needs none."
         raise ConfigurationError(msg)
-    return Catalog(open_store(where), root_map=root_map, datetimes=datetimes)
+    return Catalog(store, root_map=root_map, datetimes=datetimes)

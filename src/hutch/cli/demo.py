@@ -30,15 +30,15 @@ _LATE_S = 15.0
 
 
 @command("hutch demo --store demo-store")
-@click.option("--store", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help=(
-    "Where the runs are recorded.  [default: ./demo-store]"
+@click.option("--store", metavar="STORE", help=(
+    "Folder or address of the store for the runs.  [default: ./demo-store]"
 ))  # fmt: skip
 @click.option("--import", "files", metavar="FILE", multiple=True, type=click.Path(path_type=Path), help=(
     "Import a file of real runs as well; may be given again."
 ))  # fmt: skip
 @click.option("--no-serve", is_flag=True, hidden=True)
 @click.option("--port", type=int, hidden=True)
-def demo(store: Path | None, files: tuple[Path, ...], no_serve: bool, port: int | None) -> None:
+def demo(store: str | None, files: tuple[Path, ...], no_serve: bool, port: int | None) -> None:
     """Record simulated scans, follow one live, and read them back.
 
     A real RunEngine with simulated devices does a count, a scan that a second process follows, a scan
@@ -50,7 +50,7 @@ def demo(store: Path | None, files: tuple[Path, ...], no_serve: bool, port: int 
     # Whatever the options: neither of them has a web page to say anything about yet.
     del no_serve, port
     _quiet()
-    place = store or _default_place()
+    place = store or str(_default_place())
     catalog = Catalog(open_store(place))
     click.get_current_context().call_on_close(catalog.close)
     show = _Show(catalog, place)
@@ -63,7 +63,7 @@ def demo(store: Path | None, files: tuple[Path, ...], no_serve: bool, port: int 
 class _Show:
     """The acts of the demo, and what is said between them."""
 
-    def __init__(self, catalog: Catalog, place: Path) -> None:
+    def __init__(self, catalog: Catalog, place: str) -> None:
         from hutch.bluesky import run_engine
         from hutch.cli.format import console
 
@@ -118,7 +118,9 @@ class _Show:
         self._heading("The newest run as xarray", "cat[-1].primary.read()")
         self._say(repr(run.primary.read()))
         self._heading("And as a picture", "hutch plot -1")
-        path = save(draw(run), self._place / f"run-{run.scan_id}-{run.start['plan_name']}.png")
+        # Into the store's folder, or beside whoever uses a database.
+        folder = Path() if "://" in self._place else Path(self._place)
+        path = save(draw(run), folder / f"run-{run.scan_id}-{run.start['plan_name']}.png")
         self._say(str(path))
         self._try_next()
 
@@ -149,7 +151,7 @@ class _Show:
     @contextmanager
     def _follower(self) -> Iterator[None]:
         """Have a second process print the next run as it is recorded."""
-        command = [sys.executable, "-m", "hutch.cli", "follow", "--store", self._catalog.store.location]
+        command = [sys.executable, "-m", "hutch.cli", "follow", "--store", self._place]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
         try:
             # It says that it waits: from then on it misses nothing.
@@ -166,7 +168,7 @@ class _Show:
         return self._catalog[-1]
 
     def _try_next(self) -> None:
-        hutch, store = _command(), shlex.quote(str(self._place))
+        hutch, store = _command(), shlex.quote(self._place)
         self._heading("What to try next")
         for arguments in (
             f"show -1 --store {store}",
@@ -176,7 +178,7 @@ class _Show:
             self._say(f"  {hutch} {arguments}")
         self._say("and in Python:")
         self._say("  import hutch")
-        self._say(f"  cat = hutch.open_catalog({str(self._place)!r})")
+        self._say(f"  cat = hutch.open_catalog({self._place!r})")
         self._say("  cat[-1].primary.to_pandas()")
 
     def _heading(self, what: str, about: str = "") -> None:

@@ -49,7 +49,7 @@ def command(
 
 def in_store(function: _Function) -> _Function:
     """Give a command the option ``--store``."""
-    text = "Folder of the store; else $HUTCH_STORE, else ./hutch-store."
+    text = "Folder or address (postgresql://…) of the store; else $HUTCH_STORE, else ./hutch-store."
     return click.option("--store", metavar="STORE", help=text)(function)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hutch.errors import ConfigurationError
-
 __all__ = ["DEFAULT_STORE", "STORE_VARIABLE", "state_folder", "store_location"]
 
 STORE_VARIABLE = "HUTCH_STORE"
@@ -16,17 +14,13 @@ DEFAULT_STORE = "hutch-store"
 """The store's folder below the working folder, if nothing else is said."""
 
 
-def store_location(given: str | None = None) -> Path:
-    """Return the folder of the store: what is given, else ``$HUTCH_STORE``, else ``./hutch-store``.
+def store_location(given: str | None = None) -> str:
+    """Return where the store is: what is given, else ``$HUTCH_STORE``, else ``./hutch-store``.
 
-    :raises ConfigurationError: if it is an address and no folder.
+    :returns: a folder, or an address with ``://``.
     """
     found = given or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
-    if "://" in found:
-        source = "" if given else f" of ${STORE_VARIABLE}"
-        msg = f"This version of hutch opens folders only, and {found!r}{source} is an address."
-        raise ConfigurationError(msg)
-    return Path(found).expanduser()
+    return found if "://" in found else str(Path(found).expanduser())
 
 
 def state_folder() -> Path:

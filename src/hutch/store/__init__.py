@@ -3,7 +3,7 @@
 The only floor that knows SQL and the layout of files. Everything above it uses :class:`Store`.
 """
 
-from hutch.store.opening import open_store
+from hutch.store.opening import has_store, open_store
 from hutch.store.protocol import (
     AmendmentRow,
     Batch,
@@ -40,5 +40,6 @@ __all__ = [
     "TombstoneRow",
     "Topic",
     "Writer",
+    "has_store",
     "open_store",
 ]

@@ -23,7 +23,7 @@ from hutch.store.protocol import Store
 from hutch.store.schema import is_behind, write_schema
 from hutch.store.sqlite import SqliteStore, connect
 
-__all__ = ["open_store"]
+__all__ = ["has_store", "open_store"]
 
 
 def open_store(
@@ -58,6 +58,18 @@ def open_store(
         _create(folder)
     _bring_up_to_date(path)
     return SqliteStore(folder)
+
+
+def has_store(where: str | os.PathLike[str]) -> bool:
+    """Tell whether there is a store at a place, of whatever version.
+
+    :raises StoreError: if the server of a database cannot be asked.
+    """
+    if is_address(os.fspath(where)):
+        from hutch.store.postgres_opening import find_database
+
+        return find_database(os.fspath(where))
+    return (Path(where).expanduser() / DATABASE).exists()
 
 
 def _create(folder: Path) -> None:

@@ -20,7 +20,7 @@ from hutch.store.postgres_faults import translate
 from hutch.store.schema import is_behind, write_schema
 from hutch.store.syncing import sync_path
 
-__all__ = ["FILES_VARIABLE", "MARKER", "open_database"]
+__all__ = ["FILES_VARIABLE", "MARKER", "find_database", "open_database"]
 
 FILES_VARIABLE = "HUTCH_FILES"
 """The environment variable that says where this host sees a database's folder of files."""
@@ -70,6 +70,20 @@ def open_database(text: str, *, create: bool, files: str | os.PathLike[str] | No
     folder = Path(files or os.environ.get(FILES_VARIABLE) or found.files).expanduser().absolute()
     _check_files(folder, found, address)
     return PostgresStore(address, found.uid, folder / _ARROW_FILES)
+
+
+def find_database(text: str) -> bool:
+    """Tell whether there is a store in a database.
+
+    :raises NoStoreError: if there is something of another program's.
+    :raises StoreError: if the server cannot be asked.
+    """
+    address = Address(text)
+    try:
+        with contextlib.closing(Connections(address).open()) as connection:
+            return _look(connection, address) is not None
+    except psycopg.Error as error:
+        translate(error, address)
 
 
 def _look(connection: Connection, address: Address) -> _Found | None:

@@ -20,12 +20,21 @@ def test_options_are_those_of_the_catalog(tmp_path):
         assert catalog[:].datetimes
 
 
-@pytest.mark.parametrize("where", ["http://localhost:8000", "postgresql://localhost/hutch"])
-def test_an_address_is_refused_and_makes_no_folder(where, tmp_path, monkeypatch):
+@pytest.mark.parametrize("where", ["http://localhost:8000", "mysql://localhost/hutch"])
+def test_an_address_of_something_else_is_refused_and_makes_no_folder(where, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigurationError, match="opens folders only"):
+    with pytest.raises(ConfigurationError, match="begins with 'postgresql://', and this one begins with"):
         hutch.open_catalog(where)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_address_of_a_database_opens_its_store(postgres_address):
+    with hutch.open_catalog(postgres_address) as catalog:
+        with catalog.start_run() as run:
+            run.add("primary", {"x": 1.0})
+        assert list(catalog[-1].primary.read()["x"].values) == [1.0]
+    with hutch.open_catalog(postgres_address.replace("postgresql://", "postgres://")) as catalog:
+        assert len(catalog) == 1
 
 
 def test_a_key_for_a_folder_is_refused(tmp_path):

@@ -240,3 +240,29 @@ def test_a_closed_pipe_is_no_error(place: Path) -> None:
     found = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
 
     assert found.stderr == ""
+
+
+def test_init_makes_a_store_in_a_database(invoke, postgres_server) -> None:
+    address = postgres_server.address(postgres_server.make_database())
+    lacking = invoke("runs", "--store", address)
+    first, second = (invoke("init", address, "--files", "shared") for _ in range(2))
+    third = invoke("init", address)
+
+    assert (lacking.exit_code, lacking.stdout) == (1, "")
+    assert f"Make one with: hutch init {address} --files DIR" in lacking.stderr
+    assert (first.exit_code, second.exit_code, third.exit_code) == (0, 0, 0)
+    assert first.stdout == second.stdout == third.stdout == f"{address}\n"
+    assert "Made a store:" in first.stderr
+    assert "shared/files" in first.stderr
+    assert "There is a store already:" in second.stderr
+
+
+def test_commands_work_on_a_database(invoke, postgres_address, monkeypatch) -> None:
+    monkeypatch.setenv("HUTCH_STORE", postgres_address)
+    with hutch.open_catalog(postgres_address) as cat, cat.start_run(plan_name="scan") as run:
+        run.add("primary", {"x": 1.0})
+
+    for arguments in (["runs"], ["show", "-1"], ["verify"], ["follow", "-1"]):
+        found = invoke(*arguments)
+        assert found.exit_code == 0, found.stderr
+    assert json.loads(invoke("runs", "--json").stdout)[0]["plan_name"] == "scan"
