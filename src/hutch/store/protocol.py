@@ -241,10 +241,13 @@ class Store(Protocol):
         """Return what is committed of a run's events, by first arrival."""
         ...
 
-    def load(self, batches: Sequence[Batch], schema: pa.Schema) -> list[pa.RecordBatch]:
+    def load(
+        self, batches: Sequence[Batch], schema: pa.Schema, *, checked: bool = False
+    ) -> list[pa.RecordBatch]:
         """Return record batches of one segment; those in files are memory-mapped.
 
-        :raises CorruptBatchError: if a body or a file is gone or cut short.
+        :param checked: compares the bytes with their checksums, which reads all of them.
+        :raises CorruptBatchError: if a body or a file is gone, cut short or, if checked, changed.
         """
         ...
 
@@ -252,8 +255,8 @@ class Store(Protocol):
         """Return the bytes of a batch as they were committed, to compare with its crc32."""
         ...
 
-    def crowded_segments(self, least: int) -> list[tuple[int, int, int]]:
-        """Return ``(run, segment, batches)`` of segments with at least so many batches (slow: a scan)."""
+    def crowded_runs(self, least: int) -> dict[int, int]:
+        """Return how many batches each run has that has at least so many (slow: a scan of an index)."""
         ...
 
     def discarded(self, before: float) -> list[str]:

@@ -141,10 +141,13 @@ class DatabaseReader(Survey):
         statement = self._say.batches if segment is None else self._say.batches_of_segment
         return [Batch(*row) for row in self._query(statement, {"run": run, "segment": segment})]
 
-    def load(self, batches: Sequence[Batch], schema: pa.Schema) -> list[pa.RecordBatch]:
+    def load(
+        self, batches: Sequence[Batch], schema: pa.Schema, *, checked: bool = False
+    ) -> list[pa.RecordBatch]:
         """Return record batches of one segment; those in files are memory-mapped.
 
-        :raises CorruptBatchError: if a body or a file is gone or cut short.
+        :param checked: compares the bytes with their checksums, which reads all of them.
+        :raises CorruptBatchError: if a body or a file is gone, cut short or, if checked, changed.
         """
         from hutch.store import arrow_files
 
@@ -152,9 +155,9 @@ class DatabaseReader(Survey):
         found: list[pa.RecordBatch] = []
         for batch in batches:
             if batch.file is not None:
-                found += arrow_files.open_file(self._files / batch.file, batch)
+                found += arrow_files.open_file(self._files / batch.file, batch, checked=checked)
             elif batch.id in bodies:
-                found.append(arrow_files.parse_body(bodies[batch.id], schema, batch))
+                found.append(arrow_files.parse_body(bodies[batch.id], schema, batch, checked=checked))
             else:
                 msg = f"Batch {batch.id} is gone from the database. Check the store with: hutch verify"
                 raise CorruptBatchError(msg)
@@ -178,16 +181,13 @@ class DatabaseReader(Survey):
     def _bodies(self, batches: Sequence[Batch]) -> dict[int, bytes]:
         if not batches:
             return {}
-        numbers = [batch.id for batch in batches]
-        values = {"first": min(numbers), "last": max(numbers), "segment": batches[0].segment}
+        arrivals = [batch.first_arrival for batch in batches]
+        values = {"first": min(arrivals), "last": max(arrivals), "segment": batches[0].segment}
         return dict(self._query(self._say.bodies, values))
 
-    def crowded_segments(self, least: int) -> list[tuple[int, int, int]]:
-        """Return ``(run, segment, batches)`` of segments with at least so many batches (slow: a scan)."""
-        return [
-            (run, segment, count)
-            for run, segment, count in self._query(self._say.crowded_segments, {"least": least})
-        ]
+    def crowded_runs(self, least: int) -> dict[int, int]:
+        """Return how many batches each run has that has at least so many (slow: a scan of an index)."""
+        return dict(self._query(self._say.crowded_runs, {"least": least}))
 
     def discarded(self, before: float) -> list[str]:
         """Return files that were discarded before a time, in s since 1970."""

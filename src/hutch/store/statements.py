@@ -134,9 +134,15 @@ class Statements:
         )
         self.bodies = say(
             sa.select(t.batches.c.id, t.batches.c.body).where(
-                t.batches.c.id >= sa.bindparam("first"),
-                t.batches.c.id <= sa.bindparam("last"),
+                # By the index: merged batches have late ids, far from their neighbours'.
+                t.batches.c.run
+                == sa.select(t.segments.c.run)
+                .where(t.segments.c.id == sa.bindparam("segment"))
+                .scalar_subquery(),
+                t.batches.c.first_arrival >= sa.bindparam("first"),
+                t.batches.c.first_arrival <= sa.bindparam("last"),
                 t.batches.c.segment == sa.bindparam("segment"),
+                t.batches.c.file.is_(None),
             )
         )
         self.body = say(sa.select(t.batches.c.body).where(t.batches.c.id == sa.bindparam("id")))
@@ -150,9 +156,9 @@ class Statements:
                 t.batches.c.id == sa.bindparam("id"), t.batches.c.run == sa.bindparam("run")
             )
         )
-        self.crowded_segments = say(
-            sa.select(t.batches.c.run, t.batches.c.segment, sa.func.count())
-            .group_by(t.batches.c.run, t.batches.c.segment)
+        self.crowded_runs = say(
+            sa.select(t.batches.c.run, sa.func.count())
+            .group_by(t.batches.c.run)
             .having(sa.func.count() >= sa.bindparam("least"))
             .order_by(t.batches.c.run)
         )

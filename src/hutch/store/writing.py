@@ -115,10 +115,11 @@ class DatabaseWriter:
 
         :raises CorruptBatchError: if one of the old ones is gone.
         """
-        for batch in old:
-            if self._execute(self._say.remove_batch, {"id": batch.id, "run": run}).rowcount != 1:
-                msg = f"Batch {batch.id} of run {run} is gone: somebody else has replaced it."
-                raise CorruptBatchError(msg)
+        rows = [self._say.remove_batch.order({"id": batch.id, "run": run}) for batch in old]
+        self._cursor.executemany(self._say.remove_batch.text, rows)
+        if self._cursor.rowcount != len(rows):
+            msg = f"Batches of run {run} that were to be merged are gone: somebody else has replaced them."
+            raise CorruptBatchError(msg)
         self.discard_files([batch.file for batch in old if batch.file is not None])
         self._insert_batches(run, new)
         self._change(Topic.COMPACT, run, stream)
