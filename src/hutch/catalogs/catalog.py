@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from hutch.catalogs.run import Run
 from hutch.catalogs.selection import Selection
 from hutch.catalogs.summary import as_html, as_text
+from hutch.catalogs.tombstones import Tombstone, check_deleted, list_tombstones, present_row
 from hutch.errors import AmbiguousRunError, RunIndexError, RunNotFoundError
 from hutch.store.protocol import RunRow, Store
 
 if TYPE_CHECKING:
+    from hutch.catalogs.deleting import Deletion
+    from hutch.catalogs.retention import Retention
     from hutch.recording import RecordedRun, Recorder
     from hutch.recording.rules import DeclaredRules, Rules
     from hutch.recording.stash import Stash
@@ -78,7 +81,7 @@ class Catalog(Mapping[str, Run]):
     def __getitem__(self, key: Key | slice | list[Any]) -> Run | Catalog | list[Run]:
         """Return a run, a catalog of several in order, or a list of runs; see the class.
 
-        :raises RunNotFoundError: if no run has this uid, prefix or scan_id.
+        :raises RunNotFoundError: if no run has this uid, prefix or scan_id; RunDeletedError if one had.
         :raises AmbiguousRunError: if several runs have this prefix.
         :raises RunIndexError: if there are not so many runs.
         """
@@ -172,6 +175,41 @@ class Catalog(Mapping[str, Run]):
 
         return Stash(self.store)
 
+    # deleting
+
+    def plan_deletion(
+        self, runs: Iterable[Run | Key], progress: Callable[[int, int], object] | None = None
+    ) -> Deletion:
+        """Return what would go with some runs; nothing is deleted before its ``execute(reason=…)``.
+
+        :param runs: runs or what names them; ``cat[-5:]`` are five.
+        :param progress: called after every run with how many are done, and how many there are.
+        :raises RunNotFoundError: if there is no such run; RunDeletedError if there was one.
+        """
+        from hutch.catalogs.deleting import Deletion, plan_run
+        from hutch.catalogs.retention_rules import RuleBook
+
+        named = [run if isinstance(run, Run) else self._run(self._find(run)) for run in runs]
+        book = RuleBook(self.store)
+        found = Deletion(self.store, book)
+        for done, run in enumerate(dict.fromkeys(named), 1):
+            found.runs.append(plan_run(self.store, present_row(self.store, run.row.id), book))
+            if progress is not None:
+                progress(done, len(named))
+        return found
+
+    @property
+    def deleted(self) -> list[Tombstone]:
+        """What is left of runs that were deleted, the last deleted first."""
+        return list_tombstones(self.store)
+
+    @property
+    def retention(self) -> Retention:
+        """The rules that say which runs may be deleted, and which must be kept."""
+        from hutch.catalogs.retention import Retention
+
+        return Retention(self.store)
+
     # closing
 
     def close(self) -> None:
@@ -242,6 +280,7 @@ class Catalog(Mapping[str, Run]):
         if len(rows) == 1:
             return rows[0]
         if not rows:
+            check_deleted(self.store, uid)
             msg = f"No run {uid!r} in {self._described()}"
             raise RunNotFoundError(msg)
         candidates = [row.uid for row in rows[:_CANDIDATES]]
@@ -254,6 +293,7 @@ class Catalog(Mapping[str, Run]):
         if number > 0:
             row = self._selection.by_scan_id(number)
             if row is None:
+                check_deleted(self.store, number)
                 msg = f"No run with scan_id {number} in {self._described()}"
                 raise RunNotFoundError(msg)
             return row
@@ -275,11 +315,12 @@ class Catalog(Mapping[str, Run]):
         return f"catalog {self.name!r}. Newest run: {scan}{short}. List runs with: hutch runs"
 
     def _run(self, row: RunRow) -> Run:
-        return Run(self.store, row, root_map=self.root_map, datetimes=self.datetimes)
+        return Run(self.store, row, root_map=self.root_map, datetimes=self.datetimes, rules=self._rules)
 
     def _with(self, selection: Selection) -> Catalog:
         found = Catalog(self.store, self.name, self.root_map, self.datetimes)
         found._selection = selection
+        found._rules = self._rules
         return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hutch.errors import ConfigurationError
 
-__all__ = ["Signature", "sign"]
+__all__ = ["Signature", "sign", "this_user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,11 @@ def sign(reason: str, author: str | None = None) -> Signature:
     if not isinstance(reason, str) or not reason.strip():
         msg = f"The reason is {reason!r}. Say in a few words why, for whoever asks in a year."
         raise ConfigurationError(msg)
-    return Signature((author or "").strip() or _this_user(), reason.strip())
+    return Signature((author or "").strip() or this_user(), reason.strip())
 
 
-def _this_user() -> str:
+def this_user() -> str:
+    """Return the name of this process's user, and the host's."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container may run under a number that has no name
