@@ -98,6 +98,29 @@ def needs_tmpfs(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
 
 @pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Callable[[Path], None]]:
+    """Return a function that makes a folder read-only, for root too."""
+    mounted: list[Path] = []
+
+    def protect(folder: Path) -> None:
+        if os.geteuid():
+            folder.chmod(0o555)
+            return
+        commands = (["--bind", str(folder), str(folder)], ["-o", "remount,ro,bind", str(folder)])
+        for number, options in enumerate(commands):
+            done = subprocess.run(["mount", *options], capture_output=True, text=True, timeout=10)
+            _require("mount", done.stderr.strip() if done.returncode else None)
+            if not number:
+                mounted.append(folder)
+
+    yield protect
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True, timeout=10)
+    for folder in tmp_path.iterdir():
+        folder.chmod(0o755)
+
+
+@pytest.fixture
 def make_run_engine(cat: Any) -> Iterator[Callable[..., Any]]:
     """Return what makes RunEngines on the catalog, whose threads end with the test."""
     from hutch.bluesky import run_engine

@@ -6,11 +6,10 @@ bluesky is an extra, and loaded when the first RunEngine or device is made.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hutch.errors import MissingExtraError
+from hutch.bluesky.extra import needing_bluesky
 
 if TYPE_CHECKING:
     from hutch.bluesky.devices import Devices
@@ -58,7 +57,7 @@ def run_engine(
     :raises ConfigurationError: naming everything that is wrong with the rules.
     :raises MissingExtraError: if bluesky is not installed.
     """
-    with _needing_bluesky("Running plans"):
+    with needing_bluesky("Running plans"):
         from hutch.bluesky.engine import CatalogRunEngine
     if devices is not None and devices.event_loop is not None:
         options.setdefault("loop", devices.event_loop)
@@ -101,19 +100,7 @@ def load_devices(
     """
     from pathlib import Path
 
-    with _needing_bluesky("Making devices"):
+    with needing_bluesky("Making devices"):
         from hutch.bluesky.loading import load
     place = Path(path).expanduser()
     return load(place, mock=mock, strict=strict, timeout_s=timeout_s, creators=creators or {})
-
-
-@contextmanager
-def _needing_bluesky(what: str) -> Iterator[None]:
-    """Say how to install bluesky if an import fails without it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "bluesky":
-            raise
-        msg = f"{what} needs bluesky. Install it with: pip install 'hutch[bluesky]'"
-        raise MissingExtraError(msg) from error

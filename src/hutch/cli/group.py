@@ -25,6 +25,7 @@ _COMMANDS = {
     "show": "hutch.cli.show:show",
     "plot": "hutch.cli.plot:plot",
     "follow": "hutch.cli.follow:follow",
+    "shell": "hutch.cli.shell:shell",
     "import": "hutch.cli.importing:import_",
     "verify": "hutch.cli.verify:verify",
 }

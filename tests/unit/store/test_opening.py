@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
 from collections import namedtuple
-from pathlib import Path
 
 import psutil
 import pytest
@@ -201,29 +199,6 @@ def test_links_are_followed_to_where_they_lead(tmp_path, mounts):
     mounts(("/", "ext4"), (tmp_path / "far", "nfs"))
 
     assert network_filesystem(tmp_path / "link" / "store") == "nfs"
-
-
-@pytest.fixture
-def read_only(tmp_path, require):
-    """Return a function that makes a folder read-only, for root too."""
-    mounted: list[Path] = []
-
-    def protect(folder: Path) -> None:
-        if os.geteuid():
-            folder.chmod(0o555)
-            return
-        commands = (["--bind", str(folder), str(folder)], ["-o", "remount,ro,bind", str(folder)])
-        for number, options in enumerate(commands):
-            done = subprocess.run(["mount", *options], capture_output=True, text=True, timeout=10)
-            require("mount", done.stderr.strip() if done.returncode else None)
-            if not number:
-                mounted.append(folder)
-
-    yield protect
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True, timeout=10)
-    for folder in tmp_path.iterdir():
-        folder.chmod(0o755)
 
 
 def test_a_read_only_store_is_read_and_not_written(tmp_path, read_only):
