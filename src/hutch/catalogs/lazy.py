@@ -34,7 +34,7 @@ class LazyArray:
 
         :raises ExternalDataError: if it is in files that cannot be read.
         """
-        found = self._snapshot()
+        found = self._narrow()
         return found.fixed(self._key) if self._prefix == "fixed" else found.array(self._key, self._prefix)
 
     def __getitem__(self, index: Any) -> Any:
@@ -64,7 +64,7 @@ class LazyArray:
         """The number of rows, then the shape of one."""
         if self._prefix != "data":
             return (len(self),)
-        found = self._snapshot()
+        found = self._narrow()
         return (found.rows, *found.row_shape(self._key))
 
     @property
@@ -87,15 +87,21 @@ class LazyArray:
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self):,} rows>"
 
-    def _slice(self, rows: slice) -> np.ndarray:
+    def _narrow(self) -> Snapshot:
+        """Return what is committed now, of which only this column is read."""
         found = self._snapshot()
+        found.narrow([self._key])
+        return found
+
+    def _slice(self, rows: slice) -> np.ndarray:
+        found = self._narrow()
         wanted = range(found.rows)[rows]
         if not wanted:
             return self._window(found, 0, 0)
         return self._window(found, min(wanted), max(wanted) + 1)[:: rows.step]
 
     def _row(self, row: int) -> Any:
-        found = self._snapshot()
+        found = self._narrow()
         if not -found.rows <= row < found.rows:
             msg = f"No row {row} in {self.name}: it has {found.rows:,}"
             raise IndexError(msg)

@@ -15,6 +15,7 @@ from hutch.documents import decode
 from hutch.errors import ConfigurationError, CorruptBatchError
 from hutch.store.columns import Layout
 from hutch.store.protocol import Batch, DocumentRow, RunRow, Segment, Store
+from hutch.store.rereading import read_rows
 from hutch.store.unpacking import events, join_small
 
 __all__ = ["follow", "replay"]
@@ -78,10 +79,11 @@ def follow(store: Store, run: RunRow, timeout_s: float | None) -> Iterator[Named
 
 
 def _documents(store: Store, run: RunRow, start: bytes) -> Iterator[NamedDocument]:
-    segments = {segment.id: segment for segment in store.segments(run.id)}
+    # In this order: there are the segments of all batches, and the descriptors of all segments.
     committed = store.batches(run.id)
+    segments = store.segments(run.id)
     sources = [_others(store.documents(run.id))]
-    for segment in segments.values():
+    for segment in segments:
         batches = [batch for batch in committed if batch.segment == segment.id]
         sources.append(_events(store, segment, batches))
     check_present(store, run.id)
@@ -111,52 +113,21 @@ def _others(rows: Iterable[DocumentRow]) -> Iterator[tuple[int, str, dict[str, A
 
 
 def _events(
-    store: Store, segment: Segment, batches: Sequence[Batch], after: int = -1
+    store: Store, segment: Segment, batches: Sequence[Batch], start: int = 0
 ) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Yield the events of batches of a segment that arrived after another, with their arrival numbers."""
+    """Yield the events of a segment from a row on, with their arrival numbers."""
     schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
     layout = Layout.from_schema(schema)
-    for found in _loaded(store, segment, batches, schema):
-        for piece in _in_pieces(found):
-            for arrival, event in events(piece, layout, segment.descriptor):
-                if arrival > after:
-                    after = arrival
-                    yield arrival, "event", event
-
-
-def _loaded(
-    store: Store, segment: Segment, batches: Sequence[Batch], schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    """Yield record batches, in order.
-
-    If compaction has replaced batches since they were listed, the whole segment comes from its
-    beginning, so that rows come again that came before.
-    """
-    for together in _grouped(batches):
-        try:
-            found = store.load(together, schema)
-        except CorruptBatchError:
-            committed = store.batches(segment.run, segment.id)
-            check_present(store, segment.run)
-            if set(together) <= set(committed):
-                raise
-            yield from store.load(committed, schema)
-            return
-        yield from join_small(found, sum(batch.size for batch in together))
-
-
-def _grouped(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
-    """Yield batches that are loaded together: many if they are small, so that memory stays small too."""
-    together: list[Batch] = []
-    size = 0
-    for batch in batches:
-        together.append(batch)
-        size += batch.size
-        if size >= _BYTES_AT_ONCE:
-            yield together
-            together, size = [], 0
-    if together:
-        yield together
+    mean_size = sum(batch.size for batch in batches) // max(sum(batch.rows for batch in batches), 1)
+    try:
+        for loaded in read_rows(store, segment, schema, batches, start):
+            for found in join_small(loaded, mean_size * sum(part.num_rows for part in loaded)):
+                for piece in _in_pieces(found):
+                    for arrival, event in events(piece, layout, segment.descriptor):
+                        yield arrival, "event", event
+    except CorruptBatchError:
+        check_present(store, segment.run)
+        raise
 
 
 def _in_pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -172,26 +143,22 @@ class _Progress:
         self._store = store
         self._run = run
         self._last_document = -1
-        self._last_event: dict[str, int] = {}
-        self._batches: set[int] = set()
+        self._rows: dict[int, int] = {}
+        """How many rows of each segment."""
 
     def news(self) -> Iterator[NamedDocument]:
         """Yield what was committed since the last time, in order of arrival."""
-        segments = {segment.id: segment for segment in self._store.segments(self._run.id)}
+        # In this order: there are the segments of all batches, and the descriptors of all segments.
         committed = self._store.batches(self._run.id)
+        segments = self._store.segments(self._run.id)
         rows = [row for row in self._store.documents(self._run.id) if row.number > self._last_document]
         sources = [_others(rows)]
-        for segment in segments.values():
-            fresh = [
-                batch for batch in committed if batch.segment == segment.id and batch.id not in self._batches
-            ]
-            # After compaction a new batch may begin with rows that were seen in older ones.
-            after = self._last_event.get(segment.descriptor, -1)
-            sources.append(_events(self._store, segment, fresh, after))
-            self._batches.update(batch.id for batch in fresh)
+        for segment in segments:
+            mine = [batch for batch in committed if batch.segment == segment.id]
+            # Compaction replaces batches, and leaves rows in their places.
+            sources.append(_events(self._store, segment, mine, self._rows.get(segment.id, 0)))
+            self._rows[segment.id] = sum(batch.rows for batch in mine)
         for arrival, name, document in heapq.merge(*sources, key=_arrival):
-            if name == "event":
-                self._last_event[document["descriptor"]] = arrival
-            else:
+            if name != "event":
                 self._last_document = arrival
             yield name, document

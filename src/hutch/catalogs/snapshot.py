@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from hutch.documents import decode
 from hutch.errors import CorruptBatchError, ExternalDataError, StreamNotFoundError
 from hutch.store.columns import Column, Kind, Layout
 from hutch.store.protocol import Batch, RunRow, Segment, Store
+from hutch.store.rereading import read_rows
 from hutch.store.unpacking import join_small
 
 if TYPE_CHECKING:
@@ -44,14 +45,18 @@ class Snapshot:
         documents = (decode(row.body) for row in store.documents(run.id, ["descriptor"]))
         self.descriptors: list[dict[str, Any]] = [found for found in documents if stream_name(found) == name]
         self._segments = {segment.id: segment for segment in store.segments(run.id) if segment.stream == name}
-        self._batches = self._committed()
-        if not self._batches:
+        self._batches: dict[int, list[Batch]] = {segment: [] for segment in self._segments}
+        for batch in store.batches(run.id):
+            if batch.segment in self._batches:
+                self._batches[batch.segment].append(batch)
+        self._keys: frozenset[str] | None = None
+        if not any(self._batches.values()):
             check_present(store, run.id)
 
     @property
     def rows(self) -> int:
         """The number of rows."""
-        return sum(batch.rows for batch in self._batches)
+        return sum(batch.rows for batches in self._batches.values() for batch in batches)
 
     @cached_property
     def data_keys(self) -> dict[str, dict[str, Any]]:
@@ -100,6 +105,10 @@ class Snapshot:
                 raise ExternalDataError(msg)
         return chosen
 
+    def narrow(self, keys: Iterable[str]) -> None:
+        """Have only some keys read from now on, so that others cost nothing."""
+        self._keys = frozenset(keys)
+
     def array(self, key: str, prefix: str = "data") -> np.ndarray:
         """Return the values of a key in all rows as a new array; see :func:`pieces.assemble`.
 
@@ -146,7 +155,10 @@ class Snapshot:
     @cached_property
     def parts(self) -> list[Part]:
         """All rows, record batch by record batch, in order of their first rows."""
-        return self._retried(lambda: self._load(self._batches))
+        found = [part for segment in self._segments.values() for part in self._load(segment)]
+        if len(self._segments) > 1:
+            found.sort(key=lambda part: part.batch.column("arrival")[0].as_py())
+        return found
 
     @cached_property
     def order(self) -> np.ndarray | None:
@@ -194,49 +206,32 @@ class Snapshot:
                         found.setdefault(key, {})
 
     def _rows_between(self, start: int, stop: int) -> list[Part]:
-        """Return the rows between two; of a stream of one descriptor, loading only batches they are in."""
+        """Return the rows between two; of a stream of one segment, loading only batches they are in."""
         if len(self._segments) < 2:
-            return self._retried(lambda: self._load_between(start, stop))
+            return [part for found in self._segments.values() for part in self._load(found, start, stop)]
         if self.order is None:
             return _cut(self.parts, start, stop)
-        return [part for row in self.order[start:stop].tolist() for part in _cut(self.parts, row, row + 1)]
+        rows = self.order[start:stop]
+        stretches = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1) if rows.size else []
+        return [part for some in stretches for part in _cut(self.parts, int(some[0]), int(some[-1]) + 1)]
 
-    def _load_between(self, start: int, stop: int) -> list[Part]:
-        wanted, first, row = [], 0, 0
-        for batch in self._batches:
-            if row + batch.rows <= start:
-                first = row + batch.rows
-            elif row < stop:
-                wanted.append(batch)
-            row += batch.rows
-        return _cut(self._load(wanted), start - first, stop - first)
-
-    def _retried(self, load: Callable[[], list[Part]]) -> list[Part]:
+    def _load(self, segment: Segment, start: int = 0, stop: int | None = None) -> list[Part]:
+        """Return rows of a segment, by their places in it."""
+        batches = self._batches[segment.id]
+        schema, layout = _layout(segment.schema)
         try:
-            return load()
+            reading = read_rows(self._store, segment, schema, batches, start, stop)
+            loaded = [part for some in reading for part in some]
         except CorruptBatchError:
-            # Compaction may have replaced batches, and deleted their files, since they were listed.
-            committed = self._committed()
             check_present(self._store, self._run.id)
-            if committed == self._batches:
-                raise
-            self._batches = committed
-            return load()
-
-    def _committed(self) -> list[Batch]:
-        return [batch for batch in self._store.batches(self._run.id) if batch.segment in self._segments]
-
-    def _load(self, batches: Sequence[Batch]) -> list[Part]:
-        found: list[Part] = []
-        for segment in self._segments.values():
-            mine = [batch for batch in batches if batch.segment == segment.id]
-            schema, layout = _layout(segment.schema)
-            loaded = self._store.load(mine, schema) if mine else []
-            joined = join_small(loaded, sum(batch.size for batch in mine))
-            found += [Part(segment.descriptor, layout, batch) for batch in joined if batch.num_rows]
-        if len(self._segments) > 1:
-            found.sort(key=lambda part: part.batch.column("arrival")[0].as_py())
-        return found
+            raise
+        size = sum(batch.size for batch in batches) * sum(part.num_rows for part in loaded)
+        size //= max(sum(batch.rows for batch in batches), 1)
+        if self._keys is not None:
+            names = _columns_of(schema, self._keys)
+            loaded = [part.select(names) for part in loaded]
+            size = size * len(names) // len(schema)
+        return [Part(segment.descriptor, layout, part) for part in join_small(loaded, size)]
 
 
 def _cut(parts: Sequence[Part], start: int, stop: int) -> list[Part]:
@@ -248,6 +243,13 @@ def _cut(parts: Sequence[Part], start: int, stop: int) -> list[Part]:
             found.append(part.cut(first, last))
         row += part.rows
     return found
+
+
+def _columns_of(schema: pa.Schema, keys: frozenset[str]) -> list[str]:
+    """Return the columns that some keys need, and those that every batch has."""
+    # What stands before a dot says what of the key a column holds; the key may have dots too.
+    names: list[str] = schema.names
+    return [name for name in names if "." not in name or name.partition(".")[2] in keys]
 
 
 @lru_cache(maxsize=256)

@@ -61,14 +61,18 @@ class Stream:
         from hutch.catalogs.datasets import read_pandas
 
         snapshot = self.snapshot()
-        return read_pandas(snapshot, snapshot.choose(keys), datetimes=self.wants_datetimes(datetimes))
+        chosen = snapshot.choose(keys)
+        snapshot.narrow(chosen)
+        return read_pandas(snapshot, chosen, datetimes=self.wants_datetimes(datetimes))
 
     def to_arrow(self, keys: str | Iterable[str] | None = None) -> pa.Table:
         """Return ``time`` (float64, s since 1970), ``seq_num`` and the readings as an Arrow table."""
         from hutch.catalogs.datasets import read_arrow
 
         snapshot = self.snapshot()
-        return read_arrow(snapshot, snapshot.choose(keys))
+        chosen = snapshot.choose(keys)
+        snapshot.narrow(chosen)
+        return read_arrow(snapshot, chosen)
 
     @property
     def data(self) -> Readings:
@@ -217,6 +221,7 @@ class Readings:
         stream = self._stream
         snapshot = stream.snapshot()
         chosen = snapshot.choose(keys)
+        snapshot.narrow(chosen)
         wanted = stream.wants_datetimes(datetimes)
         found = read_dataset(snapshot, chosen, self._prefix, datetimes=wanted)
         if keys is None and snapshot.stream_keys:

@@ -76,13 +76,16 @@ def batches_of(store: Store, run: int, lots: Iterable[Lot]) -> Iterator[tuple[pa
     import pyarrow as pa
 
     from hutch.store.columns import Layout
+    from hutch.store.rereading import read_rows
 
     batches = store.batches(run)
     for segment in store.segments(run):
         schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
         layout = Layout.from_schema(schema)
-        for batch in store.load([batch for batch in batches if batch.segment == segment.id], schema):
-            yield batch, layout, segment.descriptor
+        mine = [batch for batch in batches if batch.segment == segment.id]
+        for some in read_rows(store, segment, schema, mine):
+            for batch in some:
+                yield batch, layout, segment.descriptor
     for lot in lots:
         for buffer, packed in lot.events:
             yield packed.batch, packed.layout, buffer.uid
