@@ -32,9 +32,13 @@ _WHITESPACE = re.compile(r"[ \t\n\r]*")
 _EXPECTED = 'Expected is a JSON list, or JSON lines, of ["name", {document}], plain or gzipped.'
 
 
-def read_documents(path: str | os.PathLike[str], progress: Progress | None = None) -> Iterator[NamedDocument]:
+def read_documents(
+    path: str | os.PathLike[str], progress: Progress | None = None, *, spooled: bool = False
+) -> Iterator[NamedDocument]:
     """Yield ``(name, document)`` as they stand in a file; of JSON lines one at a time is in memory.
 
+    :param spooled: it is of the spool, whose writer may have died: what comes after the last end of a
+        line is no document, and a document may be anything.
     :raises ImportFileError: if the file cannot be read or is something else, naming where.
     """
     path = Path(path)
@@ -44,7 +48,11 @@ def read_documents(path: str | os.PathLike[str], progress: Progress | None = Non
             is_zipped = raw.peek(2)[:2] == _GZIP
             file: BufferedReader[Any] = BufferedReader(gzip.GzipFile(fileobj=raw)) if is_zipped else raw
             # How far the file on the disk has been read tells, also where it is zipped.
-            yield from _parse(path, file, lambda: progress(raw.tell(), total) if progress else None)
+            report = lambda: progress(raw.tell(), total) if progress else None  # noqa: E731
+            if spooled:
+                yield from _parse_lines(path, file, report, spooled=True)
+            else:
+                yield from _parse(path, file, report)
             if progress:
                 progress(total, total)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -67,9 +75,11 @@ def _parse(path: Path, file: BufferedReader[Any], report: Callable[[], object]) 
 
 
 def _parse_lines(
-    path: Path, file: BufferedReader[Any], report: Callable[[], object]
+    path: Path, file: BufferedReader[Any], report: Callable[[], object], *, spooled: bool = False
 ) -> Iterator[NamedDocument]:
     for number, line in enumerate(file, 1):
+        if spooled and not line.endswith(b"\n"):
+            return
         text = line.removeprefix(_BOM) if number == 1 else line
         if not text.strip():
             continue
@@ -79,7 +89,7 @@ def _parse_lines(
         except (ValueError, RecursionError) as error:
             msg = f"{place} is no JSON: {error}. {_EXPECTED}"
             raise ImportFileError(msg) from error
-        yield _named(found, place)
+        yield tuple(found) if spooled else _named(found, place)
         report()
 
 

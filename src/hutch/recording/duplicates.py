@@ -1,13 +1,13 @@
-"""The slow look at events whose uids may have been here before: one by one, against the store."""
+"""What may have been here before: events and documents by their uids, and lots as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hutch.documents import encode_lossy, is_same
+from hutch.documents import encode_lossy, is_same, is_same_text
 from hutch.recording.lots import Lot, Refused
-from hutch.store import Store
+from hutch.store import DocumentRow, Store, Writer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hutch.recording.stream_buffer import Rows, StreamBuffer
     from hutch.store.columns import Layout
 
-__all__ = ["batches_of", "known_uids", "without_duplicates"]
+__all__ = ["batches_of", "known_uids", "settle", "without_duplicates", "without_stored"]
 
 
 def known_uids(store: Store, run: int, lots: Iterable[Lot]) -> Iterator[str]:
@@ -89,3 +89,54 @@ def batches_of(store: Store, run: int, lots: Iterable[Lot]) -> Iterator[tuple[pa
     for lot in lots:
         for buffer, packed in lot.events:
             yield packed.batch, packed.layout, buffer.uid
+
+
+def settle(
+    writer: Writer, store: Store, run: int, present: Iterable[DocumentRow], lots: Sequence[Lot]
+) -> None:
+    """Decide about documents whose uids the run has: the same is accepted, another put away.
+
+    :param lots: what is written in the same transaction.
+    """
+    for document in present:
+        if not is_same_text(_known_document(store, run, document, lots).body, document.body):
+            reason = f"the run has another {document.kind} of the uid {document.uid!r}"
+            writer.quarantine(run, document.kind, reason, document.body)
+
+
+def _known_document(store: Store, run: int, document: DocumentRow, lots: Sequence[Lot]) -> DocumentRow:
+    """Return the document of the same kind and uid that came before, in this transaction or earlier."""
+    name = (document.kind, document.uid)
+    for lot in lots:
+        for other in lot.documents:
+            if (other.kind, other.uid) == name and other is not document:
+                return other
+    found = store.find_document(*name)
+    if found is not None and found[0] == run:
+        return found[1]
+    # A later run uses the same uid.
+    known = store.documents(run, [document.kind])
+    return next((other for other in known if other.uid == document.uid), document)
+
+
+def without_stored(writer: Writer, store: Store, run: int, lots: Sequence[Lot]) -> list[Lot]:
+    """Return lots less those that an earlier transaction has written, which only seemed to fail."""
+    # Whoever is about to commit holds this lock; the answer to a question comes after it is had.
+    writer.lock("changes")
+    writer.stash()
+    return [lot for lot in lots if not _is_stored(store, run, lot)]
+
+
+def _is_stored(store: Store, run: int, lot: Lot) -> bool:
+    if lot.batches:
+        first = {batch.first_arrival for _, _, batch in lot.batches}
+        return any(batch.first_arrival in first for batch in store.batches(run))
+    if lot.documents:
+        numbers = {document.number for document in lot.documents}
+        return any(document.number in numbers for document in store.documents(run))
+    if lot.refused:
+        bodies = {row.body for row in store.quarantined(run)}
+        return all(refused.body in bodies for refused in lot.refused)
+    if lot.marks:
+        return set(lot.marks) <= set(store.marks(run))
+    return lot.stop is not None and store.run_by_id(run).stop is not None

@@ -18,7 +18,9 @@ from hutch.errors import DocumentError, ImportFileError
 from hutch.recording.document_files import Progress, read_documents
 from hutch.recording.paging import bulk_events, page_events
 from hutch.recording.recorder import Recorder
+from hutch.recording.spool import SpoolName
 from hutch.store import RunRow, Store
+from hutch.store.pacing import Pace
 
 __all__ = ["Imported", "import_file"]
 
@@ -50,12 +52,12 @@ def import_file(store: Store, path: str | os.PathLike[str], progress: Progress |
     :param progress: called now and then with bytes done and bytes in all.
     :raises ImportFileError: if the file cannot be read or is something else, naming where; what came
         before that place stays in the store.
-    :raises StoreError: if the store cannot take a run.
+    :raises StoreError: if the store cannot take all of it; what it has taken stays there.
     :raises RunOwnedError: if another process records one of the runs.
     """
     importer = _Importer(store, Path(path))
     try:
-        for name, document in read_documents(path, progress):
+        for name, document in read_documents(path, progress, spooled=SpoolName.parse(Path(path)) is not None):
             importer.take(name, document)
     except ImportFileError as error:
         importer.finish()
@@ -73,7 +75,7 @@ class _Importer:
     def __init__(self, store: Store, path: Path) -> None:
         self.imported = Imported(path)
         self._store = store
-        self._recorder = Recorder(store)
+        self._recorder = Recorder(store, retried=True, pace=Pace())
         self._known: dict[str, _KnownRun] = {}
         self._run_of: dict[str, str] = {}
         self._ended: set[str] = set()

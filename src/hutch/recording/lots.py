@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import repeat
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hutch.documents import decode
 from hutch.store import DocumentRow, Mark, NewBatch
 
 if TYPE_CHECKING:
     from hutch.recording.stream_buffer import PackedEvents, Rows, StreamBuffer
     from hutch.store.columns import Layout
 
-__all__ = ["Lot", "Refused", "Trouble", "added_up"]
+__all__ = ["ARRIVAL", "Lot", "Refused", "Trouble", "added_up", "in_lots"]
 
-
-_ARRIVAL = 3
+ARRIVAL = 3
 """Place of the arrival number in a row."""
+
+_LARGEST_BATCH_ROWS = 16_384
 
 
 class Refused(NamedTuple):
@@ -41,10 +38,15 @@ class Trouble(NamedTuple):
         return f"{self.place}: {self.reason}"
 
 
-@dataclass
+@dataclass(eq=False)
 class Lot:
-    """Documents and batches that are written in one transaction, and kept until they are."""
+    """Documents and batches that are written in one transaction, and kept until they are.
 
+    What has arrival numbers in it follows without gaps on what has them in the lot before.
+    """
+
+    first: int = 0
+    """Arrival number of the first document."""
     documents: list[DocumentRow] = field(default_factory=list)
     waiting: list[tuple[StreamBuffer, Rows]] = field(default_factory=list)
     """Events as they arrived."""
@@ -55,38 +57,43 @@ class Lot:
     marks: list[Mark] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     stop: dict[str, Any] | None = None
+    lets_go: bool = False
+    """The run is to be let go without a stop document."""
+    place: tuple[int, int] | None = None
+    """Where it begins and ends in the spool's file, if it is there."""
+    replaced: list[Mark] = field(default_factory=list)
+    """Of values that have been replaced in the spool's file."""
+    is_taken: bool = False
+    """It is being packed or written."""
 
     def __bool__(self) -> bool:
-        return bool(self.documents or self.waiting or self.events or self.marks or self.refused or self.stop)
+        return bool(
+            self.documents
+            or self.waiting
+            or self.events
+            or self.marks
+            or self.refused
+            or self.stop
+            or self.lets_go
+        )
+
+    @property
+    def count(self) -> int:
+        """The number of documents in it."""
+        waiting = sum(len(rows[0]) for _, rows in self.waiting)
+        packed = sum(int(packed.batch.num_rows) for _, packed in self.events)
+        return len(self.documents) + waiting + packed
+
+    @property
+    def can_be_outside(self) -> bool:
+        """True if its lines in the spool's file, and its marks, are all that there is to it."""
+        is_plain = not (self.is_taken or self.events or self.refused or self.stop or self.lets_go)
+        return is_plain and self.place is not None
 
     def troubles(self) -> list[Trouble]:
         """Return what was wrong with what this lot writes."""
         marks = [Trouble(f"{mark.stream} {mark.key}".strip(), mark.reason) for mark in self.marks]
         return marks + [Trouble(refused.kind, refused.reason) for refused in self.refused]
-
-    def contents(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the documents that this lot writes, in order of arrival."""
-        for _, kind, document in heapq.merge(*self._arrivals(), key=itemgetter(0)):
-            yield kind, document
-        for refused in self.refused:
-            yield refused.kind, decode(refused.body)
-        if self.stop is not None:
-            yield "stop", self.stop
-
-    def _arrivals(self) -> Iterator[Iterator[tuple[int, str, dict[str, Any]]]]:
-        """Yield documents with their arrival numbers, those of one kind or batch in order."""
-        from hutch.store.unpacking import events
-
-        yield ((row.number, row.kind, decode(row.body)) for row in self.documents)
-        for buffer, packed in self.events:
-            found = events(packed.batch, packed.layout, buffer.uid)
-            yield ((arrival, "event", event) for arrival, event in found)  # noqa: B023 - used up at once
-        for buffer, rows in self.waiting:
-            yield map(_arrived_event, repeat(buffer), zip(*rows, strict=True))
-
-
-def _arrived_event(buffer: StreamBuffer, row: Sequence[Any]) -> tuple[int, str, dict[str, Any]]:
-    return int(row[_ARRIVAL]), "event", buffer.event_of(row)
 
 
 def added_up(marks: Iterable[Mark]) -> list[Mark]:
@@ -99,3 +106,19 @@ def added_up(marks: Iterable[Mark]) -> list[Mark]:
         first = min(mark.first_arrival, known.first_arrival) if known else mark.first_arrival
         found[key] = Mark(*key, count, first)
     return list(found.values())
+
+
+def in_lots(pages: list[Rows]) -> Iterator[Rows]:
+    """Yield rows in lots of bounded length."""
+    from hutch.recording.stream_buffer import join_rows
+
+    some: list[Rows] = []
+    count = 0
+    for page in pages:
+        some.append(page)
+        count += len(page[0])
+        if count >= _LARGEST_BATCH_ROWS:
+            yield join_rows(some)
+            some, count = [], 0
+    if some:
+        yield join_rows(some)

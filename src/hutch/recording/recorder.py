@@ -8,20 +8,22 @@ raises at a start that the store cannot take, and after that only if it was aske
 from __future__ import annotations
 
 import logging
-import time
+import os
+import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hutch.documents import REPLACED, decode, encode_lossy, is_same_text
 from hutch.documents.schemas import SCHEMAS, problems
 from hutch.errors import DocumentError, RunOwnedError, StoreError
-from hutch.recording import spool
 from hutch.recording.committer import Committer
 from hutch.recording.paging import bulk_events, page_events
+from hutch.recording.quarantine import stored_run, why_no_descriptor
 from hutch.recording.run_writer import RunWriter
-from hutch.recording.starting import begin_run, continue_run
-from hutch.recording.uids import page_uid, uid_in
-from hutch.store import RunRow, Store
+from hutch.recording.starting import PATIENCE_S, begin_run, continue_run, patiently
+from hutch.recording.uids import document_uid, uid_in
+from hutch.store import Store
+from hutch.store.pacing import Pace
 
 if TYPE_CHECKING:
     from hutch.recording.stream_buffer import StreamBuffer
@@ -36,13 +38,6 @@ _NOW_AND_THEN = 255
 _MOST_PENDING = 32_768
 """Events of one stream that may wait for the committer before the caller has to commit them."""
 
-_UIDS = {
-    "resource": "uid",
-    "datum": "datum_id",
-    "stream_resource": "uid",
-    "stream_datum": "uid",
-}
-
 
 class Recorder:
     """Records documents into a store: ``RE.subscribe(cat.recorder())``.
@@ -54,12 +49,25 @@ class Recorder:
         once, which is slow).
     :param retried: raise :class:`~hutch.errors.StoreError` at any document that the store cannot take,
         and not only at a start: the caller has it still, and gives it again.
+    :param pace: of a caller that reads many documents from where they are kept: others are not kept
+        waiting, and nothing is put aside.
+    :param patience_s: how long a start waits for a store that does not answer.
     """
 
-    def __init__(self, store: Store, *, strict: bool = False, retried: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        strict: bool = False,
+        retried: bool = False,
+        pace: Pace | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._store = store
         self._strict = strict
         self._retried = retried
+        self._pace = pace
+        self._patience_s = patience_s
         self._committer = Committer.of(store)
         self._runs: dict[str, RunWriter] = {}
         self._by_descriptor: dict[str, tuple[RunWriter, StreamBuffer]] = {}
@@ -78,6 +86,9 @@ class Recorder:
             "stream_resource": self._asset,
             "stream_datum": self._asset,
         }
+        _recorders.add(self)
+        if pace is None:
+            self._committer.take_in_leftovers()
 
     def __call__(self, name: str, doc: Any) -> None:
         """Take one document.
@@ -114,21 +125,31 @@ class Recorder:
         self._store.sync()
 
     def close(self) -> None:
-        """Commit what has arrived and let open runs go; they are then ``interrupted``."""
-        for uid in list(self._runs):
-            self.let_go(uid)
+        """Commit what has arrived and let open runs go; they are then ``interrupted``.
 
-    def let_go(self, uid: str) -> None:
-        """Commit what has arrived of a run, and let it go if it is open."""
+        :raises StoreError: if the recorder has a ``pace`` and the store does not take all.
+        """
+        failures = [self.let_go(uid) for uid in list(self._runs)]
+        for error in failures:
+            if error is not None and self._pace is not None:
+                raise error
+
+    def let_go(self, uid: str) -> StoreError | None:
+        """Commit what has arrived of a run, and let it go if it is open and no other recorder has it.
+
+        :returns: what keeps the store from it; it is tried again in the background.
+        """
         run = self._runs[uid]
-        try:
-            self._committer.commit_now(run)
-            if run.stop is None:
-                with self._store.transaction() as writer:
-                    writer.disown_run(run.row.id)
-        except StoreError as error:
-            spool.rescue(run, error)
         self._forget(run)
+        try:
+            self._committer.close(run, self)
+        except StoreError as error:
+            return error
+        return None
+
+    def after_fork(self) -> None:
+        """In a child process: leave the runs to the parent."""
+        self._runs, self._by_descriptor, self._by_resource = {}, {}, {}
 
     def _slow(self, name: str, doc: Any) -> None:
         take = self._take.get(name)
@@ -146,7 +167,8 @@ class Recorder:
         except StoreError as error:
             if name == "start" or self._strict or self._retried:
                 raise
-            self._keep_refused(name, doc, error)
+            reason = f"the store could not be asked: {error}"
+            self._committer.quarantine.put(self._store, None, name, reason, doc, is_away=True)
         except (DocumentError, RunOwnedError):
             raise
         except Exception as error:
@@ -165,9 +187,9 @@ class Recorder:
         body, replaced = encode_lossy(doc)
         plain = decode(body)
         known = self._runs.get(uid) or self._committer.runs.get(uid)
-        row = None if known else begin_run(self._store, uid, plain, body)
+        row = None if known else patiently(lambda: begin_run(self._store, uid, plain, body), self._patience_s)
         if row is not None:
-            run = RunWriter(self._store, row)
+            run = RunWriter(self._store, row, self._pace)
             self._open(run)
             self._note(run, name, plain, replaced)
             self._settle(run)
@@ -203,7 +225,7 @@ class Recorder:
     def _event(self, name: str, doc: dict[str, Any]) -> None:
         run, buffer = self._by_descriptor.get(uid_in(doc, "descriptor"), (None, None))
         if run is None or buffer is None:
-            self._refuse(None, name, self._why_no_descriptor(doc), doc)
+            self._refuse(None, name, why_no_descriptor(self._store, doc), doc)
         elif not isinstance(doc.get("uid"), str):
             self._refuse(run, name, "it has no uid", doc)
         else:
@@ -213,7 +235,7 @@ class Recorder:
     def _event_page(self, name: str, doc: dict[str, Any]) -> None:
         run, buffer = self._by_descriptor.get(uid_in(doc, "descriptor"), (None, None))
         if run is None or buffer is None:
-            self._refuse(None, name, self._why_no_descriptor(doc), doc)
+            self._refuse(None, name, why_no_descriptor(self._store, doc), doc)
             return
         if run.add_page(buffer, doc):
             self._arrived(run, buffer)
@@ -246,7 +268,7 @@ class Recorder:
             self._refuse(None, name, "its run is not known", doc)
             return
         body, replaced = encode_lossy(doc)
-        uid = uid_in(doc, _UIDS[name]) if name in _UIDS else page_uid(doc, body)
+        uid = document_uid(name, doc, body)
         if not uid:
             self._refuse(run, name, "it has no uid", doc)
             return
@@ -260,11 +282,11 @@ class Recorder:
     def _stop(self, name: str, doc: dict[str, Any]) -> None:
         run = self._runs.get(uid_in(doc, "run_start"))
         if run is None:
-            known = self._stored_run(doc)
+            known = stored_run(self._store, doc)
             if known is None or known.stop is None:
                 self._refuse(None, name, "its run is not known", doc)
             elif not is_same_text(known.stop, encode_lossy(doc)[0]):
-                self._refuse(RunWriter(self._store, known), name, "the run has another stop document", doc)
+                self._refuse(known.id, name, "the run has another stop document", doc)
             return
         body, replaced = encode_lossy(doc)
         plain = decode(body)
@@ -278,30 +300,23 @@ class Recorder:
         self._note(run, name, plain, replaced, announce=False)
         try:
             troubles = self._committer.commit_now(run, plain)
-        except StoreError as error:
-            spool.rescue(run, error)
-            if self._strict:
+        except StoreError:
+            if self._strict or self._retried:
                 raise
             return
         self._raise_if_strict(troubles)
 
     # where things belong
 
-    def _stored_run(self, doc: dict[str, Any]) -> RunRow | None:
-        uid = uid_in(doc, "run_start")
-        rows = self._store.runs_by_uid([uid]) if uid else []
-        return rows[0] if rows else None
-
     def _open(self, run: RunWriter) -> None:
         self._runs[run.row.uid] = run
-        self._committer.runs[run.row.uid] = run
+        self._committer.open(run, self)
         for uid, buffer in run.buffers.items():
             self._by_descriptor[uid] = (run, buffer)
         self._by_resource.update(dict.fromkeys(run.resources, run))
 
     def _forget(self, run: RunWriter) -> None:
         self._runs.pop(run.row.uid, None)
-        self._committer.runs.pop(run.row.uid, None)
         for uid in run.buffers:
             self._by_descriptor.pop(uid, None)
         for uid in [uid for uid, owner in self._by_resource.items() if owner is run]:
@@ -317,12 +332,6 @@ class Recorder:
         # An old resource does not name its run: it is of the one that was started last.
         return next(reversed(self._runs.values()), None)
 
-    def _why_no_descriptor(self, doc: dict[str, Any]) -> str:
-        uid = uid_in(doc, "descriptor")
-        if uid and self._store.find_document("descriptor", uid) is not None:
-            return "it came after the stop document of its run"
-        return f"its descriptor {doc.get('descriptor')!r:.80} is not known"
-
     # what is wrong
 
     def _note(
@@ -337,39 +346,16 @@ class Recorder:
         if announce:
             self._committer.has_news(run)
 
-    def _refuse(self, run: RunWriter | None, kind: str, reason: str, doc: Any) -> None:
-        """Put a document into quarantine, at once."""
-        body = encode_lossy(doc)[0]
-        logger.warning("A document of kind %r was put into quarantine: %s", kind, reason)
-        try:
-            if run is None and isinstance(doc, dict):
-                run = self._linked_run(doc)
-            with self._store.transaction() as writer:
-                writer.quarantine(run.row.id if run else None, kind, reason, body)
-        except StoreError as error:
-            if self._retried:
-                raise
-            self._keep_refused(kind, doc, error)
+    def _refuse(self, run: RunWriter | int | None, kind: str, reason: str, doc: Any) -> None:
+        """Put a document into quarantine, at once.
+
+        :param run: that it belongs to, or its number in the store.
+        """
+        number = run.row.id if isinstance(run, RunWriter) else run
+        self._committer.refuse(self._store, number, kind, reason, doc, retried=self._retried)
         if self._strict:
             msg = f"A document of kind {kind!r} was put into quarantine: {reason}."
             raise DocumentError(msg)
-
-    def _linked_run(self, doc: dict[str, Any]) -> RunWriter | None:
-        """Return the run that a document without a place is nearest to, open or not."""
-        row = self._stored_run(doc)
-        descriptor = uid_in(doc, "descriptor")
-        if row is None and descriptor:
-            found = self._store.find_document("descriptor", descriptor)
-            row = self._store.run_by_id(found[0]) if found else None
-        return RunWriter(self._store, row) if row else None
-
-    def _keep_refused(self, kind: str, doc: Any, error: StoreError) -> None:
-        try:
-            path = spool.write_lines(f"quarantine-{time.time_ns()}", [(kind, doc)])
-        except (OSError, ValueError):
-            logger.critical("A document of kind %r is lost: %s", kind, error)
-        else:
-            logger.error("%s The document is kept in %s", error, path)
 
     # commit
 
@@ -381,7 +367,9 @@ class Recorder:
     def _relieve(self, run: RunWriter, buffer: StreamBuffer) -> None:
         """See to it that events do not pile up."""
         pending = buffer.pending
-        if pending >= _MOST_PENDING and run.failure is None:
+        if run.failure is not None and self._pace is not None:
+            raise run.failure
+        if pending >= _MOST_PENDING:
             # Faster than the committer: the caller helps, so that memory stays bounded.
             self._commit(run)
         self._settle(run)
@@ -393,10 +381,22 @@ class Recorder:
     def _commit(self, run: RunWriter) -> None:
         try:
             self._committer.commit_now(run)
-        except StoreError as error:
-            logger.error("Run %s is kept in memory, the store cannot take it: %s", run.row.uid, error)
+        except StoreError:
+            if self._pace is not None:
+                raise
 
     def _raise_if_strict(self, troubles: list[Any]) -> None:
         if self._strict and troubles:
             msg = f"Recorded, but nonconforming: {'; '.join(map(str, troubles[:10]))}."
             raise DocumentError(msg)
+
+
+_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for recorder in list(_recorders):
+        recorder.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -2,23 +2,31 @@
 
 Arrival (any thread, some microseconds) and commit (the committer's thread, or the caller's at the
 stop) meet at one lock that is held only to swap buffers. A commit takes everything that has arrived,
-makes batches of it, and writes them in one transaction. If that fails, what it had is kept, and the
-next commit begins with it.
+makes batches of it, and writes them in one transaction. If that fails, what it had is kept in the
+backlog, which may be put aside into a file, and the next commit begins with it.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hutch.documents import decode, encode, encode_lossy, is_same_text, leaves
-from hutch.errors import StoreError
-from hutch.recording.lots import Lot, Refused, Trouble, added_up
+from hutch.documents import decode, encode, encode_lossy, leaves
+from hutch.errors import StoreError, StoreUnavailableError
+from hutch.recording.backlog import Backlog
+from hutch.recording.duplicates import batches_of, known_uids, settle, without_duplicates, without_stored
+from hutch.recording.lots import Lot, Refused, Trouble, added_up, in_lots
 from hutch.recording.seen import SeenEvents
+from hutch.recording.spool import SpoolFile, line_of
 from hutch.store import DocumentRow, Mark, RunRow, Store, Writer
+from hutch.store.pacing import Pace
 
 if TYPE_CHECKING:
     from hutch.recording.stream_buffer import Rows, StreamBuffer
@@ -28,36 +36,53 @@ __all__ = ["RunWriter"]
 
 logger = logging.getLogger("hutch.recording")
 
-_LARGEST_BATCH_ROWS = 16_384
+_LONGEST_WAIT_S = 5.0
+"""Seconds that a caller waits for a commit of another thread that does not end."""
 
 
 class RunWriter:
     """An open run of this process.
 
+    :param pace: of a bulk writer, whose documents are kept elsewhere.
     :ivar stop: the stop document once the run has ended, as bytes.
     :ivar is_waiting: True while something has arrived and the committer knows it.
     :ivar failure: the error that keeps the run from being committed, or None.
     :ivar resources: uids of the documents that tell of external files.
-    :ivar spooled: the file that keeps meanwhile what can't be committed, or None.
+    :ivar holders: the recorders that have it open.
+    :ivar is_recovering: True while the store takes what waited for it.
+    :ivar trying_since: when the commit that is going on began, by ``time.monotonic()``, or None.
     """
 
-    def __init__(self, store: Store, row: RunRow) -> None:
+    def __init__(self, store: Store, row: RunRow, pace: Pace | None = None) -> None:
         self.store = store
         self.row = row
+        self.pace = pace
         self.stop = row.stop
         self.is_waiting = False
         self.failure: StoreError | None = None
-        self.spooled: Path | None = None
         self.buffers: dict[str, StreamBuffer] = {}
         self.descriptors: dict[str, bytes] = {}
         self.resources: set[str] = set()
+        self.holders: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.is_recovering = False
+        self.trying_since: float | None = None
         self._seen = SeenEvents()
+        # Held for: what arrives (microseconds); lots and the backlog (packing, appending to the
+        # spool); a commit, which may hang as long as a server does not answer.
         self._lock = threading.Lock()
+        self._lots_lock = threading.RLock()
         self._commit_lock = threading.RLock()
         self._arrivals = 1
-        self._arrived = Lot()
-        self._late: list[Lot] = []
+        self._arrived = Lot(1)
+        self._backlog = Backlog()
         self._segments: dict[tuple[str, Layout], int] = {}
+        self._catching_up = Pace()
+        self._is_doubtful = False
+        """The last transaction failed, and its commit may have been done all the same."""
+        self._refused_before: set[bytes] = set()
+        self._lets_go = False
+        self._is_let_go = False
+        self._is_left = False
 
     # arrival
 
@@ -100,7 +125,6 @@ class RunWriter:
 
     def go_on(self) -> None:
         """Continue a run that the store has: its count of arrivals, its descriptors, its events."""
-        from hutch.recording.duplicates import batches_of
         from hutch.recording.stream_buffer import StreamBuffer
 
         run = self.row.id
@@ -111,12 +135,14 @@ class RunWriter:
                 self.buffers[document.uid] = StreamBuffer(decode(document.body))
             elif document.kind in ("resource", "stream_resource"):
                 self.resources.add(document.uid)
+        self._refused_before = {row.body for row in self.store.quarantined(run)}
         arrivals = [document.number + 1 for document in known]
         self._seen.know_all([])
         for batch, _, _ in batches_of(self.store, run, []):
             self._seen.add(batch.column("uid").to_pylist())
             arrivals.append(batch.column("arrival")[-1].as_py() + 1)
         self._arrivals = max(arrivals, default=1)
+        self._arrived = Lot(self._arrivals)
 
     def _append(self, kind: str, uid: str, body: bytes) -> None:
         self._arrived.documents.append(DocumentRow(self._arrivals, kind, uid, body))
@@ -124,68 +150,179 @@ class RunWriter:
 
     # commit
 
-    def commit(self, stop: dict[str, Any] | None = None) -> list[Trouble]:
-        """Write all that has arrived, and the stop document if it is given, in one transaction.
+    def commit(self, stop: dict[str, Any] | None = None, for_s: float | None = None) -> list[Trouble]:
+        """Write all that has arrived, and the stop document if it is given.
 
+        Normally that is one transaction; after the store was away there may be several.
+
+        :param for_s: begin no other transaction after this time; the rest is for the next commit.
         :returns: what was wrong with what was written.
         :raises StoreError: if the store cannot take it; it is kept for the next commit.
         """
-        with self._commit_lock:
-            self._take(stop)
-            if not self._late:
-                return []
-            segments = dict(self._segments)
-            try:
-                for lot in self._late:
-                    self._pack(lot)
-                    self._serialize(lot)
-                with self.store.transaction() as writer:
-                    for lot in self._late:
-                        self._write(writer, lot, segments)
-            except StoreError as error:
-                self.failure = error
-                raise
-            except Exception as error:  # whatever is wrong with hutch must not cost data
-                msg = f"Run {self.row.uid!r} could not be committed: {error!r}"
-                self.failure = StoreError(msg)
-                raise self.failure from error
-            troubles = [trouble for lot in self._late for trouble in lot.troubles()]
-            self._segments, self._late, self.failure = segments, [], None
-            return troubles
+        if not self._commit_lock.acquire(timeout=_LONGEST_WAIT_S):
+            self.take(stop)
+            msg = f"The store {self.store.location!r} has not answered for {_LONGEST_WAIT_S:g} s."
+            raise StoreUnavailableError(msg)
+        self.trying_since = time.monotonic()
+        try:
+            self.take(stop)
+            return self._commit_groups(math.inf if for_s is None else time.monotonic() + for_s)
+        finally:
+            self.trying_since = None
+            self._commit_lock.release()
 
-    def rescue(self, write: Callable[[Iterator[tuple[str, dict[str, Any]]]], Path]) -> Path | None:
-        """Have what could not be committed written elsewhere; None if everything is committed.
+    def take(self, stop: dict[str, Any] | None = None) -> None:
+        """Put all that has arrived into the backlog, with the stop document if it is given."""
+        with self._lots_lock:
+            lot = self._take(stop)
+            if lot:
+                self._backlog.add(lot)
 
-        :param write: writes documents and returns where; the run's start comes first.
+    def let_go(self) -> None:
+        """Have the next commit let the run go, so that it is ``interrupted``."""
+        self._lets_go = True
+
+    def take_back(self) -> None:
+        """Have the run not let go, as somebody records it on."""
+        self._lets_go = False
+
+    @property
+    def is_over(self) -> bool:
+        """True when the store has its stop document, or it was let go."""
+        return not self._backlog and (self.stop is not None or self._is_let_go)
+
+    @property
+    def has_backlog(self) -> bool:
+        """True while something waits besides what has just arrived."""
+        return bool(self._backlog)
+
+    def _commit_groups(self, deadline: float) -> list[Trouble]:
+        troubles: list[Trouble] = []
+        group: list[Lot] = []
+        try:
+            while group := self._next_group():
+                troubles += self._commit_group(group)
+                self.is_recovering = True
+                if time.monotonic() > deadline:
+                    break
+        except BaseException as error:
+            self._note_failure(error, group)
+            raise
+        return troubles
+
+    def _next_group(self) -> list[Lot]:
+        with self._lots_lock:
+            group = self._backlog.next_group(self.buffers)
+            if not group:
+                self.failure, self.is_recovering = None, False
+            return group
+
+    def _note_failure(self, error: BaseException, group: list[Lot]) -> None:
+        with self._lots_lock:
+            self._backlog.put_back(group)
+        self.is_recovering = False
+        if isinstance(error, StoreError):
+            self.failure = error
+        elif isinstance(error, Exception):  # whatever is wrong with hutch must not cost data
+            msg = f"Run {self.row.uid!r} could not be committed: {error!r}"
+            self.failure = StoreError(msg)
+            raise self.failure from error
+
+    def _commit_group(self, group: list[Lot]) -> list[Trouble]:
+        """Write lots in one transaction."""
+        segments = dict(self._segments)
+        for lot in group:
+            with self._lots_lock:
+                self._pack(lot)
+            self._serialize(lot)
+        was_doubtful, self._is_doubtful = self._is_doubtful, True
+        with self._transaction() as writer:
+            for lot in without_stored(writer, self.store, self.row.id, group) if was_doubtful else group:
+                self._write(writer, lot, segments, group)
+        self._segments, self._is_doubtful = segments, False
+        with self._lots_lock:
+            self._backlog.done(group)
+        self._is_let_go = group[-1].lets_go
+        return [trouble for lot in group for trouble in lot.troubles()]
+
+    def _transaction(self) -> AbstractContextManager[Writer]:
+        pace = self.pace or (self._catching_up if self.failure else None)
+        return pace.transaction(self.store) if pace else self.store.transaction()
+
+    # the spool
+
+    @property
+    def spooled(self) -> Path | None:
+        """The file that keeps meanwhile what can't be committed, or None."""
+        file = self._backlog.file
+        return None if file is None else file.path
+
+    def put_aside(self, mark: str) -> bool:
+        """Append to the spool what has arrived and is not committed; tell whether there was anything.
+
+        :param mark: of the store.
+        :raises OSError: if the spool cannot be written; all stays in memory.
         """
-        with self._commit_lock:
-            self._take(None)
-            self.spooled = write(self._uncommitted()) if self._late else None
-            return self.spooled
+        with self._lots_lock:
+            if self._is_left:
+                return False
+            self.take()
+            return self._backlog.put_aside(
+                lambda: SpoolFile.create(self.row.uid, mark), self._beginning_of_file
+            )
 
-    def _uncommitted(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield what could not be committed, after the start and the descriptors it belongs to."""
-        yield "start", decode(self.row.start)
-        late = {document.uid for lot in self._late for document in lot.documents}
+    def sync_spool(self) -> None:
+        """Put what is in the spool onto the disk, or raise an ``OSError``."""
+        file = self._backlog.file
+        if file is not None:
+            file.sync()
+
+    def drop_spool(self) -> None:
+        """Remove the spool's file if the store has all of it, on its disk."""
+        with self._lots_lock:
+            if self._backlog.file is not None and not self._backlog:
+                self._backlog.file.discard()
+                self._backlog.file = None
+
+    def leave_spool(self) -> Path | None:
+        """Leave the spool's file to whoever comes, and forget the rest; return where it is."""
+        with self._lots_lock:
+            self._is_left = True
+            file, self._backlog.file = self._backlog.file, None
+            self._backlog.clear()
+            return None if file is None else file.let_go()
+
+    def abandon(self, *, lets_go: bool) -> None:
+        """Forget what is not committed, and let the run go later if it ``lets_go``."""
+        with self._lots_lock:
+            self.take()
+            self._backlog.clear()
+            self._lets_go = lets_go
+            self.take()
+
+    def _beginning_of_file(self) -> Iterator[bytes]:
+        """Yield the start and the descriptors that what is not committed belongs to."""
+        yield line_of("start", self.row.start)
+        late = {document.uid for lot in self._backlog.packed for document in lot.documents}
         for uid, body in self.descriptors.items():
             if uid not in late:
-                yield "descriptor", decode(body)
-        for lot in self._late:
-            yield from lot.contents()
+                yield line_of("descriptor", body)
 
-    def _take(self, stop: dict[str, Any] | None) -> None:
+    # lots
+
+    def _take(self, stop: dict[str, Any] | None) -> Lot:
         """Swap the buffers; what they had waits in a lot to be packed."""
         with self._lock:
             self.is_waiting = False
-            lot, self._arrived = self._arrived, Lot()
+            lot, self._arrived = self._arrived, Lot(self._arrivals)
             arrived = [(buffer, buffer.take(), buffer.take_oddities()) for buffer in self.buffers.values()]
         lot.stop = stop
+        lot.lets_go, self._lets_go = self._lets_go and self.stop is None, False
         for buffer, pages, oddities in arrived:
             lot.marks += [Mark(buffer.stream, key, reason, 1, first) for key, reason, first in oddities]
-            lot.waiting += [(buffer, rows) for rows in _in_lots(pages)]
+            lot.waiting += [(buffer, rows) for rows in in_lots(pages)]
         lot.marks = added_up(lot.marks)
-        if lot:
-            self._late.append(lot)
+        return lot
 
     def _pack(self, lot: Lot) -> None:
         """Make batches of a lot's events."""
@@ -219,13 +356,11 @@ class RunWriter:
         """Return rows less those of events that are there already."""
         uids = rows[2]
         if not self._seen.is_fresh(uids, rows[0], buffer.last_seq_num):
-            from hutch.recording.duplicates import known_uids, without_duplicates
-
             if not self._seen.is_exact:
-                self._seen.know_all(known_uids(self.store, self.row.id, self._late))
+                self._seen.know_all(known_uids(self.store, self.row.id, self._backlog.packed))
             suspects = self._seen.suspects(uids)
             if suspects:
-                known = (self.store, self.row.id, self._late)
+                known = (self.store, self.row.id, self._backlog.packed)
                 rows, refused = without_duplicates(buffer, rows, suspects, *known)
                 lot.refused += refused
         self._seen.add(rows[2])
@@ -239,10 +374,15 @@ class RunWriter:
             batch = new_batch(self.store.files, self.row.id, packed.first_arrival, packed.batch)
             lot.batches.append((buffer, packed.layout, batch))
 
-    def _write(self, writer: Writer, lot: Lot, segments: dict[tuple[str, Layout], int]) -> None:
+    def _write(
+        self, writer: Writer, lot: Lot, segments: dict[tuple[str, Layout], int], group: list[Lot]
+    ) -> None:
         run = self.row.id
+        if self._is_let_go and lot.stop is None:
+            writer.own_run(run)
         if lot.documents:
-            self._settle(writer, writer.add_documents(run, lot.documents))
+            present = writer.add_documents(run, lot.documents)
+            settle(writer, self.store, run, present, group)
         for buffer, layout, batch in lot.batches:
             key = (buffer.uid, layout)
             if key not in segments:
@@ -251,44 +391,10 @@ class RunWriter:
         if lot.marks:
             writer.add_marks(run, lot.marks)
         for refused in lot.refused:
-            writer.quarantine(run, *refused)
+            if refused.body not in self._refused_before:
+                writer.quarantine(run, *refused)
         if lot.stop is not None:
             writer.add_leaves(run, self.row.time, leaves(lot.stop, "stop"))
             writer.end_run(run, encode(lot.stop), str(lot.stop.get("exit_status", "")))
-
-    def _settle(self, writer: Writer, present: Iterable[DocumentRow]) -> None:
-        """Decide about documents whose uids the run has: the same is accepted, another put away."""
-        for document in present:
-            if not is_same_text(self._known_document(document).body, document.body):
-                reason = f"the run has another {document.kind} of the uid {document.uid!r}"
-                writer.quarantine(self.row.id, document.kind, reason, document.body)
-
-    def _known_document(self, document: DocumentRow) -> DocumentRow:
-        """Return the document of the same kind and uid that came before, in this transaction or earlier."""
-        name = (document.kind, document.uid)
-        for lot in self._late:
-            for other in lot.documents:
-                if (other.kind, other.uid) == name and other is not document:
-                    return other
-        found = self.store.find_document(*name)
-        if found is not None and found[0] == self.row.id:
-            return found[1]
-        # A later run uses the same uid.
-        known = self.store.documents(self.row.id, [document.kind])
-        return next((other for other in known if other.uid == document.uid), document)
-
-
-def _in_lots(pages: list[Rows]) -> Iterator[Rows]:
-    """Yield rows in lots of bounded length."""
-    from hutch.recording.stream_buffer import join_rows
-
-    some: list[Rows] = []
-    count = 0
-    for page in pages:
-        some.append(page)
-        count += len(page[0])
-        if count >= _LARGEST_BATCH_ROWS:
-            yield join_rows(some)
-            some, count = [], 0
-    if some:
-        yield join_rows(some)
+        elif lot.lets_go:
+            writer.disown_run(run)

@@ -1,86 +1,325 @@
-"""The last resort: documents that the store cannot take, in a file that ``hutch import`` reads.
+"""Files for documents that the store cannot take now: one for each run and process, only appended to.
 
-It lies where the disk of the store being full does not matter: ``$HUTCH_SPOOL``, else the user's state
-folder (``$XDG_STATE_HOME/hutch/spool``, ``~/.local/state/hutch/spool``).
+A file holds JSON lines of ``[name, document]`` that ``hutch import`` reads. Its name tells whose it is::
+
+    <run>.<host>.<owner>.<number>.<store>.jsonl
+
+``owner`` is the name of a lock that the writing process holds (:mod:`hutch.store.owners`), or ``free``
+once it has let go of the file. Files of processes that died are taken in by the next recorder of their
+store (:mod:`hutch.recording.leftovers`).
+
+They lie where it does not matter that the store is away or its disk full: in ``$HUTCH_SPOOL``, else in
+the user's state folder.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
-import logging
 import os
 import re
-from collections.abc import Iterable
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from hutch.documents import encode_lossy
+from hutch.config import state_folder
+from hutch.documents import encode
+from hutch.store import Store, owners
+from hutch.store.places import network_filesystem
+from hutch.store.syncing import sync_data, sync_path
 
-if TYPE_CHECKING:
-    from hutch.recording.run_writer import RunWriter
+__all__ = [
+    "SpoolFile",
+    "SpoolName",
+    "abandoned_files",
+    "claim",
+    "line_of",
+    "mark_of",
+    "release",
+    "remove",
+    "spool_folder",
+]
 
-__all__ = ["rescue", "spool_folder", "write_lines"]
-
-logger = logging.getLogger("hutch.recording")
+_FREE = "free"
+_PROCESS = "pid-"
+"""Before the id of a process that owns files where there are no locks."""
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+_SUFFIX = ".jsonl"
+_PARTS = 5
 
 
 def spool_folder() -> Path:
-    """Return the folder of rescued documents; it may not exist yet."""
-    if chosen := os.environ.get("HUTCH_SPOOL"):
-        return Path(chosen)
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "hutch" / "spool"
+    """Return the folder of these files; it may not exist yet."""
+    chosen = os.environ.get("HUTCH_SPOOL")
+    return Path(chosen) if chosen else state_folder() / "spool"
 
 
-def write_lines(uid: str, documents: Iterable[tuple[str, dict[str, Any]]]) -> Path:
-    """Write documents as JSON lines of ``[name, document]`` and put them onto the disk.
+def mark_of(store: Store) -> str:
+    """Return by what files of a store are known: its uid, and where it is if that is a folder.
 
-    :param uid: of the run; a file of it that is there already is replaced, whole or not at all.
-    :raises OSError: if that is not possible.
+    A copy of a store, such as a backup, has the same uid and must not take what belongs to the store.
+
+    :raises StoreError: if the store cannot be asked.
     """
+    place = "" if "://" in store.location else os.path.realpath(store.location)
+    digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{store.uid}-{digest[:8] if place else 'site'}"
+
+
+@dataclass(frozen=True)
+class SpoolName:
+    """What the name of a file tells."""
+
+    run: str
+    """The run's uid, as far as it can be part of a name; two uids never give the same."""
+    host: str
+    owner: str
+    number: str
+    mark: str
+
+    @classmethod
+    def parse(cls, path: Path) -> SpoolName | None:
+        """Return what a name tells; None if it is another file's."""
+        parts = path.name.removesuffix(_SUFFIX).split(".")
+        return cls(*parts) if path.suffix == _SUFFIX and len(parts) == _PARTS else None
+
+    @classmethod
+    def fresh(cls, uid: str, mark: str, owner: str) -> SpoolName:
+        """Return a name that no other file has."""
+        return cls(_plain(uid), _host(), owner, uuid.uuid4().hex[:8], mark)
+
+    def __str__(self) -> str:
+        return ".".join((self.run, self.host, self.owner, self.number, self.mark)) + _SUFFIX
+
+
+class SpoolFile:
+    """A file of this process; see the module.
+
+    :ivar size: bytes that are safely in it.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.size = 0
+        self._descriptor = descriptor
+        self._is_synced = True
+
+    @classmethod
+    def create(cls, uid: str, mark: str) -> SpoolFile:
+        """Make an empty file for a run.
+
+        :param mark: of the store, see :func:`mark_of`.
+        :raises OSError: if that is not possible.
+        """
+        folder = spool_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / str(SpoolName.fresh(uid, mark, _hold(folder)))
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        try:
+            return cls(path, os.open(path, flags, 0o644))
+        except OSError:
+            _drop(folder)
+            raise
+
+    def append(self, text: bytes) -> None:
+        """Give lines to the operating system, all or none: they survive the death of the process.
+
+        :raises OSError: if there is no room.
+        """
+        self._is_synced = False
+        try:
+            view = memoryview(text)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self.size)
+            raise
+        self.size += len(text)
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return what is in it between two places.
+
+        :raises OSError: if it cannot be read.
+        """
+        parts = []
+        while start < end:
+            part = os.pread(self._descriptor, end - start, start)
+            if not part:
+                msg = f"{str(self.path)!r} has been cut short"
+                raise OSError(msg)
+            parts.append(part)
+            start += len(part)
+        return b"".join(parts)
+
+    def sync(self) -> None:
+        """Put what is in it onto the disk.
+
+        :raises OSError: if that is not possible.
+        """
+        if not self._is_synced:
+            self._is_synced = True
+            sync_data(self._descriptor)
+            sync_path(self.path.parent)
+
+    def discard(self) -> None:
+        """Remove it: the store has all that is in it."""
+        os.close(self._descriptor)
+        remove(self.path)
+
+    def let_go(self) -> Path:
+        """Close it and leave it to whoever comes; return where it is."""
+        with contextlib.suppress(OSError):
+            self.sync()
+        os.close(self._descriptor)
+        return release(self.path)
+
+
+def abandoned_files(mark: str) -> list[Path]:
+    """Return files of a store whose processes are dead or have let go, the oldest first."""
     folder = spool_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{_file_name(uid)}.jsonl"
-    early = path.with_suffix(".part")
-    with early.open("wb") as file:
-        for name, document in documents:
-            file.write(encode_lossy([name, document])[0] + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    early.replace(path)
+    found = list(_files_of(folder, mark))
+    if not found:
+        return []
+    is_shared = network_filesystem(folder) is not None
+    free = [(path.stat().st_mtime_ns, path) for path, name in found if _is_free(folder, name, is_shared)]
+    return [path for _, path in sorted(free)]
+
+
+def claim(path: Path) -> Path | None:
+    """Make an abandoned file one of this process; return where it is now, None if another was faster."""
+    name = SpoolName.parse(path)
+    if name is None:
+        return None
+    mine = path.with_name(str(replace(name, host=_host(), owner=_hold(path.parent))))
+    try:
+        path.rename(mine)
+    except OSError:
+        _drop(path.parent)
+        return None
+    return mine
+
+
+def release(path: Path) -> Path:
+    """Leave a file of this process to whoever comes; return where it is now."""
+    name = SpoolName.parse(path)
+    if name is None:
+        return path
+    free = path.with_name(str(replace(name, owner=_FREE)))
+    with contextlib.suppress(OSError):
+        path.rename(free)
+        path = free
+    _drop(path.parent)
     return path
 
 
-def _file_name(uid: str) -> str:
-    """Return a uid as part of a file's name; two uids never have the same."""
-    if re.fullmatch("[A-Za-z0-9-]{1,80}", uid):
+def remove(path: Path) -> None:
+    """Remove a file of this process."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+    _drop(path.parent)
+
+
+def line_of(kind: str, body: bytes) -> bytes:
+    """Return a document as a line.
+
+    :param body: the document as it is kept.
+    """
+    return b"[" + encode(kind) + b"," + body + b"]\n"
+
+
+def _files_of(folder: Path, mark: str) -> Iterator[tuple[Path, SpoolName]]:
+    try:
+        entries = os.listdir(folder)
+    except OSError:
+        return
+    for entry in entries:
+        name = SpoolName.parse(Path(entry))
+        if name is not None and name.mark == mark:
+            yield folder / entry, name
+
+
+def _is_free(folder: Path, name: SpoolName, is_shared: bool) -> bool:
+    if name.owner == _FREE:
+        return True
+    if is_shared and name.host != _host():
+        # Locks of another host need not be seen here.
+        return False
+    if name.owner.startswith(_PROCESS):
+        import psutil
+
+        return name.host == _host() and not psutil.pid_exists(int(name.owner.removeprefix(_PROCESS)))
+    return not owners.is_live(folder / "owners", name.owner)
+
+
+@dataclass
+class _Holding:
+    """This process as an owner of files in one folder."""
+
+    owner: owners.Owner | None
+    """None where there are no locks."""
+    files: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.owner.uid if self.owner else f"{_PROCESS}{os.getpid()}"
+
+
+_holdings: dict[tuple[str, int], _Holding] = {}
+_guard = threading.Lock()
+
+
+def _hold(folder: Path) -> str:
+    """Own one more file in a folder; return by what name.
+
+    :raises OSError: if no lock can be made there.
+    """
+    key = (os.path.realpath(folder), os.getpid())
+    with _guard:
+        if key not in _holdings:
+            try:
+                _holdings[key] = _Holding(owners.Owner.claim(folder / "owners"))
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                _holdings[key] = _Holding(None)
+        _holdings[key].files += 1
+        return _holdings[key].name
+
+
+def _drop(folder: Path) -> None:
+    """Own one file less in a folder; without any, there is nothing open in it."""
+    key = (os.path.realpath(folder), os.getpid())
+    with _guard:
+        holding = _holdings.get(key)
+        if holding is None:
+            return
+        holding.files -= 1
+        if holding.files <= 0:
+            del _holdings[key]
+            if holding.owner is not None:
+                holding.owner.release()
+
+
+def _after_fork() -> None:
+    global _guard
+    _guard = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _host() -> str:
+    return re.sub("[^A-Za-z0-9-]", "_", socket.gethostname())[:40]
+
+
+def _plain(uid: str) -> str:
+    """Return a uid as part of a file's name."""
+    if re.fullmatch("[A-Za-z0-9-]{1,60}", uid):
         return uid
     digest = hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{re.sub('[^A-Za-z0-9-]', '_', uid)[:60]}_{digest[:16]}"
-
-
-def rescue(run: RunWriter, error: BaseException | None, *, say: bool = True) -> None:
-    """Write what the store cannot take of a run into a file, and say how it gets back.
-
-    :param say: False if that has been said before.
-    """
-    try:
-        path = run.rescue(lambda documents: write_lines(run.row.uid, documents))
-    except OSError as second:
-        logger.critical(
-            "Run %s is only in the memory of this process (%s; %s). Make room before you leave it.",
-            run.row.uid,
-            error,
-            second,
-        )
-        return
-    if path is None or not say:
-        return
-    logger.error(
-        "%s What the store lacks of run %s is kept in %s. When there is room: hutch import %s --store %s",
-        error,
-        run.row.uid,
-        path,
-        path,
-        run.store.location,
-    )
+    return f"{re.sub('[^A-Za-z0-9-]', '_', uid)[:40]}_{digest[:16]}"

@@ -58,6 +58,7 @@ class StreamBuffer:
     """
 
     def __init__(self, descriptor: dict[str, Any]) -> None:
+        self._descriptor = descriptor
         self.uid: str = descriptor["uid"]
         name = descriptor.get("name")
         # Descriptors before event-model 1.2 had no name; their readers called the stream primary.
@@ -65,7 +66,7 @@ class StreamBuffer:
         self.last_seq_num = -(2**63)
         self._expected = expectations(descriptor)
         self._width = len(self._expected)
-        self._order(self._expected)
+        self.order(self._expected)
         self._is_ordered = False
         self._layout: Layout | None = None
         self._row_width = _FIXED + 2 * self._width
@@ -87,7 +88,7 @@ class StreamBuffer:
         try:
             data, times = event["data"], event["timestamps"]
             if not self._is_ordered:
-                self._order(data)
+                self.order(data)
             seq_num, time, filled = event["seq_num"], event["time"], event["filled"]
             values = (*self._take(data), *self._take(times))
             if (
@@ -119,7 +120,7 @@ class StreamBuffer:
         """
         try:
             if not self._is_ordered:
-                self._order(page["data"])
+                self.order(page["data"])
             columns = [page["seq_num"], page["time"], page["uid"]]
             columns += self._take(page["data"])
             columns += self._take(page["timestamps"])
@@ -199,8 +200,18 @@ class StreamBuffer:
         found.breaches = self._breaches(readings, packed[:width], arrivals)
         return found
 
+    def twin(self) -> StreamBuffer:
+        """Return an empty buffer of the same descriptor, whose rows are like those of this one."""
+        twin = StreamBuffer(self._descriptor)
+        twin.order(self._keys)
+        return twin
+
     def event_of(self, row: Sequence[Any]) -> dict[str, Any]:
         """Return the event of a row, in plain Python types."""
+        return decode(encode_lossy(self.raw_event_of(row))[0])  # type: ignore[no-any-return]
+
+    def raw_event_of(self, row: Sequence[Any]) -> dict[str, Any]:
+        """Return the event of a row, with its readings as they came."""
         seq_num, time, uid, _, filled, whole, *values = row
         if whole is not None:
             return decode(whole)  # type: ignore[no-any-return]
@@ -214,7 +225,22 @@ class StreamBuffer:
         }
         if filled is not None:
             event["filled"] = decode(filled)
-        return decode(encode_lossy(event)[0])  # type: ignore[no-any-return]
+        return event
+
+    def raw_page_of(self, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        """Return the page of rows that are all filled alike and not kept whole."""
+        seq_nums, times, uids, _, filled, _, *columns = rows
+        page = {
+            "uid": uids,
+            "time": times,
+            "data": dict(zip(self._keys, columns, strict=False)),
+            "timestamps": dict(zip(self._keys, columns[self._width :], strict=True)),
+            "seq_num": seq_nums,
+            "descriptor": self.uid,
+        }
+        if filled[0] is not None:
+            page["filled"] = {}
+        return page
 
     def _breaches(
         self, readings: Rows, packed: list[Packed], arrivals: Sequence[int]
@@ -276,7 +302,7 @@ class StreamBuffer:
         if math.isnan(_seconds(event.get("time"))):
             yield "time", "is no number"
 
-    def _order(self, keys: Iterable[str]) -> None:
+    def order(self, keys: Iterable[str]) -> None:
         """Keep readings in the order of the first event, if it has the described keys."""
         if self._expected.keys() == set(keys):
             self._keys: tuple[str, ...] = tuple(keys)

@@ -7,7 +7,15 @@ from typing import Any
 
 from hutch.documents.leaves import storable
 
-__all__ = ["page_uid", "uid_in"]
+__all__ = ["document_uid", "uid_in"]
+
+_FIELDS = {
+    "descriptor": "uid",
+    "resource": "uid",
+    "datum": "datum_id",
+    "stream_resource": "uid",
+    "stream_datum": "uid",
+}
 
 
 def uid_in(doc: dict[str, Any], key: str) -> str:
@@ -16,9 +24,14 @@ def uid_in(doc: dict[str, Any], key: str) -> str:
     return str(found) if isinstance(found, str) and storable(found) == found else ""
 
 
-def page_uid(doc: dict[str, Any], body: bytes) -> str:
-    """Return a name for a page of datum documents, which has no uid of its own.
+def document_uid(kind: str, doc: dict[str, Any], body: bytes) -> str:
+    """Return by what uid a document is kept that is neither start, stop nor event.
 
-    :param body: the page as it is kept.
+    A page of datum documents has none of its own, and gets one from what is in it.
+
+    :param body: the document as it is kept.
+    :returns: empty if it should have one and has none.
     """
+    if kind in _FIELDS:
+        return uid_in(doc, _FIELDS[kind])
     return f"{uid_in(doc, 'resource')}/{hashlib.sha256(body).hexdigest()[:32]}"

@@ -1,0 +1,71 @@
+"""What processes that died have left in the spool, taken into the store in the background."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from hutch.errors import HutchError, ImportFileError
+from hutch.recording import spool
+from hutch.store import Store
+
+__all__ = ["take_in"]
+
+logger = logging.getLogger("hutch.recording")
+
+
+class _Ended(Exception):  # noqa: N818 - nothing is wrong
+    """There is no more time."""
+
+
+def take_in(store: Store, mark: str, is_over: Callable[[], bool]) -> None:
+    """Store what abandoned files of a store hold, and remove them.
+
+    What the store has already is left alone. A file that could not be stored to its end stays.
+
+    :param mark: of the store.
+    :param is_over: tells that there is no more time.
+    """
+    for path in spool.abandoned_files(mark):
+        if is_over():
+            return
+        try:
+            mine = spool.claim(path)
+        except OSError as error:
+            logger.warning("%s cannot be taken in: %s", path, error)
+            return
+        if mine is not None:
+            _take_in_one(store, mine, is_over)
+
+
+def _take_in_one(store: Store, path: Path, is_over: Callable[[], bool]) -> None:
+    from hutch.recording.importing import import_file
+
+    def look(done: int, total: int) -> None:
+        if is_over():
+            raise _Ended
+
+    try:
+        if path.stat().st_size:
+            imported = import_file(store, path, look)
+            count, skipped = imported.documents.total(), imported.skipped
+            store.sync()
+            logger.warning(
+                "Stored what another process had left in %s: %d documents, %d were there",
+                path.name,
+                count,
+                skipped,
+            )
+        spool.remove(path)
+    except _Ended:
+        spool.release(path)
+    except (HutchError, OSError) as error:
+        free = spool.release(path)
+        is_damaged = isinstance(error, ImportFileError)
+        logger.log(
+            logging.ERROR if is_damaged else logging.WARNING,
+            "What another process has left in %s is not stored yet: %s",
+            free,
+            error,
+        )
