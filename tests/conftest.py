@@ -46,12 +46,8 @@ def postgres_server(require: Callable[[str, str | None], None]) -> Iterator[Post
 
 @pytest.fixture
 def postgres_address(postgres_server: PostgresServer, tmp_path: Path) -> str:
-    """The address of a store of its own in a database, whose files are in ``files``."""
-    from hutch.store import open_store
-
-    address = postgres_server.address(postgres_server.make_database())
-    open_store(address, files=tmp_path / "files").close()
-    return address
+    """The address of a store of its own in a database, whose folder of files is ``shared``."""
+    return postgres_server.make_store(tmp_path / "shared")
 
 
 @pytest.fixture

@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
+import uuid
 from itertools import count
 from pathlib import Path
 
 import psutil
 import psycopg
 
-__all__ = ["PostgresServer", "find_programs", "missing"]
+__all__ = ["PostgresServer", "Proxy", "find_programs", "missing"]
 
 _USER = "postgres"
 
@@ -51,6 +54,7 @@ class PostgresServer:
         self._user = _USER if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
+        self._template: str | None = None
         if self._user:
             shutil.chown(self.folder, self._user)
         initdb = [f"{self._programs}/initdb", "-D", f"{self.folder}/data", "-A", "trust", "-U", _USER]
@@ -64,11 +68,27 @@ class PostgresServer:
         query = "" if host else f"?host={self.folder}&port={self.port}"
         return f"postgresql://{_USER}@{place}/{database}{query}"
 
-    def make_database(self) -> str:
-        """Make an empty database; return its name."""
+    def make_database(self, template: str = "template1") -> str:
+        """Make a database that is empty, or like another one; return its name."""
         name = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
+
+    def make_store(self, files: Path) -> str:
+        """Make a database with a store; return its address. A copy of the first one, which is faster."""
+        from hutch.store import open_store
+        from hutch.store.postgres_opening import MARKER
+
+        if self._template is None:
+            self._template = self.make_database()
+            open_store(self.address(self._template), files=self.folder / "files").close()
+        name = self.make_database(self._template)
+        uid = uuid.uuid4().hex
+        for key, value in (("store", uid), ("files", files)):
+            self.execute(f"UPDATE properties SET value = '{value}' WHERE key = '{key}'", name)  # noqa: S608
+        (files / "files").mkdir(parents=True)
+        (files / MARKER).write_text(f"{uid}\n")
+        return self.address(name)
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple]:
         """Execute a statement as the administrator; return its rows."""
@@ -122,3 +142,47 @@ def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
+
+
+class Proxy:
+    """A way to the server that can be cut at a chosen point; it takes one connection after the other.
+
+    :ivar port: on the loopback interface.
+    :ivar cut: what a client says that its connection does not survive, or None.
+    :ivar is_delivered: False if the server shall not even hear that.
+    :ivar cuts: how many connections were cut.
+    """
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self.cut: bytes | None = None
+        self.is_delivered = True
+        self.cuts = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        is_cut = False
+        with client, socket.create_connection(("127.0.0.1", self._server.port)) as server:
+            while True:
+                for readable in select.select([client, server], [], [])[0]:
+                    said = readable.recv(65536)
+                    if not said or (is_cut and readable is server and b"COMMIT\0" in said):
+                        return
+                    if readable is client and self.cut is not None and self.cut in said:
+                        self.cut, is_cut = None, True
+                        self.cuts += 1
+                        if not self.is_delivered:
+                            return
+                    (server if readable is client else client).sendall(said)

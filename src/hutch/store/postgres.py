@@ -22,6 +22,7 @@ from hutch.errors import StoreError
 from hutch.store.addresses import Address
 from hutch.store.locks import lock_number
 from hutch.store.postgres_connections import Connection, Connections
+from hutch.store.postgres_doubts import Doubt, was_committed
 from hutch.store.postgres_faults import translate
 from hutch.store.postgres_keeper import IS_LIVE, Keeper
 from hutch.store.postgres_writing import PostgresWriter, Queue
@@ -47,6 +48,7 @@ class PostgresStore(DatabaseReader):
         self._keeper = Keeper(self._connections, self._channel)
         self._write_lock = threading.RLock()
         self._open_writer: PostgresWriter | None = None
+        self._doubt: Doubt | None = None
         self._closed = False
         super().__init__(self._ask, _statements(), files)
         _open_stores.add(self)
@@ -80,13 +82,14 @@ class PostgresStore(DatabaseReader):
         """Open a transaction: committed on leaving, rolled back on an error.
 
         What is committed is on the server's disk. Within one transaction another one of the same
-        thread joins it.
+        thread joins it. None begins before it is known what became of the one before it.
         """
         with self._write_lock:
             if self._open_writer is not None:
                 yield self._open_writer
                 return
             self._check_open()
+            self._settle()
             connection = self._connections.take()
             try:
                 with connection.pipeline() as pipeline:
@@ -94,19 +97,49 @@ class PostgresStore(DatabaseReader):
                     writer = PostgresWriter(queue, self._say, self._keeper, self._uid, self._channel)
                     self._open_writer = writer
                     yield writer
-                    writer.settle()
                     writer.finish()
+                    # From here on it may be committed, though nobody is told.
+                    self._doubt = Doubt(writer.transaction, connection.info.backend_pid)
                     connection.execute("COMMIT")
                     pipeline.sync()
-                writer.prune()
+                    self._doubt = None
             except BaseException as error:
-                _roll_back(connection)
-                if isinstance(error, psycopg.Error):
-                    translate(error, self._address)
-                raise
+                self._recover(connection, error)
+            else:
+                with contextlib.suppress(psycopg.Error):  # the next one does it as well
+                    writer.prune()
             finally:
                 self._open_writer = None
                 self._connections.give_back(connection)
+
+    def _recover(self, connection: Connection, error: BaseException) -> None:
+        """Roll back, and raise the error as one of hutch's; not if the commit was done after all."""
+        if self._doubt is not None and isinstance(error, Exception) and not connection.closed:
+            # The server has answered, and what it said is no.
+            self._doubt = None
+        if self._doubt is not None:
+            connection.close()
+            if isinstance(error, psycopg.Error) and self._settle():
+                return
+        with contextlib.suppress(psycopg.Error):
+            connection.rollback()
+        if isinstance(error, psycopg.Error):
+            translate(error, self._address)
+        raise error
+
+    def _settle(self) -> bool:
+        """Find out whether the last transaction was committed, if that is not known.
+
+        :raises StoreUnavailableError: if the server does not tell in time.
+        """
+        if self._doubt is None:
+            return False
+        try:
+            outcome = was_committed(self._doubt, self._connections)
+        except psycopg.Error as error:
+            translate(error, self._address)
+        self._doubt = None
+        return outcome
 
     def sync(self) -> None:
         """Do nothing: what is committed is on the server's disk."""
@@ -123,7 +156,7 @@ class PostgresStore(DatabaseReader):
         self._keeper.after_fork()
         self._connections.after_fork()
         self._keeper = Keeper(self._connections, self._channel)
-        self._write_lock, self._open_writer = threading.RLock(), None
+        self._write_lock, self._open_writer, self._doubt = threading.RLock(), None, None
         self._end.detach()
         if not self._closed:
             self._end = weakref.finalize(self, _end, self._connections, self._keeper)
@@ -154,11 +187,6 @@ class PostgresStore(DatabaseReader):
         if self._closed:
             msg = f"The store {self.location!r} has been closed."
             raise StoreError(msg)
-
-
-def _roll_back(connection: Connection) -> None:
-    with contextlib.suppress(psycopg.Error):
-        connection.rollback()
 
 
 def _end(connections: Connections, keeper: Keeper) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import NoReturn
 
@@ -91,3 +92,13 @@ def _is_of_connection(error: psycopg.Error, code: str | None) -> bool:
     if code is None:
         return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
     return code[:2] == "08" or code in _GONE
+
+
+class _Ignored(logging.Filter):
+    """Leaves out what the driver says of errors that follow from another one, which is told."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("error ignored")
+
+
+logging.getLogger("psycopg").addFilter(_Ignored())

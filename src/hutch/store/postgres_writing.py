@@ -81,7 +81,7 @@ class PostgresWriter(DatabaseWriter):
 
     :param cursor: of the pipeline.
     :param scope: of locks: the store's uid.
-    :ivar transaction: the server's number of this transaction, after :meth:`settle`.
+    :ivar transaction: the server's number of this transaction, after :meth:`finish`.
     """
 
     def __init__(
@@ -98,7 +98,8 @@ class PostgresWriter(DatabaseWriter):
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds a name; hold it to the end of this one."""
-        self._cursor.execute(_LOCK, (lock_number(self._scope, name),))
+        # What is asked next, also through other connections, must see what the other one has written.
+        self._queue_lock(name).fetchone()
 
     def add_leaves(self, run: int, time: float, leaves: Iterable[Leaf]) -> None:
         """Add rows to the index; rows that are there already are left alone."""
@@ -106,20 +107,17 @@ class PostgresWriter(DatabaseWriter):
         if rows:
             self._cursor.execute(_ADD_LEAVES, (time, run, *map(list, zip(*rows, strict=True))))
 
-    def settle(self) -> None:
-        """Wait until the server has done all so far, so that what is wrong shows before the commit.
+    def finish(self) -> None:
+        """Append what was done to the feed; the transaction must end after that.
 
-        :raises psycopg.Error: if something is.
+        The server's number of it is known then, whatever becomes of the connection.
         """
         (self.transaction,) = self._number.fetchone() or ("",)
-
-    def finish(self) -> None:
-        """Append what was done to the feed; the transaction must end after that."""
         changes, self._changes = self._changes, {}
         if not changes:
             return
         topics, runs, references = map(list, zip(*changes, strict=True))
-        self.lock("changes")
+        self._queue_lock("changes")
         values = (topics, runs, references, list(changes.values()), self._channel)
         self._added = self._cursor.execute(_ADD_CHANGES, values), len(topics)
 
@@ -129,6 +127,15 @@ class PostgresWriter(DatabaseWriter):
             cursor, count = self._added
             (number, _) = cursor.fetchone() or (0, None)
             self._prune(number, count)
+
+    def stash(self) -> dict[str, bytes]:
+        """Return the stash, which nobody else can change before this transaction ends."""
+        self._queue_lock("stash")
+        return dict(self._execute(self._say.stash, {}).fetchall())
+
+    def _queue_lock(self, name: str) -> Queue:
+        answer: Queue = self._cursor.execute(_LOCK, (lock_number(self._scope, name),))
+        return answer
 
     def _claim(self) -> None:
         self._keeper.claim()
