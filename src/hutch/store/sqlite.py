@@ -32,6 +32,7 @@ from hutch.store.writing import DatabaseWriter
 __all__ = ["SqliteStore", "connect"]
 
 _BUSY_TIMEOUT_S = 60.0
+_TRY_AGAIN_S = 0.001
 _POLL_S = 0.01
 
 _leaked_by_fork: list[Any] = []
@@ -124,7 +125,7 @@ class SqliteStore(DatabaseReader):
                 yield self._open_writer
                 return
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                _begin(connection)
                 self._open_writer = DatabaseWriter(connection.cursor(), self._say, self._claimed())
                 yield self._open_writer
                 self._open_writer.finish()
@@ -218,11 +219,13 @@ class SqliteStore(DatabaseReader):
     def _writing_connection(self) -> sqlite3.Connection:
         self._check_open()
         if not self._writable:
-            msg = f"The store {self.location!r} can only be read: its folder is not writable."
+            why = self._frozen or "its folder is not writable."
+            msg = f"The store {self.location!r} can only be read: {why}"
             raise ReadOnlyStoreError(msg)
         self._check_in_place()
         if self._writer is None:
             self._writer = connect(self._path)
+            self._writer.execute("PRAGMA busy_timeout=0")
         return self._writer
 
     def _check_in_place(self) -> None:
@@ -246,6 +249,22 @@ class SqliteStore(DatabaseReader):
         if self._closed:
             msg = f"The store {self.location!r} has been closed."
             raise StoreError(msg)
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin a transaction as soon as nobody else has one.
+
+    SQLite itself would sleep for up to 100 ms between two tries, in which others come first.
+    """
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_TRY_AGAIN_S)
 
 
 _open_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
