@@ -18,10 +18,24 @@ from hutch.recording.rules import Rules
 from hutch.recording.starting import scan_id_of
 from hutch.store.protocol import RunRow, Store
 
-__all__ = ["Amendment", "Change", "Edit", "Path", "amend", "apply", "list_amendments", "preview", "undo"]
+__all__ = [
+    "Amendment",
+    "Change",
+    "Edit",
+    "Path",
+    "Values",
+    "amend",
+    "apply",
+    "list_amendments",
+    "preview",
+    "undo",
+]
 
 Path = str | tuple[str, ...]
 """Where a value is: dotted, ``"sample.name"``, or its steps, ``("sample", "a.b")``."""
+
+Values = Mapping[str, Any] | Mapping[tuple[str, ...], Any] | Mapping[Path, Any]
+"""What is set at which places."""
 
 _FIXED = ("uid", "time")
 
@@ -78,7 +92,7 @@ def list_amendments(store: Store, run: RunRow) -> list[Amendment]:
     ]
 
 
-def amend(values: Mapping[Path, Any], remove: Iterable[Path], rules: Rules | None = None) -> Change:
+def amend(values: Values, remove: Iterable[Path], rules: Rules | None = None) -> Change:
     """Return a change that sets and removes values in a start document.
 
     What it is given to remove and is not there is left alone, so a change may be made twice. Making it
@@ -171,7 +185,7 @@ class _Draft:
         self._problems: list[FieldProblem] = []
         self._touched: list[tuple[str, ...]] = []
 
-    def changed(self, values: Mapping[Path, Any], remove: Iterable[Path]) -> dict[str, Any]:
+    def changed(self, values: Values, remove: Iterable[Path]) -> dict[str, Any]:
         """Return the document with values set and others removed.
 
         :raises MetadataError: with everything that is wrong.

@@ -229,7 +229,7 @@ def _faults(rule: RetentionRule) -> Iterator[str]:
         if age is not None:
             yield "it keeps runs, so it has no age; leave out older_than_days"
     elif age is None:
-        yield "give older_than_days, the age at which runs may go, or keep=True"
+        yield "give older_than_days (--older-than), the age at which runs may go, or keep (--keep)"
     elif isinstance(age, bool) or not isinstance(age, (int, float)) or not 0 < age < math.inf:
         yield f"older_than_days is {age!r}; give a number of days above 0"
     for word in ("where", "unless"):

@@ -16,7 +16,7 @@ from hutch.errors import StreamNotFoundError
 from hutch.store.protocol import Mark, QuarantineRow, RunRow, Store
 
 if TYPE_CHECKING:
-    from hutch.catalogs.amending import Amendment, Change, Edit, Path
+    from hutch.catalogs.amending import Amendment, Change, Edit, Path, Values
     from hutch.recording.rules import Rules
 
 __all__ = ["Run"]
@@ -138,7 +138,7 @@ class Run:
 
     def amend(
         self,
-        values: Mapping[Path, Any] | None = None,
+        values: Values | None = None,
         *,
         remove: Iterable[Path] = (),
         reason: str,

@@ -28,6 +28,9 @@ _COMMANDS = {
     "shell": "hutch.cli.shell:shell",
     "import": "hutch.cli.importing:import_",
     "verify": "hutch.cli.verify:verify",
+    "amend": "hutch.cli.amend:amend",
+    "delete": "hutch.cli.delete:delete",
+    "retention": "hutch.cli.retention:retention",
 }
 """Commands in the order of the help, and where each is."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hutch.config import store_location
-from hutch.errors import RunNotFoundError
+from hutch.errors import RunDeletedError, RunNotFoundError
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run
@@ -87,9 +87,13 @@ def find_run(catalog: Catalog, key: str) -> Run:
         return catalog[key]
     try:
         return catalog[int(key)]
+    except RunDeletedError:
+        raise
     except RunNotFoundError:
         try:
             return catalog[key]
+        except RunDeletedError:
+            raise
         except RunNotFoundError:
             pass
         raise

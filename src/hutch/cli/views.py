@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hutch.catalogs.summary import HEADINGS, RunSummary, local_time
+from hutch.cli.care_views import amendments_table
 from hutch.cli.format import counted, duration, grid, printable, status_text, value_text
-from hutch.documents import decode
+from hutch.documents import decode, is_same
 
 if TYPE_CHECKING:
     from hutch.catalogs import Run
@@ -82,13 +83,17 @@ def runs_table(lines: Sequence[RunLine]) -> Table:
     return table
 
 
-def run_to_json(run: Run) -> dict[str, Any]:
-    """Return everything about a run but its data, as JSON has it; times in s since 1970."""
+def run_to_json(run: Run, *, original: bool = False) -> dict[str, Any]:
+    """Return everything about a run but its data, as JSON has it; times in s since 1970.
+
+    :param original: the start document as it was recorded.
+    """
     return {
         "uid": run.uid,
         "status": run.status,
-        "start": run.start,
+        "start": run.original_start if original else run.start,
         "stop": run.stop,
+        "amendments": [amendment.to_json() for amendment in run.amendments],
         "streams": {name: _stream_to_json(stream) for name, stream in run.items()},
         "nonconforming": [
             {"stream": mark.stream, "key": mark.key, "reason": mark.reason, "count": mark.count}
@@ -101,9 +106,16 @@ def run_to_json(run: Run) -> dict[str, Any]:
     }
 
 
-def run_view(run: Run) -> RenderableType:
-    """Return everything about a run but its data, to be printed."""
-    parts: list[RenderableType] = [_title(run), _section("start", _metadata(run.start))]
+def run_view(run: Run, *, original: bool = False) -> RenderableType:
+    """Return everything about a run but its data, to be printed.
+
+    :param original: the start document as it was recorded.
+    """
+    parts: list[RenderableType] = [_title(run), _start_section(run, original=original)]
+    amendments = run.amendments
+    if amendments:
+        note = "the recorded document is shown with --original"
+        parts.append(_section("amendments", amendments_table(amendments), note, "yellow"))
     stop = run.stop
     if stop is not None:
         parts.append(_section("stop", _metadata(stop)))
@@ -136,6 +148,21 @@ def _title(run: Run) -> Text:
     return title
 
 
+def _start_section(run: Run, *, original: bool) -> RenderableType:
+    if original:
+        note = "as it was recorded" if run.row.amended is not None else ""
+        return _section("start", _metadata(run.original_start), note)
+    recorded = run.original_start
+    amended = {key for key in {*recorded, *run.start} if not _is_same(run.start, recorded, key)}
+    # A field that was removed has no line of its own; the table of amendments names it.
+    note = "with fields that were amended (*)" if amended & run.start.keys() else ""
+    return _section("start", _metadata(run.start, amended), note)
+
+
+def _is_same(start: Mapping[str, Any], recorded: Mapping[str, Any], key: str) -> bool:
+    return key in start and key in recorded and is_same(start[key], recorded[key])
+
+
 def _section(name: str, content: RenderableType, note: str = "", style: str = "cyan") -> RenderableType:
     heading = Text(f"\n{printable(name)}", style=f"bold {style}")
     if note:
@@ -143,7 +170,8 @@ def _section(name: str, content: RenderableType, note: str = "", style: str = "c
     return Group(heading, Padding(content, (0, 0, 0, 2), expand=False))
 
 
-def _metadata(document: Mapping[str, Any]) -> Table:
+def _metadata(document: Mapping[str, Any], amended: Collection[str] = ()) -> Table:
+    """Return a table of a document's fields; those that were amended have a star."""
     table = grid()
     table.show_header = False
     table.add_column("", style="dim", overflow="fold", max_width=30)
@@ -152,7 +180,10 @@ def _metadata(document: Mapping[str, Any]) -> Table:
         shown = value_text(value)
         if key == "time" and isinstance(value, (int, float)):
             shown = f"{shown} ({local_time(value)})"
-        table.add_row(Text(printable(key)), Text(shown))
+        name = Text(printable(key))
+        if key in amended:
+            name.append(" *", style="yellow")
+        table.add_row(name, Text(shown))
     return table
 
 
