@@ -1,6 +1,7 @@
 """The ``hutch`` command: which subcommands it has, and what becomes of errors.
 
-Exit status: 0, 1 for an error that hutch explains in one sentence, 2 for wrong usage, 130 after Ctrl-C.
+Exit status: 0, 1 for an error that hutch explains in one sentence, 2 for wrong usage, 130 after Ctrl-C,
+143 after SIGTERM.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import click
 
 from hutch import __version__
 from hutch.cli.options import example
+from hutch.cli.signals import heed_sigterm, is_termination
 from hutch.errors import HutchError
 
 __all__ = ["hutch"]
@@ -38,6 +40,9 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 _INTERRUPTED = 130
 """What a shell reports of a program that ended by Ctrl-C."""
+
+_TERMINATED = 143
+"""The same for SIGTERM."""
 
 
 class LazyGroup(click.Group):
@@ -71,19 +76,20 @@ class LazyGroup(click.Group):
     ) -> Any:
         """Run a command and end the process."""
         try:
-            status = super().main(
-                args=args,
-                prog_name=prog_name or "hutch",
-                complete_var=complete_var,
-                standalone_mode=False,
-                windows_expand_args=windows_expand_args,
-                **extra,
-            )
+            with heed_sigterm():
+                status = super().main(
+                    args=args,
+                    prog_name=prog_name or "hutch",
+                    complete_var=complete_var,
+                    standalone_mode=False,
+                    windows_expand_args=windows_expand_args,
+                    **extra,
+                )
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
-            sys.exit(_INTERRUPTED)
+        except (click.Abort, KeyboardInterrupt) as error:
+            sys.exit(_TERMINATED if is_termination(error) else _INTERRUPTED)
         except HutchError as error:
             click.echo(f"hutch: {error}", err=True)
             sys.exit(1)
