@@ -18,9 +18,10 @@ from hutch.documents.schemas import SCHEMAS, problems
 from hutch.errors import DocumentError, RunOwnedError, StoreError
 from hutch.recording.committer import Committer
 from hutch.recording.paging import bulk_events, page_events
+from hutch.recording.patience import PATIENCE_S, patiently
 from hutch.recording.quarantine import stored_run, why_no_descriptor
 from hutch.recording.run_writer import RunWriter
-from hutch.recording.starting import PATIENCE_S, begin_run, continue_run, patiently
+from hutch.recording.starting import begin_run, continue_run
 from hutch.recording.uids import document_uid, uid_in
 from hutch.store import Store
 from hutch.store.pacing import Pace

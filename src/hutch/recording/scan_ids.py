@@ -14,14 +14,19 @@ is lost, and leaves a gap, only when the process that reserved it dies.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from hutch.documents import decode, encode
+from hutch.errors import StoreError
+from hutch.recording.patience import patiently
 from hutch.store.protocol import Store, Writer
 
 __all__ = ["ScanIds", "restart_numbering"]
+
+logger = logging.getLogger("hutch.recording")
 
 _KEY = "scan_id"
 _LEDGER = "scan_id/ledger"
@@ -60,7 +65,11 @@ class ScanIds:
         """Return the number of the next run: the one that is reserved, or the one after the last.
 
         :returns: 1 if the stash holds no ``scan_id``.
+        :raises StoreUnavailableError: if the store does not answer for some seconds.
         """
+        return patiently(self._reserve)
+
+    def _reserve(self) -> int:
         with self._store.transaction() as writer:
             rows = writer.stash()
             ledger = _Ledger.read(rows)
@@ -81,12 +90,17 @@ class ScanIds:
         reserved = self._reserved
         if reserved is None or reserved.number != scan_id:
             return
-        with self._store.transaction() as writer:
-            rows = writer.stash()
-            # Another process may be ahead already, and who sets the number by hand is right.
-            if self._valid(_Ledger.read(rows)) and _last(rows) < reserved.number:
-                writer.set_stash(_KEY, encode(reserved.number))
-        self._reserved = None
+        try:
+            with self._store.transaction() as writer:
+                rows = writer.stash()
+                # Another process may be ahead already, and who sets the number by hand is right.
+                if self._valid(_Ledger.read(rows)) and _last(rows) < reserved.number:
+                    writer.set_stash(_KEY, encode(reserved.number))
+        except StoreError as error:
+            # The run has begun, and must not end for this; the ledger has its number.
+            logger.warning("The number %d is not in the stash: %s", reserved.number, error)
+        finally:
+            self._reserved = None
 
     def _valid(self, ledger: _Ledger) -> _Reservation | None:
         reserved = self._reserved

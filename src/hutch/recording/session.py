@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time as clock
 import uuid
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hutch.errors import DocumentError, RunClosedError
+from hutch.recording.patience import patiently
 from hutch.recording.recorder import Recorder
 from hutch.recording.rules import Rules
 from hutch.recording.scan_ids import ScanIds
@@ -31,7 +33,7 @@ def start_run(store: Store, md: Mapping[str, Any], *, rules: Rules | None = None
     """
     from hutch import __version__
 
-    stashed = Stash(store).copy()
+    stashed = patiently(Stash(store).copy)
     for key in ("scan_id", "versions"):  # of this run, and of this process
         stashed.pop(key, None)
     plain = (rules or Rules()).check({**stashed, **md})
@@ -73,6 +75,7 @@ class RecordedRun:
         self._configuration: dict[str, dict[str, Any]] = {}
         self._lock = threading.RLock()
         self._is_closed = False
+        self._process = os.getpid()
         recorder("start", start)
 
     def __repr__(self) -> str:
@@ -109,6 +112,7 @@ class RecordedRun:
         from hutch.recording.describing import describe
 
         moment = clock.time() if time is None else float(time)
+        self._check_open()
         with self._lock:
             about = {key: describe(key, value) for key, value in data.items()}
             # None fits every descriptor: the reading was not there.
@@ -149,6 +153,7 @@ class RecordedRun:
         if not count:
             return
         times = [clock.time()] * count if time is None else [float(moment) for moment in time]
+        self._check_open()
         with self._lock:
             about = {key: describe_column(key, column) for key, column in columns.items()}
             descriptor = self._descriptor(stream, about)
@@ -196,6 +201,9 @@ class RecordedRun:
         if exit_status not in ("success", "abort", "fail"):
             msg = f"A run ends with 'success', 'abort' or 'fail', not with {exit_status!r}."
             raise DocumentError(msg)
+        if self._process != os.getpid():
+            # A forked child leaves the run to its parent.
+            return
         with self._lock:
             if self._is_closed:
                 return
@@ -253,6 +261,12 @@ class RecordedRun:
         return uid
 
     def _check_open(self) -> None:
+        if self._process != os.getpid():
+            msg = (
+                f"Run {self.scan_id} ({self.uid!r}) is recorded by the process {self._process}, from which "
+                "this one was forked: begin another one with cat.start_run()."
+            )
+            raise RunClosedError(msg)
         if self._is_closed:
             msg = f"Run {self.scan_id} ({self.uid!r}) has ended: begin another one with cat.start_run()."
             raise RunClosedError(msg)

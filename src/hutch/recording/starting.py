@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from hutch.documents import leaves
-from hutch.errors import RunOwnedError, StoreUnavailableError
+from hutch.errors import RunOwnedError
 from hutch.recording.run_writer import RunWriter
 from hutch.store import RunRow, Store
 
-__all__ = ["PATIENCE_S", "begin_run", "continue_run", "patiently", "scan_id_of"]
-
-PATIENCE_S = float(os.environ.get("HUTCH_PATIENCE_S") or 5.0)
-"""Seconds that the beginning of a run waits for a store that does not answer."""
-
-_PAUSE_S = 0.1
-
-_Answer = TypeVar("_Answer")
-
-
-def patiently(ask: Callable[[], _Answer], patience_s: float = PATIENCE_S) -> _Answer:
-    """Do something with a store that may be away for a moment.
-
-    :returns: what that returns.
-    :raises StoreUnavailableError: if the store does not answer for longer.
-    """
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            return ask()
-        except StoreUnavailableError:
-            if time.monotonic() >= deadline:
-                raise
-        time.sleep(_PAUSE_S)
+__all__ = ["begin_run", "continue_run", "scan_id_of"]
 
 
 def begin_run(store: Store, uid: str, doc: dict[str, Any], body: bytes) -> RunRow | None:
