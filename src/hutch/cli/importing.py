@@ -15,6 +15,7 @@ from hutch.config import store_location
 
 if TYPE_CHECKING:
     from hutch.recording.importing import Imported
+    from hutch.recording.metadata_importing import ImportedMetadata
     from hutch.store import Store
 
 __all__ = ["import_", "import_one", "import_sentences"]
@@ -24,17 +25,23 @@ __all__ = ["import_", "import_one", "import_sentences"]
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @in_store
 def import_(files: tuple[Path, ...], store: str | None) -> None:
-    """Import runs from files of documents into a store.
+    """Import runs from files of documents, or metadata that bluesky kept, into a store.
 
-    A file is a JSON list, or JSON lines, of [name, document], plain or gzipped. What the store has
-    already is left alone. The store is made if it is not there.
+    A file is a JSON list, or JSON lines, of [name, document], plain or gzipped; or it is the folder of a
+    PersistentDict, or the file of a HistoryDict, whose keys are then metadata of every run. What the store
+    has already is left alone. The store is made if it is not there.
     """
+    from hutch.recording.metadata_importing import import_metadata, is_metadata
     from hutch.store import open_store
 
     opened = open_store(store_location(store))
     click.get_current_context().call_on_close(opened.close)
     for file in files:
-        for sentence in import_sentences(import_one(opened, file)):
+        if is_metadata(file):
+            sentences = _metadata_sentences(import_metadata(opened, file))
+        else:
+            sentences = import_sentences(import_one(opened, file))
+        for sentence in sentences:
             click.echo(sentence)
 
 
@@ -81,6 +88,15 @@ def import_sentences(imported: Imported) -> Iterator[str]:
         names = ", ".join(uid[:8] for uid in imported.open_runs[:5])
         more = ", …" if len(imported.open_runs) > 5 else ""
         yield f"  without an end: {counted(len(imported.open_runs), 'run')} ({names}{more})"
+
+
+def _metadata_sentences(imported: ImportedMetadata) -> Iterator[str]:
+    from hutch.cli.format import counted, printable
+
+    yield f"{imported.path}: {counted(len(imported.taken), 'new key')} of metadata for every run"
+    if imported.known:
+        names = printable(", ".join(imported.known))
+        yield f"  skipped: {counted(len(imported.known), 'key')} with a value already ({names})"
 
 
 @contextmanager
