@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError, StoreFullError
+from hutch.store.roles import moved_error
 
 __all__ = ["translate"]
 
@@ -26,6 +27,8 @@ def translate(error: Exception, folder: Path) -> NoReturn:
     if isinstance(error, StoreError):
         raise error
     text = str(error)
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+        raise moved_error(text) from error
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     number = getattr(error, "errno", None)
     place = repr(str(folder))

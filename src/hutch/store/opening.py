@@ -18,12 +18,14 @@ from hutch.errors import (
 )
 from hutch.store.addresses import is_address
 from hutch.store.faults import translate
-from hutch.store.places import DATABASE, check_folder, is_writable
+from hutch.store.folder_lock import FolderLock
+from hutch.store.places import BACKUP_NOTE, DATABASE, check_folder, is_backup_folder, is_writable
 from hutch.store.protocol import Store
+from hutch.store.roles import MOVED, admit, backup_note, is_backup
 from hutch.store.schema import is_behind, write_schema
 from hutch.store.sqlite import SqliteStore, connect
 
-__all__ = ["has_store", "open_store"]
+__all__ = ["bring_up_to_date", "has_store", "make_folder", "open_store"]
 
 
 def open_store(
@@ -50,14 +52,14 @@ def open_store(
         raise ConfigurationError(msg)
     folder = Path(where).expanduser().absolute()
     path = folder / DATABASE
-    check_folder(folder)
+    if not is_backup_folder(folder):
+        check_folder(folder)
     if not path.exists():
         if not create:
             msg = f"There is no store in {str(folder)!r}. Make one with: hutch init {folder}"
             raise NoStoreError(msg)
-        _create(folder)
-    _bring_up_to_date(path)
-    return SqliteStore(folder)
+        make_folder(folder)
+    return SqliteStore(folder, admit(bring_up_to_date(path), str(folder)))
 
 
 def has_store(where: str | os.PathLike[str]) -> bool:
@@ -72,16 +74,21 @@ def has_store(where: str | os.PathLike[str]) -> bool:
     return (Path(where).expanduser() / DATABASE).exists()
 
 
-def _create(folder: Path) -> None:
-    """Make a store that appears at once and whole, also if two processes make it together."""
+def make_folder(folder: Path, **facts: str) -> None:
+    """Make a store that appears at once and whole, also if two processes make it together.
+
+    :param facts: that are kept about it; if they say that it is a backup, its folder says so too.
+    """
     early = folder / f".{DATABASE}-{uuid.uuid4().hex}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "files").mkdir(exist_ok=True)
-        (folder / "owners").mkdir(exist_ok=True)
-        _write_schema(early)
-        with contextlib.suppress(FileExistsError):
-            os.link(early, folder / DATABASE)
+        if is_backup(facts):
+            (folder / BACKUP_NOTE).write_text(backup_note(facts, str(folder)))
+        else:
+            (folder / "owners").mkdir(exist_ok=True)
+        _write_schema(early, **facts)
+        _appear(early, folder / DATABASE)
     except OSError as error:
         if isinstance(error, StoreError):
             raise
@@ -96,40 +103,60 @@ def _create(folder: Path) -> None:
             leftover.unlink()
 
 
+def _appear(early: Path, path: Path) -> None:
+    """Give a file its name, unless there is one of that name."""
+    try:
+        os.link(early, path)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        # A file system without links.
+        if not path.exists():
+            early.rename(path)
+
+
 def _nearest(folder: Path) -> Path:
     return next(place for place in (folder, *folder.parents) if place.exists())
 
 
-def _write_schema(path: Path) -> None:
+def _write_schema(path: Path, **facts: str) -> None:
     from sqlalchemy import URL, create_engine
     from sqlalchemy.exc import DBAPIError
 
     engine = create_engine(URL.create("sqlite", database=str(path)))
     try:
         with engine.begin() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-            write_schema(connection)
+            if not is_backup(facts):
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            write_schema(connection, **facts)
     except DBAPIError as error:
         translate(error.orig if isinstance(error.orig, sqlite3.Error) else error, path.parent)
     finally:
         engine.dispose()
 
 
-def _bring_up_to_date(path: Path) -> None:
-    """Migrate an older store; Alembic is loaded only then."""
+def bring_up_to_date(path: Path) -> dict[str, str]:
+    """Migrate an older store; Alembic is loaded only then.
+
+    :returns: its properties.
+    """
     writable = is_writable(path.parent)
+    if writable and is_backup_folder(path.parent):
+        _roll_back(path)
     with contextlib.closing(connect(path, writable=writable)) as connection:
         try:
             rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
             # Others that use Alembic have a table of that name too.
-            connection.execute("SELECT value FROM properties WHERE key = 'store'")
+            properties = dict(connection.execute("SELECT key, value FROM properties").fetchall())
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB):
                 translate(error, path.parent)
             msg = f"{str(path)!r} is not a database of hutch: {error}."
             raise NoStoreError(msg) from error
-    if not is_behind([row[0] for row in rows], str(path.parent)):
-        return
+    if MOVED in properties or not is_behind([row[0] for row in rows], str(path.parent)):
+        return properties
     if not writable:
         msg = f"The store {str(path.parent)!r} must be migrated first, and can only be read."
         raise ReadOnlyStoreError(msg)
@@ -138,3 +165,16 @@ def _bring_up_to_date(path: Path) -> None:
     from hutch.store import migrating
 
     migrating.upgrade(URL.create("sqlite", database=str(path)))
+    return properties
+
+
+def _roll_back(path: Path) -> None:
+    """Undo what a backup began to write that was killed: its readers must not."""
+    if not path.with_name(f"{path.name}-journal").exists():
+        return
+    with (
+        contextlib.suppress(StoreError),
+        FolderLock(path.parent),
+        contextlib.closing(connect(path)) as database,
+    ):
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -7,10 +7,21 @@ from pathlib import Path
 
 from hutch.errors import NetworkFilesystemError, NoStoreError
 
-__all__ = ["DATABASE", "check_folder", "is_writable", "network_filesystem"]
+__all__ = [
+    "BACKUP_NOTE",
+    "DATABASE",
+    "check_folder",
+    "has_log",
+    "is_backup_folder",
+    "is_writable",
+    "network_filesystem",
+]
 
 DATABASE = "hutch.db"
 """Name of the SQLite file in a store's folder; a store is a folder that has one."""
+
+BACKUP_NOTE = "backup.txt"
+"""Name of a file in the folder of a backup that tells people what it is."""
 
 _NETWORK = frozenset(
     {
@@ -58,3 +69,18 @@ def network_filesystem(folder: Path) -> str | None:
 def is_writable(folder: Path) -> bool:
     """Tell whether files can be made in a folder; False on a read-only mount, for root too."""
     return os.access(folder, os.W_OK | os.X_OK)
+
+
+def is_backup_folder(folder: Path) -> bool:
+    """Tell whether a folder is that of a backup, whose database keeps no log: it may lie anywhere.
+
+    The database itself is not asked: a program must not open a file that SQLite may have open already,
+    because closing it would let go of SQLite's locks.
+    """
+    return (folder / BACKUP_NOTE).exists()
+
+
+def has_log(path: Path) -> bool:
+    """Tell whether an SQLite file has a log with something in it."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0

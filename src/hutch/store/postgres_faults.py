@@ -16,6 +16,7 @@ from hutch.errors import (
     StoreUnavailableError,
 )
 from hutch.store.addresses import Address
+from hutch.store.roles import MOVED_CODE, moved_error
 
 __all__ = ["is_crowded", "translate"]
 
@@ -42,6 +43,8 @@ def translate(error: psycopg.Error, address: Address) -> NoReturn:
     text = address.hide_secrets(str(error))
     place = repr(address.shown)
     code = _code(error)
+    if code == MOVED_CODE:
+        raise moved_error(error.diag.message_primary or text) from error
     if code == _FULL:
         msg = (
             f"The disk of the database of the store {place} is full: "

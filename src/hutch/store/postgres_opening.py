@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
@@ -17,10 +17,27 @@ from hutch.store.locks import MIGRATION, lock_number
 from hutch.store.postgres import PostgresStore
 from hutch.store.postgres_connections import Connection, Connections
 from hutch.store.postgres_faults import translate
+from hutch.store.roles import admit
 from hutch.store.schema import is_behind, write_schema
 from hutch.store.syncing import sync_path
 
-__all__ = ["FILES_VARIABLE", "MARKER", "find_database", "open_database"]
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+__all__ = [
+    "ARROW_FILES",
+    "FILES_VARIABLE",
+    "MARKER",
+    "Found",
+    "files_folder",
+    "find_database",
+    "look",
+    "make_engine",
+    "mark",
+    "marked",
+    "migrate",
+    "open_database",
+]
 
 FILES_VARIABLE = "HUTCH_FILES"
 """The environment variable that says where this host sees a database's folder of files."""
@@ -29,16 +46,17 @@ MARKER = ".hutch-store"
 """A file in a database's folder of files; its first line is the uid of the store."""
 
 
-_ARROW_FILES = "files"
+ARROW_FILES = "files"
 """The folder of Arrow files within that, as in the folder of a store without a server."""
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """What a database says about its store."""
 
     uid: str
     versions: list[str]
     files: str
+    properties: dict[str, str]
 
 
 def open_database(text: str, *, create: bool, files: str | os.PathLike[str] | None) -> PostgresStore:
@@ -47,7 +65,7 @@ def open_database(text: str, *, create: bool, files: str | os.PathLike[str] | No
     connections = Connections(address)
     try:
         with contextlib.closing(connections.open()) as connection:
-            found = _look(connection, address)
+            found = look(connection, address)
             if found is None:
                 if not create or files is None:
                     msg = (
@@ -57,19 +75,25 @@ def open_database(text: str, *, create: bool, files: str | os.PathLike[str] | No
                     raise NoStoreError(msg)
                 _check_is_free(connection, address)
                 _create(connections, Path(files).expanduser().absolute())
-                found = _look(connection, address)
+                found = look(connection, address)
             if found is not None and create and files is not None:
                 _mark(connection, found, address)
         if found is None:
             msg = f"The store in {address.shown!r} is gone again."
             raise NoStoreError(msg)
+        admit(found.properties, address.shown)
         if is_behind(found.versions, address.shown):
-            _migrate(connections)
+            migrate(connections)
     except psycopg.Error as error:
         translate(error, address)
-    folder = Path(files or os.environ.get(FILES_VARIABLE) or found.files).expanduser().absolute()
+    folder = files_folder(found, files)
     _check_files(folder, found, address)
-    return PostgresStore(address, found.uid, folder / _ARROW_FILES)
+    return PostgresStore(address, found.uid, folder / ARROW_FILES)
+
+
+def files_folder(found: Found, files: str | os.PathLike[str] | None = None) -> Path:
+    """Return a store's folder of files as this host sees it."""
+    return Path(files or os.environ.get(FILES_VARIABLE) or found.files).expanduser().absolute()
 
 
 def find_database(text: str) -> bool:
@@ -81,12 +105,12 @@ def find_database(text: str) -> bool:
     address = Address(text)
     try:
         with contextlib.closing(Connections(address).open()) as connection:
-            return _look(connection, address) is not None
+            return look(connection, address) is not None
     except psycopg.Error as error:
         translate(error, address)
 
 
-def _look(connection: Connection, address: Address) -> _Found | None:
+def look(connection: Connection, address: Address) -> Found | None:
     """Return what there is of a store; None if there is nothing.
 
     :raises NoStoreError: if there is something of another program's.
@@ -97,14 +121,14 @@ def _look(connection: Connection, address: Address) -> _Found | None:
     facts: dict[str, str] = {}
     with contextlib.suppress(psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         versions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
-        facts = dict(connection.execute("SELECT key, value FROM properties WHERE key IN ('store', 'files')"))
+        facts = dict(connection.execute("SELECT key, value FROM properties"))
     if "store" not in facts or "files" not in facts:
         msg = (
             f"The database {address.shown!r} is in use by something else: it has tables "
             f"{'alembic_version' if row[0] else 'properties'!r} that are not of hutch. {_OF_ITS_OWN}"
         )
         raise NoStoreError(msg)
-    return _Found(facts["store"], versions, facts["files"])
+    return Found(facts["store"], versions, facts["files"], facts)
 
 
 _OF_ITS_OWN = "Give hutch a database, or a schema (?options=-csearch_path%3DNAME), of its own."
@@ -135,7 +159,8 @@ def _create(connections: Connections, files: Path) -> None:
             write_schema(connection, files=str(files))
 
 
-def _migrate(connections: Connections) -> None:
+def migrate(connections: Connections) -> None:
+    """Bring the tables up to date."""
     from hutch.store import migrating
 
     with _engine(connections) as engine:
@@ -143,18 +168,11 @@ def _migrate(connections: Connections) -> None:
 
 
 @contextlib.contextmanager
-def _engine(connections: Connections) -> Iterator[Any]:
+def _engine(connections: Connections) -> Iterator[Engine]:
     """Open an engine of SQLAlchemy, whose errors are those of the driver."""
-    from sqlalchemy import create_engine
     from sqlalchemy.exc import DBAPIError
-    from sqlalchemy.pool import NullPool
 
-    def connect() -> Connection:
-        connection = connections.open()
-        connection.autocommit = False
-        return connection
-
-    engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+    engine = make_engine(connections)
     try:
         yield engine
     except DBAPIError as error:
@@ -165,6 +183,23 @@ def _engine(connections: Connections) -> Iterator[Any]:
         engine.dispose()
 
 
+def make_engine(connections: Connections, pool_size: int = 0) -> Engine:
+    """Return an engine of SQLAlchemy.
+
+    :param pool_size: connections that it keeps open.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool, QueuePool
+
+    def connect() -> Connection:
+        connection = connections.open()
+        connection.autocommit = False
+        return connection
+
+    options: dict[str, Any] = {"poolclass": QueuePool, "pool_size": pool_size} if pool_size else {}
+    return create_engine("postgresql+psycopg://", creator=connect, **{"poolclass": NullPool, **options})
+
+
 # the folder of files
 
 
@@ -172,7 +207,7 @@ def _make_folder(files: Path) -> None:
     """Make a folder, and see that something can be written into it."""
     probe = files / f"{MARKER}-{uuid.uuid4().hex}"
     try:
-        (files / _ARROW_FILES).mkdir(parents=True, exist_ok=True)
+        (files / ARROW_FILES).mkdir(parents=True, exist_ok=True)
         probe.write_text("?\n")
         sync_path(probe)
         probe.unlink()
@@ -187,7 +222,7 @@ def _check_is_unmarked(files: Path) -> None:
     :raises NoStoreError: if it is marked.
     """
     with contextlib.suppress(FileNotFoundError):
-        uid = _marked(files)
+        uid = marked(files)
         msg = (
             f"The folder {str(files)!r} belongs to another store ({uid!r}, says its file {MARKER!r}). "
             "Give each store a folder of its own."
@@ -195,14 +230,21 @@ def _check_is_unmarked(files: Path) -> None:
         raise NoStoreError(msg)
 
 
-def _mark(connection: Connection, found: _Found, address: Address) -> None:
+def _mark(connection: Connection, found: Found, address: Address) -> None:
     """Mark the folder that a store was made with, unless it is marked or has lost its mark since."""
     files = Path(found.files)
-    if (files / MARKER).exists() or connection.execute("SELECT FROM runs LIMIT 1").fetchone() is not None:
-        return
+    if not (files / MARKER).exists() and connection.execute("SELECT FROM runs LIMIT 1").fetchone() is None:
+        mark(files, found.uid, address)
+
+
+def mark(files: Path, uid: str, address: Address) -> None:
+    """Mark a folder as that of a store.
+
+    :raises StoreError: if that cannot be written.
+    """
     early = files / f"{MARKER}-{uuid.uuid4().hex}"
     try:
-        early.write_text(f"{found.uid}\nThe Arrow files of the store {address.shown}\n")
+        early.write_text(f"{uid}\nThe Arrow files of the store {address.shown}\n")
         sync_path(early)
         early.rename(files / MARKER)
         sync_path(files)
@@ -211,7 +253,7 @@ def _mark(connection: Connection, found: _Found, address: Address) -> None:
         raise StoreError(msg) from error
 
 
-def _check_files(files: Path, found: _Found, address: Address) -> None:
+def _check_files(files: Path, found: Found, address: Address) -> None:
     """Refuse a folder that is not the store's.
 
     :raises NoStoreError: if it is not there, or belongs to another store.
@@ -221,7 +263,7 @@ def _check_files(files: Path, found: _Found, address: Address) -> None:
         f"say where with: export {FILES_VARIABLE}=DIR"
     )
     try:
-        uid = _marked(files)
+        uid = marked(files)
     except OSError as error:
         msg = (
             f"The folder of files {str(files)!r} is not that of the store {address.shown!r}: its file "
@@ -233,7 +275,7 @@ def _check_files(files: Path, found: _Found, address: Address) -> None:
         raise NoStoreError(msg)
 
 
-def _marked(files: Path) -> str:
+def marked(files: Path) -> str:
     """Return the uid that a folder is marked with."""
     lines = (files / MARKER).read_text(errors="replace").splitlines()
     return lines[0].strip() if lines else ""

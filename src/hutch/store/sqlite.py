@@ -23,7 +23,7 @@ from sqlalchemy.dialects import sqlite
 from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError
 from hutch.store import owners
 from hutch.store.faults import translate
-from hutch.store.places import DATABASE, is_writable
+from hutch.store.places import DATABASE, has_log, is_backup_folder, is_writable
 from hutch.store.reading import DatabaseReader
 from hutch.store.statements import Statement, Statements
 from hutch.store.syncing import sync_data, sync_path
@@ -47,7 +47,8 @@ def connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=rw"
     if not writable:
         # Without a log to read, SQLite need not make the files that a reader of one needs.
-        uri = f"{path.absolute().as_uri()}?{'mode=ro' if _has_log(path) else 'immutable=1'}"
+        is_read_alone = not has_log(path) and not is_backup_folder(path.parent)
+        uri = f"{path.absolute().as_uri()}?{'immutable=1' if is_read_alone else 'mode=ro'}"
     try:
         connection = sqlite3.connect(
             uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
@@ -60,18 +61,17 @@ def connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:
     return connection
 
 
-def _has_log(path: Path) -> bool:
-    log = path.with_name(f"{path.name}-wal")
-    return log.exists() and log.stat().st_size > 0
-
-
 class SqliteStore(DatabaseReader):
-    """A :class:`~hutch.store.protocol.Store` in a folder; open it with ``hutch.store.open_store``."""
+    """A :class:`~hutch.store.protocol.Store` in a folder; open it with ``hutch.store.open_store``.
 
-    def __init__(self, folder: Path) -> None:
+    :param frozen: why it may only be read, if so.
+    """
+
+    def __init__(self, folder: Path, frozen: str | None = None) -> None:
         self._folder = folder
         self._path = folder / DATABASE
-        self._writable = is_writable(folder)
+        self._frozen = frozen
+        self._writable = frozen is None and is_writable(folder)
         self._idle: deque[sqlite3.Connection] = deque()
         self._writer: sqlite3.Connection | None = None
         self._open_writer: DatabaseWriter | None = None

@@ -1,0 +1,368 @@
+"""Copying a store that goes on being used, until the copy is what the store is at one moment.
+
+First the runs, in the order of their ids and in portions: each is read in one snapshot of the source and
+written in one transaction of the target, which also notes how far it came. Then what has changed since,
+by the source's feed, until so little is left that one more snapshot takes it all. Whatever interrupts it,
+the same copy goes on where it stopped; and a copy that is complete is brought up to date in the same way.
+
+Snapshots are short, and large files are copied between them: whoever records waits for nothing, and
+the log of SQLite does not grow meanwhile. A file that compaction has replaced by then is looked up again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from hutch.errors import StoreError, StoreFullError
+from hutch.store import tables as t
+from hutch.store.file_copying import FileCopier, Wanted, loose_files, remove_files
+from hutch.store.loads import Load, load_after, loads
+from hutch.store.loose_copying import (
+    copy_feed,
+    copy_loose,
+    copy_numbers,
+    newest_change,
+    oldest_change,
+)
+from hutch.store.roles import COPY, Copy
+from hutch.store.run_copying import copy_runs, wanted_files
+from hutch.store.sides import Side
+from hutch.store.table_copying import TableCopier, Tally, in_groups
+
+__all__ = ["Copier", "Progress"]
+
+_ROWS_OF_A_PORTION = 50_000
+_BYTES_OF_A_PORTION = 32_000_000
+"""Of batches in rows."""
+_RUNS_OF_A_PORTION = 500
+_FEW_RUNS = 50
+_ROUNDS = 20
+"""After so many rounds what is left is taken at once, however much it is."""
+_TRIES = 10
+"""So often a run is looked at again whose files vanish while they are copied."""
+
+
+@dataclass
+class Progress:
+    """How far a copy is; totals grow if there is more to do than it seemed."""
+
+    runs: int = 0
+    all_runs: int = 0
+    size_bytes: int = 0
+    all_bytes: int = 0
+
+
+class _VanishedError(Exception):
+    """A file that a snapshot names has been deleted meanwhile."""
+
+
+class Copier:
+    """Copies one store into another.
+
+    :param source: read only, unless it is sealed.
+    :param target: belongs to this process alone; its property ``copy`` tells how far it is.
+    :param link: give files a second name instead of copying them, where the file system can.
+    :param report: called with the progress now and then.
+    """
+
+    def __init__(
+        self,
+        source: Side,
+        target: Side,
+        *,
+        link: bool = False,
+        report: Callable[[Progress], object] | None = None,
+    ) -> None:
+        self.tally = Tally()
+        self._source = source
+        self._target = target
+        self._progress = Progress()
+        self._report = report
+        self._files = FileCopier(source.files, target.files, link=link, on_bytes=self._count_bytes)
+        self._copy = Copy.parse(target.properties()[COPY])
+        self._suspects = set(self._copy.lost)
+        """Files that could not be read, or were damaged, the last time."""
+
+    @property
+    def moment(self) -> float:
+        """When the source was as the target is, since it is complete; s since 1970."""
+        return self._copy.moment or 0.0
+
+    # in portions
+
+    def catch_up(self) -> None:
+        """Copy until little is left.
+
+        :raises StoreFullError: if the target's disk has no room for it.
+        :raises StoreError: if the source is not what was copied before.
+        """
+        self._begin()
+        while runs := self._next_runs():
+            for portion in self._portions(runs):
+                self._copy_portion(portion, self._copy.but(through=portion[-1]))
+        if self._copy.through is not None:
+            self._save(self._copy.but(through=None))
+        for portion in self._portions(self._lacking()):
+            self._copy_portion(portion, self._copy)
+        for _ in range(_ROUNDS):
+            with self._source.snapshot() as source:
+                newest, runs = newest_change(source), self._changed(source)
+            if self._is_little(runs):
+                break
+            for portion in self._portions(runs):
+                self._copy_portion(portion, self._copy)
+            self._save(self._copy.but(cursor=newest))
+        while not self._copy_feed():
+            continue
+        self._sweep()
+
+    def _begin(self) -> None:
+        """Decide where to go on, and see whether there is room."""
+        with self._source.snapshot() as source, self._target.snapshot() as target:
+            newest, oldest = newest_change(source), oldest_change(source)
+            self._check_history(source, target)
+            copy = self._copy
+            if copy.through == 0 and copy.cursor == 0:
+                copy = copy.but(cursor=newest)
+            elif copy.cursor + 1 < oldest:
+                # What has changed since is not known any more, so all runs are compared.
+                copy = copy.but(cursor=newest, through=0)
+            self._copy = copy
+            pending = self._pending(source, target)
+        self._check_room(pending)
+        self._progress.all_runs = pending.runs
+        self._progress.all_bytes = pending.batch_bytes
+        self._tell()
+
+    def _check_history(self, source: sa.Connection, target: sa.Connection) -> None:
+        """See that the source has had the changes up to the cursor.
+
+        :raises StoreError: if it was set back to an earlier state.
+        """
+        cursor = self._copy.cursor
+        change = sa.select(t.changes).where(t.changes.c.number == cursor)
+        ours, theirs = (side.execute(change).first() for side in (source, target))
+        if newest_change(source) < cursor or (ours and theirs and tuple(ours) != tuple(theirs)):
+            msg = (
+                f"{self._source.place!r} has been set back to an earlier state than the copy in "
+                f"{self._target.place!r} was made from. Nothing is copied over it. Copy to another place."
+            )
+            raise StoreError(msg)
+
+    def _pending(self, source: sa.Connection, target: sa.Connection) -> Load:
+        """Return an estimate of what there is to do."""
+        found = Load()
+        if self._copy.through is not None:
+            found = load_after(source, self._copy.through) - load_after(target, self._copy.through)
+        for some in in_groups(self._changed(source)):
+            found = sum(loads(source, some).values(), found)
+            for load in loads(target, some).values():
+                found -= load
+        return found
+
+    def _check_room(self, pending: Load) -> None:
+        needed = pending.file_bytes + (0 if self._target.is_server else pending.database_bytes)
+        free = shutil.disk_usage(self._target.files).free
+        if needed > free:
+            msg = (
+                f"{self._target.place!r} needs about {needed / 1e9:,.3f} GB for what is to be copied, and "
+                f"its disk has {free / 1e9:,.3f} GB left. Nothing has been copied."
+            )
+            raise StoreFullError(msg)
+
+    def _next_runs(self) -> list[int]:
+        """Return some of the runs that have not been looked at."""
+        if self._copy.through is None:
+            return []
+        after = sa.select(t.runs.c.id).where(t.runs.c.id > self._copy.through)
+        with self._source.snapshot() as source:
+            asked = after.order_by(t.runs.c.id).limit(_RUNS_OF_A_PORTION)
+            return list(source.execute(asked).scalars())
+
+    def _portions(self, runs: Sequence[int]) -> Iterator[Sequence[int]]:
+        """Yield runs in portions that are read and written in a short time; a large one stands alone."""
+        for some in in_groups(runs):
+            with self._source.snapshot() as source:
+                found = loads(source, some)
+            portion: list[int] = []
+            load = Load()
+            for run in some:
+                load += found[run]
+                if portion and (load.rows > _ROWS_OF_A_PORTION or load.body_bytes > _BYTES_OF_A_PORTION):
+                    yield portion
+                    portion, load = [], found[run]
+                portion.append(run)
+            yield portion
+
+    def _is_little(self, runs: Sequence[int]) -> bool:
+        with self._source.snapshot() as source:
+            sizes = [load.body_bytes for load in loads(source, runs).values()]
+        return len(runs) <= _FEW_RUNS and sum(sizes) <= _BYTES_OF_A_PORTION
+
+    def _changed(self, source: sa.Connection) -> list[int]:
+        """Return the runs that have changed since the cursor, of those that have been looked at."""
+        run = t.changes.c.run
+        said = sa.select(run).where(t.changes.c.number > self._copy.cursor, run.is_not(None)).distinct()
+        through = self._copy.through
+        found = source.execute(said).scalars()
+        return sorted(run for run in found if through is None or run <= through)
+
+    def _lacking(self) -> list[int]:
+        """Return the runs that have files which the source could not give the last time."""
+        found: set[int] = set()
+        with self._source.snapshot() as source:
+            for some in in_groups(sorted(self._suspects)):
+                runs = sa.select(t.batches.c.run).where(t.batches.c.file.in_(some))
+                found.update(source.execute(runs).scalars())
+        return sorted(found)
+
+    def _copy_portion(self, runs: Sequence[int], then: Copy) -> None:
+        """Copy runs, their files first, and note how far the copy is."""
+        for attempt in range(_TRIES):
+            with self._source.snapshot() as source:
+                missing = self._missing(source, runs)
+            wrong = self._bring(missing)
+            try:
+                with self._source.snapshot() as source, self._target.transaction() as target:
+                    self._accept(self._missing(source, runs), wrong, is_last=attempt + 1 == _TRIES)
+                    copier = TableCopier(source, target, self.tally, self._count_bytes)
+                    copy_runs(copier, runs)
+                    _write(copier, then.but(is_complete=False))
+            except _VanishedError:
+                continue
+            break
+        self._copy = then.but(is_complete=False)
+        self._progress.runs += len(runs)
+        self._remove_gone_files()
+        self._tell()
+
+    # files
+
+    def _missing(self, source: sa.Connection, runs: Sequence[int]) -> list[Wanted]:
+        """Return the files that runs need and the target lacks."""
+        files = wanted_files(source, runs).values()
+        return [
+            wanted for wanted in files if wanted.name in self._suspects or not self._files.is_here(wanted)
+        ]
+
+    def _bring(self, missing: Sequence[Wanted]) -> dict[str, str]:
+        wrong = self._files.bring(missing)
+        self._suspects -= {wanted.name for wanted in missing if wanted.name not in wrong}
+        return wrong
+
+    def _accept(self, missing: Sequence[Wanted], wrong: dict[str, str], *, is_last: bool) -> None:
+        """Go on without files of which it is known that the source lacks them.
+
+        :raises _VanishedError: if others are not here: they came, or went, since they were looked for.
+        """
+        if any(wanted.name not in wrong for wanted in missing):
+            if is_last:
+                msg = f"The files of {self._source.place!r} change faster than they can be copied. Try again."
+                raise StoreError(msg)
+            raise _VanishedError
+        for wanted in missing:
+            said = f"File {str(self._source.files / wanted.name)!r} {wrong[wanted.name]}."
+            self.tally.damaged[wanted.name] = said
+            self._suspects.add(wanted.name)
+
+    def _remove_gone_files(self) -> None:
+        remove_files(self._target.files, self.tally.gone_files)
+        self.tally.gone_files = set()
+
+    def _sweep(self) -> None:
+        """Delete files that no batch of the target names: what a copy that was interrupted has left."""
+        with self._target.snapshot() as target:
+            named = sa.select(t.batches.c.file).where(t.batches.c.file.is_not(None))
+            files = set(target.execute(named).scalars())
+        remove_files(self._target.files, loose_files(self._target.files, files))
+
+    # to the end
+
+    def finish(self, end: Callable[[TableCopier, Copy], object], *, standstill: bool = False) -> None:
+        """Make the target what the source is at one moment.
+
+        :param end: called with both transactions still open, the last of all; given what the property
+            ``copy`` would be. The target is committed before the source.
+        :param standstill: let nobody else write into the source meanwhile.
+        """
+        wrong: dict[str, str] = {}
+        for attempt in range(_TRIES):
+            opened = self._source.standstill() if standstill else self._source.snapshot()
+            try:
+                self._copy = self._finish_in(opened, end, wrong, is_last=attempt + 1 == _TRIES)
+            except _VanishedError:
+                continue
+            break
+        self._remove_gone_files()
+        self.tally.files = self._files.copied
+        self._tell()
+
+    def _finish_in(
+        self,
+        opened: AbstractContextManager[sa.Connection],
+        end: Callable[[TableCopier, Copy], object],
+        wrong: dict[str, str],
+        *,
+        is_last: bool,
+    ) -> Copy:
+        with opened as source, self._target.transaction() as target:
+            runs = sorted({*self._changed(source), *(_ids(source) ^ _ids(target))})
+            # The few files that came since are copied while the snapshot is open.
+            found = self._bring(self._missing(source, runs))
+            if not is_last and found.keys() - wrong.keys():
+                # Either they are damaged, or they went since the snapshot was opened: the next one tells.
+                wrong.update(found)
+                raise _VanishedError
+            self._accept(self._missing(source, runs), wrong, is_last=is_last)
+            copier = TableCopier(source, target, self.tally, self._count_bytes)
+            copy_runs(copier, runs)
+            copy_loose(copier)
+            while not copy_feed(copier):
+                continue
+            copy_numbers(copier)
+            copy = self._copy.but(
+                is_complete=True,
+                cursor=newest_change(source),
+                moment=time.time(),
+                lost=tuple(sorted(self._suspects)),
+            )
+            end(copier, copy)
+            return copy
+
+    def _copy_feed(self) -> bool:
+        with self._source.snapshot() as source, self._target.transaction() as target:
+            copier = TableCopier(source, target, self.tally, self._count_bytes)
+            _write(copier, self._copy.but(is_complete=False))
+            return copy_feed(copier)
+
+    def _save(self, copy: Copy) -> None:
+        with self._source.snapshot() as source, self._target.transaction() as target:
+            _write(TableCopier(source, target, self.tally, self._count_bytes), copy)
+        self._copy = copy
+
+    # progress
+
+    def _count_bytes(self, count: int) -> None:
+        self.tally.size_bytes += count
+        self._progress.size_bytes += count
+        self._tell()
+
+    def _tell(self) -> None:
+        self._progress.all_runs = max(self._progress.all_runs, self._progress.runs)
+        self._progress.all_bytes = max(self._progress.all_bytes, self._progress.size_bytes)
+        if self._report is not None:
+            self._report(self._progress)
+
+
+def _ids(side: sa.Connection) -> set[int]:
+    return set(side.execute(sa.select(t.runs.c.id)).scalars())
+
+
+def _write(copier: TableCopier, copy: Copy) -> None:
+    copier.write.update(t.properties, [(COPY, copy.text)], ("key", "value"))
