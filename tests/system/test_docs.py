@@ -1,8 +1,9 @@
-"""Every Python block of the documentation runs, those of one page one after the other, in an empty folder."""
+"""Every Python block of the documentation runs, those of a page one after the other, beside the examples."""
 
 import contextlib
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,18 +29,25 @@ def run(page):
     return out.getvalue(), names
 
 
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The working folder: a copy of that of the examples."""
+    shutil.copytree(ROOT / "docs/examples", tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("page", [page for page in ALL if blocks(page)])
-def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_code_of_a_page_runs(page):
     _, names = run(page)
     if "cat" in names:
         names["cat"].close()
 
 
+@pytest.mark.usefixtures("folder")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_readme_does_what_it_says(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_readme_does_what_it_says():
     printed, names = run("README.md")
     assert "success" in printed
     assert [run.start["sample"] for run in names["cat"].values()] == ["LaB6", "LaB6"]

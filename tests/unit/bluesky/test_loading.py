@@ -60,6 +60,9 @@ class Soft(Device):
         super().__init__(name=name)
 
 
+ready = SynAxis(name="ready")
+
+
 def pair(name: str) -> list[Signal]:
     """Make two devices."""
     return [Signal(name=f"{name}_x"), Signal(name=f"{name}_y")]
@@ -128,7 +131,7 @@ def test_a_function_may_make_one_device_or_several(load: Any) -> None:
 def test_the_functions_of_bits_are_there_without_bits(load: Any) -> None:
     devices = load(
         "apsbits.utils.sim_creator.predefined_device:\n"
-        "- {creator: ophyd.sim.motor, name: sim_motor, labels: [motors]}\n"
+        "- {creator: these_devices.ready, name: sim_motor, labels: [motors]}\n"
         "- {creator: ophyd.sim.noisy_det}\n"
         "apsbits.utils.sim_creator.motors:\n"
         '- {prefix: "ioc:m", first: 7, last: 8, labels: [motors]}\n',
