@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from dataclasses import replace
 
 from hutch.errors import NoStoreError, StoreError
 from hutch.store.copied import Copied, Report, what_was_copied
-from hutch.store.copy_places import Where, check_apart, look, open_side, open_target, target_folder
+from hutch.store.copy_places import Where, check_apart, look, open_side, open_target, shown, target_folder
 from hutch.store.copying import Copier
 from hutch.store.folder_lock import FolderLock
 from hutch.store.loose_copying import copy_properties
@@ -84,7 +85,8 @@ def restore(
         if not copy.is_complete and not unfinished:
             msg = (
                 f"{str(folder)!r} is an unfinished backup. Run it again: hutch backup {copy.source} {folder} "
-                f"(if that store is lost, take what there is with: hutch restore --unfinished {folder} {to})"
+                f"(if that store is lost, take what is there: "
+                f"hutch restore --unfinished {folder} {shown(to)})"
             )
             raise StoreError(msg)
         check_apart(to, source)
@@ -95,4 +97,5 @@ def restore(
             copier = Copier(source, target, report=report)
             copier.catch_up()
             copier.finish(lambda tables, _: copy_properties(tables, **ending))
-            return what_was_copied(copier, source, target, began)
+            done = what_was_copied(copier, source, target, began)
+            return replace(done, moment=copy.moment or done.moment)

@@ -44,6 +44,9 @@ _RUNS_OF_A_PORTION = 500
 _FEW_RUNS = 50
 _ROUNDS = 20
 """After so many rounds what is left is taken at once, however much it is."""
+_WORTH_OF_A_RUN = 50_000
+"""A run takes as long as so many bytes of batches."""
+_TELL_S = 0.1
 _TRIES = 10
 """So often a run is looked at again whose files vanish while they are copied."""
 
@@ -53,9 +56,15 @@ class Progress:
     """How far a copy is; totals grow if there is more to do than it seemed."""
 
     runs: int = 0
-    all_runs: int = 0
+    of_runs: int = 0
     size_bytes: int = 0
-    all_bytes: int = 0
+    of_bytes: int = 0
+
+    @property
+    def share(self) -> float:
+        """The part of the work that is done, from 0 to 1."""
+        work = self.of_bytes + _WORTH_OF_A_RUN * self.of_runs
+        return min((self.size_bytes + _WORTH_OF_A_RUN * self.runs) / work, 1.0) if work else 1.0
 
 
 class _VanishedError(Exception):
@@ -84,6 +93,7 @@ class Copier:
         self._target = target
         self._progress = Progress()
         self._report = report
+        self._told = 0.0
         self._files = FileCopier(source.files, target.files, link=link, on_bytes=self._count_bytes)
         self._copy = Copy.parse(target.properties()[COPY])
         self._suspects = set(self._copy.lost)
@@ -136,8 +146,8 @@ class Copier:
             self._copy = copy
             pending = self._pending(source, target)
         self._check_room(pending)
-        self._progress.all_runs = pending.runs
-        self._progress.all_bytes = pending.batch_bytes
+        self._progress.of_runs = pending.runs
+        self._progress.of_bytes = pending.batch_bytes
         self._tell()
 
     def _check_history(self, source: sa.Connection, target: sa.Connection) -> None:
@@ -354,10 +364,13 @@ class Copier:
         self._tell()
 
     def _tell(self) -> None:
-        self._progress.all_runs = max(self._progress.all_runs, self._progress.runs)
-        self._progress.all_bytes = max(self._progress.all_bytes, self._progress.size_bytes)
-        if self._report is not None:
-            self._report(self._progress)
+        now = time.monotonic()
+        if self._report is None or now < self._told + _TELL_S:
+            return
+        self._told = now
+        self._progress.of_runs = max(self._progress.of_runs, self._progress.runs)
+        self._progress.of_bytes = max(self._progress.of_bytes, self._progress.size_bytes)
+        self._report(self._progress)
 
 
 def _ids(side: sa.Connection) -> set[int]:

@@ -68,7 +68,8 @@ def move(
         wanted = Copy(Purpose.MOVE, store.uid, store.location)
         with contextlib.closing(open_side(where)) as source:
             if COPY in source.properties():
-                msg = f"{source.place!r} is a backup. Make a store of it: hutch restore {source.place} {to}"
+                words = f"hutch restore {source.place} {shown(to)}"
+                msg = f"{source.place!r} is a backup. Make a store of it with: {words}"
                 raise StoreError(msg)
             check_apart(to, source)
             with open_target(to, wanted, files) as target:

@@ -129,4 +129,5 @@ def _leaves(run: sa.Row[Any]) -> Iterator[Row]:
         if isinstance(document, dict):
             found |= leaves(document, source)
     for leaf in found:
-        yield (*leaf, run.time, run.id)
+        # A driver may take members of an enumeration for something else than numbers.
+        yield (leaf.key, int(leaf.type), leaf.number, leaf.text, run.time, run.id)

@@ -217,6 +217,9 @@ def test_help_begins_with_a_verb_and_ends_in_an_example(invoke, name) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "demo"])
 def test_the_example_in_the_help_runs(invoke, name, tmp_path) -> None:
     (tmp_path / "runs.jsonl.gz").write_bytes(encode(["start", {"uid": "u", "time": 1.0}]))
+    before = {"restore": ("backup", "backups/beamtime"), "move": ("init", "beamtime")}
+    if name in before:
+        invoke(*before[name])
     example = invoke(name, "--help").stdout.splitlines()[-1]
     found: Result = invoke(*shlex.split(example)[1:])
 

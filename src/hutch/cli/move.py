@@ -1,0 +1,45 @@
+"""``hutch move``: a store to another place, or from a folder into a database and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from hutch.cli.options import as_json, command
+
+if TYPE_CHECKING:
+    from hutch.store import Store
+
+
+@command("hutch move beamtime archive/beamtime")
+@click.argument("place", metavar="FROM")
+@click.argument("to", metavar="TO")
+@click.option("--files", metavar="DIR", help="With a new database: the folder of large batches.")
+@click.option("--delete-old", is_flag=True, help="Delete the old store when the new one is in use.")
+@as_json
+def move(place: str, to: str, files: str | None, delete_old: bool, json_wanted: bool) -> None:
+    """Move a store to another folder, or between a folder and a PostgreSQL database.
+
+    Everything is copied and verified; then the old store says that it has moved, and can't be used any
+    more. It is deleted only with --delete-old. A move that was interrupted goes on where it stopped, and
+    until it is complete, the old store is used as before. Nothing may be recorded at the end of it.
+    """
+    from hutch.catalogs.verifying import verify
+    from hutch.cli import copy_views
+    from hutch.store import moving
+
+    with copy_views.copy_bar() as bar:
+
+        def check(store: Store) -> Sequence[str]:
+            return [str(finding) for finding in verify(store, bar.verify).errors]
+
+        copied = moving.move(place, to, files, check=check, report=bar.copy)
+    if delete_old:
+        moving.delete_old(place, to)
+    copy_views.write_copied("Store", copied, json_wanted=json_wanted, is_old_deleted=delete_old)
+    if not delete_old:
+        words = f"hutch move {copied.source} {copied.target} --delete-old"
+        click.echo(f"The old store is still there. Delete it with: {words}", err=True)
+    click.echo("Programs that have the old one open must be started again.", err=True)
