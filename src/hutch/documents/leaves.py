@@ -57,8 +57,8 @@ class LeafType(IntEnum):
     DOCUMENT = 7
 
 
-# Of nearly all rows; plain integers spare the database driver a look at what they are.
-_TEXT, _NUMBER = int(LeafType.TEXT), int(LeafType.NUMBER)
+# Rows have plain integers: not every database driver takes members of an enumeration for them.
+_NULL, _BOOL, _NUMBER, _NAN, _TEXT, _EMPTY_LIST, _EMPTY_DICT, _DOCUMENT = map(int, LeafType)
 
 
 class Leaf(NamedTuple):
@@ -108,15 +108,15 @@ def _walk(path: str, value: Any, found: set[Leaf]) -> None:
     """Add the leaves of a value."""
     if isinstance(value, dict):
         if not value:
-            found.add(Leaf(path, LeafType.EMPTY_DICT, 0.0, ""))
+            found.add(Leaf(path, _EMPTY_DICT, 0.0, ""))
         for key, item in value.items():
             if "." not in key:
                 _walk(f"{path}.{storable(key)}", item, found)
     elif isinstance(value, list):
         if not value:
-            found.add(Leaf(path, LeafType.EMPTY_LIST, 0.0, ""))
+            found.add(Leaf(path, _EMPTY_LIST, 0.0, ""))
         elif len(value) > LONGEST_LIST or any(isinstance(item, list) for item in value):
-            found.add(Leaf(path, LeafType.DOCUMENT, 0.0, ""))
+            found.add(Leaf(path, _DOCUMENT, 0.0, ""))
         else:
             for item in value:
                 _walk(path, item, found)
@@ -128,11 +128,11 @@ def _leaf(path: str, value: Any) -> Leaf:
     if isinstance(value, str):
         return Leaf(path, _TEXT, 0.0, text_key(value))
     if value is None:
-        return Leaf(path, LeafType.NULL, 0.0, "")
+        return Leaf(path, _NULL, 0.0, "")
     if isinstance(value, bool):
-        return Leaf(path, LeafType.BOOL, float(value), "")
+        return Leaf(path, _BOOL, float(value), "")
     if value != value:  # noqa: PLR0124 - the definition of NaN
-        return Leaf(path, LeafType.NAN, 0.0, "")
+        return Leaf(path, _NAN, 0.0, "")
     return Leaf(path, _NUMBER, _number(value), "")
 
 

@@ -116,7 +116,7 @@ def _stretches(lot: Lot) -> Iterator[tuple[_Source, int, int]]:
     of_source = of_source[order]
     begins = np.flatnonzero(np.diff(of_source, prepend=-1))
     done = [0] * len(sources)
-    for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
+    for begin, end in zip(begins, [*begins, len(order)][1:], strict=True):
         source = int(of_source[begin])
         first, done[source] = done[source], done[source] + int(end - begin)
         yield sources[source], first, done[source]

@@ -16,6 +16,15 @@ def rows(document, source="start"):
     return sorted(leaves(document, source))
 
 
+def test_types_in_rows_are_plain_integers():
+    values = {"n": None, "b": True, "x": 1, "nan": math.nan, "t": "", "l": [], "d": {}, "m": [[1]]}
+    found = {leaf.key: leaf.type for leaf in leaves(values)}
+
+    names = ["NULL", "BOOL", "NUMBER", "NAN", "TEXT", "EMPTY_LIST", "EMPTY_DICT", "DOCUMENT"]
+    assert [LeafType(found[key]).name for key in values] == names
+    assert {type(number) for number in found.values()} == {int}
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
