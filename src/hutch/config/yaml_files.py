@@ -35,9 +35,14 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
     :raises ConfigurationError: if it can't be read, naming the line.
     """
     file = YamlFile(path)
-    found = None if file.root is None else file.value(file.root)
-    if file.repeated:
-        listed = "\n".join(f"  - line {repeated.line}: {repeated}" for repeated in file.repeated)
+    found, problems = None, []
+    try:
+        found = None if file.root is None else file.value(file.root)
+    except ConfigurationError as error:
+        problems.append(str(error))
+    problems += [f"line {repeated.line}: {repeated}" for repeated in file.repeated]
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
         msg = f"{str(file.path)!r} can't be used:\n{listed}"
         raise ConfigurationError(msg)
     return found
@@ -65,21 +70,20 @@ class YamlFile:
         except OSError as error:
             msg = f"{str(self.path)!r} can't be read: {error.strerror}."
             raise ConfigurationError(msg) from error
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             msg = f"{str(self.path)!r} is no YAML: {_reason(error)}."
             raise ConfigurationError(msg) from error
 
     def value(self, node: yaml.Node) -> Any:
         """Return a piece as a value.
 
-        :raises ConfigurationError: if it stands for no value, naming the line.
+        :raises ConfigurationError: if it stands for no value; the message names the line, not the file.
         """
         try:
             return self._loader.construct_document(node)
-        except (yaml.YAMLError, ValueError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             reason = _reason(error) if isinstance(error, yaml.YAMLError) else f"line {line_of(node)}: {error}"
-            msg = f"{str(self.path)!r} can't be used: {reason}."
-            raise ConfigurationError(msg) from error
+            raise ConfigurationError(reason) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -101,7 +105,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _reason(error: yaml.YAMLError) -> str:
+def _reason(error: Exception) -> str:
     """Return where and why, in one line."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
