@@ -203,6 +203,13 @@ def test_magics_use_labels_and_await_finds_devices(terminal: Any, folder: Path) 
     assert _starts(folder) == []
 
 
+def test_moves_show_how_far_they_are(terminal: Any, folder: Path) -> None:
+    (folder / "devices.yml").write_text("ophyd_async.sim.SimMotor:\n- {name: stage, instant: false}\n")
+    child = terminal()
+    child.expect(r"In \[")
+    _type(child, "RE(bps.mv(stage, 0.5))", r"stage: *\d+%", r"Out\[")
+
+
 def test_nothing_is_written_into_the_store_but_runs(terminal: Any, folder: Path, tmp_path: Path) -> None:
     before = {path.name for path in (folder / "hutch-store").iterdir()}
     child = terminal("--no-bluesky")
