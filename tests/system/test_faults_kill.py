@@ -37,6 +37,7 @@ STARVED = 6
 class Life:
     """What a process said until it was killed."""
 
+    lines: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     counts: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     """Number of events at a time."""
@@ -45,6 +46,7 @@ class Life:
 
     def take(self, line: str) -> None:
         """Note a line of the worker."""
+        self.lines.append(line)
         match line.split():
             case ["start", uid]:
                 self.started.append(uid)
@@ -64,9 +66,9 @@ class Life:
 class Nursery:
     """A program that bears recording processes, to be killed one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = worker.__file__) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, worker.__file__],
+            [sys.executable, program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
@@ -77,16 +79,18 @@ class Nursery:
         self._process.kill()
         self._process.communicate(timeout=10)
 
-    def live(self, folder: Path, seed: int, life_s: float) -> Life:
-        """Let a process record for a while, kill it, and return what it said."""
-        self._process.stdin.write(f"{folder} {seed}\n".encode())
+    def live(
+        self, place: Path | str, task: object, life_s: float, kill: signal.Signals = signal.SIGKILL
+    ) -> Life:
+        """Let a process work for a while, kill it, and return what it said."""
+        self._process.stdin.write(f"{place} {task}\n".encode())
         self._process.stdin.flush()
         word, pid = next(self._lines(10.0)).split()
         assert word == "pid"
         life = Life()
         for line in self._lines(life_s):
             life.take(line)
-        os.kill(int(pid), signal.SIGKILL)
+        os.kill(int(pid), kill)
         life.killed_at = time.monotonic()
         for line in self._lines(10.0):
             if line == "gone":

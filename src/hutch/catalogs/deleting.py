@@ -6,6 +6,7 @@ files are unlinked later, when nobody reads them any more. Files that detectors 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from hutch.catalogs.retention_rules import Facts, RuleBook
 from hutch.catalogs.signatures import Signature, sign
 from hutch.catalogs.tombstones import present_row
 from hutch.documents import Leaf, decode, encode, leaves
-from hutch.errors import HutchError, RunHeldError, RunNotFoundError, RunOwnedError
+from hutch.errors import HutchError, RunHeldError, RunNotFoundError, RunOwnedError, StoreFullError
 from hutch.store.pacing import Pace
 from hutch.store.protocol import DocumentRow, RunRow, Store, TombstoneRow
 
@@ -25,6 +26,9 @@ __all__ = ["Deletion", "DeletionResult", "PlannedRun", "Progress", "plan_run"]
 
 Progress = Callable[[int, int], object]
 """Called with how many runs are done, and how many there are."""
+
+_MANY_ROWS, _MANY_BYTES = 1000, 16_000_000
+"""Batches in rows of the database, and their bytes, that are deleted within some hundredths of a second."""
 
 _CHANGED = "it has changed since it was looked at; look again"
 _RULES_CHANGED = "the rules of retention have changed since it was looked at; look again"
@@ -137,6 +141,7 @@ class Deletion:
         return result
 
     def _delete(self, run: PlannedRun, signature: Signature, pace: Pace, result: DeletionResult) -> None:
+        _lighten(self._store, run.row)
         with pace.transaction(self._store) as writer:
             writer.lock("retention")
             if not self._book.is_current:
@@ -163,6 +168,22 @@ class Deletion:
         count = len(self.runs)
         runs = f"{count:,} run{'' if count == 1 else 's'}"
         return f"<Deletion of {runs}, {self.events:,} events, {self.size_bytes:,} bytes; not yet done>"
+
+
+def _lighten(store: Store, run: RunRow) -> None:
+    """Put what a run has in many or large rows into files, which go without a long transaction.
+
+    It stays whole meanwhile, and whoever records does not wait.
+    """
+    rows = [batch for batch in store.batches(run.id) if batch.file is None]
+    if len(rows) <= _MANY_ROWS and sum(batch.size for batch in rows) <= _MANY_BYTES:
+        return
+    from hutch.store.compacting import Compaction
+
+    # Without room for that, those who record wait for once: the deletion makes room.
+    with contextlib.suppress(StoreFullError):
+        for _ in Compaction(store, run.id, is_open=False).steps():
+            pass
 
 
 def plan_run(store: Store, row: RunRow, book: RuleBook, reason: str = "") -> PlannedRun:

@@ -3,6 +3,7 @@
 import json
 from itertools import count
 
+import pyarrow as pa
 import pytest
 
 import hutch
@@ -16,6 +17,8 @@ from hutch.errors import (
     RunOwnedError,
     StoreError,
 )
+from hutch.store import Topic
+from hutch.store.arrow_files import new_batch
 
 
 @pytest.fixture
@@ -340,3 +343,28 @@ def test_a_rule_that_is_set_after_a_plan_stops_it(three):
     assert set(result.spared.values()) == {
         "the rules of retention have changed since it was looked at; look again"
     }
+
+
+def test_what_is_in_many_rows_goes_into_a_file_first_so_that_nobody_waits_long(catalog, record):
+    record(streams={"primary": [{"x": float(number)} for number in range(1200)]})
+    run, store = catalog[-1], catalog.store
+    (segment,) = store.segments(run.row.id)
+    schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
+    old = store.batches(run.row.id)
+    (whole,) = store.load(old, schema)
+    arrivals = whole.column("arrival").to_pylist()
+    new = [
+        new_batch(store.files, run.row.id, arrival, whole.slice(number, 1)).in_segment(segment.id)
+        for number, arrival in enumerate(arrivals)
+    ]
+    with store.transaction() as writer:
+        writer.replace_batches(run.row.id, "primary", old, new)
+    assert len(store.batches(run.row.id)) == 1200
+    cursor = store.last_change()
+    delete(catalog, run.uid)
+
+    topics = [change.topic for change in store.changes(cursor)]
+    assert topics[-1] is Topic.DELETE
+    assert Topic.COMPACT in topics
+    assert catalog.deleted[0].events == 1200
+    assert_sound(catalog)
