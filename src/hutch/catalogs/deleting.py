@@ -138,6 +138,10 @@ class Deletion:
                     progress(done, len(self.runs))
         finally:
             self._store.sync()
+        from hutch.store.compacting import sweep
+
+        with contextlib.suppress(OSError):  # files of earlier deletions; whoever records tries it as well
+            sweep(self._store)
         return result
 
     def _delete(self, run: PlannedRun, signature: Signature, pace: Pace, result: DeletionResult) -> None:

@@ -1,6 +1,7 @@
 """Deletion: what a plan says, what goes, what stays, and what those are told who come too late."""
 
 import json
+import time
 from itertools import count
 
 import pyarrow as pa
@@ -238,6 +239,18 @@ def test_large_batches_are_left_to_be_swept_later(catalog, record):
         path.relative_to(catalog.store.files).as_posix() for path in files
     )
     assert_sound(catalog)
+
+
+def test_a_deletion_sweeps_what_earlier_ones_have_left(catalog, record, monkeypatch):
+    for _ in range(2):
+        record(streams={"primary": [{"text": "x" * 400_000} for _ in range(5)]})
+    delete(catalog, catalog[0].uid)
+    assert len(list(catalog.store.files.rglob("*.arrow"))) == 2
+    monkeypatch.setattr("time.time", lambda now=time.time: now() + 700.0)
+    delete(catalog, catalog[0].uid)
+
+    assert len(catalog.store.discarded(2.0**40)) == 1
+    assert len(list(catalog.store.files.rglob("*.arrow"))) == 1
 
 
 def test_a_run_that_was_deleted_can_be_recorded_again_and_its_tombstone_stays(catalog, record, compose):
