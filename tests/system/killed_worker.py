@@ -9,6 +9,7 @@ child records into the store in the folder and writes a line for everything that
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
@@ -108,6 +109,7 @@ def record(recorder: Recorder, uid: str, chance: random.Random) -> None:
 def main() -> None:
     """Fork a child for every line, and wait for its end."""
     pa.array([0.0])  # the first one imports pandas
+    gc.freeze()  # or each child spends its short life on looking through what it inherits
     for line in sys.stdin:
         folder, seed = line.split()
         child = os.fork()

@@ -19,6 +19,7 @@ from typing import Any
 
 from hutch.errors import StoreError, StoreUnavailableError
 from hutch.recording import leftovers, spool
+from hutch.recording.compactor import Compactor
 from hutch.recording.keeper import Keeper
 from hutch.recording.quarantine import Quarantine
 from hutch.recording.run_writer import RunWriter
@@ -65,6 +66,7 @@ class Committer:
         self.runs: dict[str, RunWriter] = {}
         self._keeper = Keeper(self._mark, self.runs, self._wake_up)
         self.quarantine = Quarantine(self._mark)
+        self._compactor = Compactor(store)
         # Before the first event, which would have to wait for it.
         _warm_up()
         for work in (self._commit_forever, self._sync_forever, self._keeper.keep_forever):
@@ -208,6 +210,7 @@ class Committer:
                     run.store.location,
                 )
         self.quarantine.leave()
+        self._compactor.stop()
 
     def _end(self) -> None:
         self._stopping = True
@@ -278,6 +281,7 @@ class Committer:
         """After a commit: the spool's file is needed no longer, and the run neither if it has ended."""
         if run.spooled is not None and not run.has_backlog and self._guarded(run.store.sync):
             run.drop_spool()
+        self._compactor.committed(run.row.id, is_over=run.is_over)
         if self._keeper.forget(run):
             # What was left by others may have been left because the store was away.
             self.take_in_leftovers()

@@ -127,10 +127,25 @@ def without_stored(writer: Writer, store: Store, run: int, lots: Sequence[Lot]) 
     return [lot for lot in lots if not _is_stored(store, run, lot)]
 
 
+def _holds_event(store: Store, run: int, arrival: int) -> bool:
+    """Tell whether a run has the event of an arrival number, in whichever batch it is by now."""
+    import pyarrow as pa
+
+    from hutch.store.rereading import read_rows
+
+    batches = [batch for batch in store.batches(run) if batch.first_arrival <= arrival]
+    for segment in store.segments(run):
+        mine = [batch for batch in batches if batch.segment == segment.id]
+        schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
+        reading = read_rows(store, segment, schema, mine, sum(batch.rows for batch in mine[:-1]))
+        if any(arrival in part.column("arrival").to_numpy() for some in reading for part in some):
+            return True
+    return False
+
+
 def _is_stored(store: Store, run: int, lot: Lot) -> bool:
     if lot.batches:
-        first = {batch.first_arrival for _, _, batch in lot.batches}
-        return any(batch.first_arrival in first for batch in store.batches(run))
+        return _holds_event(store, run, lot.batches[0][2].first_arrival)
     if lot.documents:
         numbers = {document.number for document in lot.documents}
         return any(document.number in numbers for document in store.documents(run))

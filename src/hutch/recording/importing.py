@@ -16,6 +16,7 @@ from hutch.documents import decode
 from hutch.documents.digests import digest
 from hutch.errors import DocumentError, ImportFileError
 from hutch.recording.document_files import Progress, read_documents
+from hutch.recording.duplicates import batches_of
 from hutch.recording.paging import bulk_events, page_events
 from hutch.recording.recorder import Recorder
 from hutch.recording.spool import SpoolName
@@ -188,16 +189,7 @@ def _events_of(kind: str, document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _stored_events(store: Store, row: RunRow) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-
-    from hutch.store.columns import Layout
     from hutch.store.unpacking import events
 
-    batches = store.batches(row.id)
-    for segment in store.segments(row.id):
-        schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
-        layout = Layout.from_schema(schema)
-        for batch in batches:
-            if batch.segment == segment.id:
-                for loaded in store.load([batch], schema):
-                    yield from (event for _, event in events(loaded, layout, segment.descriptor))
+    for batch, layout, descriptor in batches_of(store, row.id, []):
+        yield from (event for _, event in events(batch, layout, descriptor))

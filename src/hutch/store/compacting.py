@@ -56,7 +56,7 @@ class Compaction:
         self._given_up: set[int] = set()
         """Segments that are damaged, or that somebody else is merging."""
 
-    def steps(self) -> Iterator[None]:
+    def steps(self) -> Generator[None, None, None]:
         """Do it, and yield after each step; it may be left at any of them.
 
         :raises StoreError: if the store cannot take what is merged.
@@ -92,7 +92,7 @@ class Compaction:
             for group in choose(list(found), is_open=self._is_open)
         ]
 
-    def _merge(self, segment: Segment, group: Sequence[Batch]) -> Iterator[None]:
+    def _merge(self, segment: Segment, group: Sequence[Batch]) -> Generator[None, None, None]:
         merged = yield from _merged(self._store, self._run, segment, group)
         try:
             with self._pace.transaction(self._store) as writer:
@@ -123,8 +123,10 @@ def _merged(
     file: ArrowFile | None = None
     with contextlib.ExitStack() as cleanup:
         for some in _slices(group):
+            # Asking each part for its size costs more than to load it.
+            row_bytes = sum(batch.size for batch in some) / sum(batch.rows for batch in some)
             for part in store.load(some, schema, checked=True):
-                joined.add(part)
+                joined.add(part, row_bytes)
                 if joined.size_bytes >= _RECORD_BATCH_BYTES:
                     file = file or cleanup.enter_context(ArrowFile(store.files, run, first, schema))
                     file.write(joined.take())
@@ -158,15 +160,18 @@ class _Joined:
     """
 
     def __init__(self, first_arrival: int) -> None:
-        self.rows = self.size_bytes = 0
+        self.rows, self.size_bytes = 0, 0.0
         self._parts: list[pa.RecordBatch] = []
         self._next_arrival = first_arrival
 
-    def add(self, part: pa.RecordBatch) -> None:
-        """Append rows."""
+    def add(self, part: pa.RecordBatch, row_bytes: float) -> None:
+        """Append rows.
+
+        :param row_bytes: about what each of them takes.
+        """
         self._parts.append(part)
         self.rows += part.num_rows
-        self.size_bytes += part.nbytes
+        self.size_bytes += row_bytes * part.num_rows
 
     def take(self) -> pa.RecordBatch:
         """Return all rows that were added, and forget them.
@@ -175,7 +180,7 @@ class _Joined:
             were taken.
         """
         found = pa.concat_batches(self._parts)
-        self._parts, self.size_bytes = [], 0
+        self._parts, self.size_bytes = [], 0.0
         arrivals = found.column("arrival").to_numpy()
         if arrivals[0] < self._next_arrival or not bool(np.all(arrivals[1:] > arrivals[:-1])):
             msg = f"The events from arrival {arrivals[0]} on are not in order. Check with: hutch verify"
