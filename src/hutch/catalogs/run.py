@@ -186,6 +186,27 @@ class Run:
         self._row = present_row(self.store, self._row.id)
         return edits
 
+    # the end of an interrupted run
+
+    def close_interrupted(
+        self, *, reason: str, author: str | None = None, exit_status: str = "abort"
+    ) -> Document:
+        """End a run whose process died: write the stop document that it could not write.
+
+        The document says who wrote it, when and why; its time is that of the last event.
+
+        :param reason: why it ended, for whoever asks in a year.
+        :param author: who says so; else the user of this process and the host's name.
+        :param exit_status: ``abort``, ``fail`` or ``success``.
+        :returns: the stop document.
+        :raises RunOwnedError: if a live process records the run.
+        :raises RunClosedError: if it has ended.
+        """
+        from hutch.catalogs.closing import close_run
+        from hutch.catalogs.signatures import sign
+
+        return Document(close_run(self.store, self.row, sign(reason, author), exit_status))
+
     # streams
 
     def __iter__(self) -> Iterator[str]:

@@ -1,262 +1,280 @@
-"""The check of one run of a store: its documents, its batches, its numbers, its index rows."""
+"""The check of one run of a store: its documents, its batches, its numbers."""
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from hutch.catalogs.batch_verifying import Columns, check_batch, place_of, read_body, schema_of
+from hutch.catalogs.findings import DOUBTFUL, LOST, Finding, Kind
 from hutch.catalogs.metadata import stream_name
 from hutch.documents import Leaf, decode, leaves
 from hutch.errors import CorruptBatchError
-from hutch.store.protocol import Batch, RunRow, Segment, Store
+from hutch.store.protocol import Batch, DocumentRow, RunContents, RunRow, Segment, Store
 
-__all__ = ["RunCheck"]
+__all__ = ["RunCheck", "expected_leaves"]
 
-_TRIES = 3
-"""A run that is being recorded is looked at so often until two looks agree."""
 _MOST_NAMED = 5
+
+_PER_MARK = {LOST: Kind.LOST, DOUBTFUL: Kind.DOUBTFUL}
 
 
 class RunCheck:
-    """Checks one run.
+    """Checks one run; its index rows are left to :mod:`hutch.catalogs.index_verifying`.
 
-    :ivar findings: pairs of "is it an error" and a sentence.
+    :param row: was read before the contents, so that what it tells of has its place in them.
+    :param bodies: bytes of batches in rows, by id, if they were read already.
+    :param progress: called with the size of each batch, in bytes.
+    :ivar row: the run.
+    :ivar findings: what was found.
     :ivar files: names of the Arrow files that its batches name.
+    :ivar damaged: batches whose bytes are gone or not those that were committed.
     """
 
-    def __init__(self, store: Store, row: RunRow) -> None:
-        self.findings: list[tuple[bool, str]] = []
-        self.files: set[str] = set()
-        self.documents = self.events = self.batches = self.size_bytes = self.leaves = 0
+    def __init__(
+        self,
+        store: Store,
+        row: RunRow,
+        contents: RunContents,
+        bodies: Mapping[int, bytes] | None = None,
+        progress: Callable[[int], object] = lambda size_bytes: None,
+    ) -> None:
+        self.row = row
+        self.findings: list[Finding] = []
+        self.files = {batch.file for batch in contents.batches if batch.file is not None}
+        self.damaged: list[Batch] = []
+        self.documents = self.events = self.batches = self.size_bytes = 0
         self._store = store
-        self._row = row
+        self._contents = contents
+        self._bodies = bodies
+        self._progress = progress
         self._descriptors: dict[str, dict[str, Any]] = {}
-        self._columns: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
-        """For each stream: arrival numbers, sequence numbers and digests of uids, batch by batch."""
+        self._columns: dict[str, list[Columns]] = {}
+        """By stream, in order of first arrivals."""
+        self._holes: dict[str, list[tuple[int, int]]] = {}
+        """By stream: from which arrival on how many events are known to be gone."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether nothing is damaged or gone."""
+        return not any(finding.is_error for finding in self.findings)
+
+    @cached_property
+    def leaves(self) -> set[Leaf] | None:
+        """The index rows that follow from the documents; None if those cannot be read."""
+        return expected_leaves(self.row)
 
     def run(self) -> None:
         """Check everything."""
         self._check_start()
-        batches = self._store.batches(self._row.id)
-        numbers = self._check_documents()
-        self._check_batches(batches)
-        # What was committed since the batches were listed is left for the next time.
-        self._row = self._store.run_by_id(self._row.id)
-        self._check_numbers(numbers)
-        self._check_counts(len(batches))
-        self._check_index()
+        for document in self._contents.documents:
+            self._check_document(document)
+        for mark in self._contents.marks:
+            if mark.reason == LOST:
+                self._holes.setdefault(mark.stream, []).append((mark.first_arrival, mark.count))
+        self._check_batches()
+        self._check_numbers()
+        self._check_counts()
         self._note()
 
     # documents
 
     def _check_start(self) -> None:
-        start = self._parse("start document", self._row.start)
-        if start is not None and start.get("uid") != self._row.uid:
-            self._error(f"its start document has the uid {start.get('uid')!r}")
-        if self._row.amended is not None:
-            self._parse("amended start document", self._row.amended)
-        if self._row.stop is not None:
-            self._parse("stop document", self._row.stop)
+        row = self.row
+        for what, body in (("start document", row.start), ("amended start document", row.amended)):
+            start = None if body is None else self._parse(what, body)
+            if start is not None and start.get("uid") != row.uid:
+                self._find(Kind.WRONG_UID, f"its {what} has the uid {start.get('uid')!r}")
+        if row.stop is not None:
+            self._parse("stop document", row.stop)
 
-    def _check_documents(self) -> list[int]:
-        """Parse the other documents; return their arrival numbers."""
-        rows = self._store.documents(self._row.id)
-        for row in rows:
-            document = self._parse(f"{row.kind} {row.uid!r}", row.body)
-            if document is not None and row.kind == "descriptor":
-                self._descriptors[row.uid] = document
-                if document.get("uid") != row.uid:
-                    self._error(f"the descriptor {row.uid!r} has the uid {document.get('uid')!r}")
-        return [row.number for row in rows]
+    def _check_document(self, row: DocumentRow) -> None:
+        document = self._parse(f"{row.kind} {row.uid!r}", row.body)
+        if document is not None and row.kind == "descriptor":
+            self._descriptors[row.uid] = document
+            if document.get("uid") != row.uid:
+                self._find(Kind.WRONG_UID, f"the descriptor {row.uid!r} has the uid {document.get('uid')!r}")
 
     def _parse(self, what: str, body: bytes) -> dict[str, Any] | None:
         self.documents += 1
         try:
             found = decode(body)
         except (ValueError, RecursionError) as error:
-            self._error(f"its {what} cannot be read: {error}")
+            self._find(Kind.UNREADABLE, f"its {what} cannot be read: {error}")
             return None
         if not isinstance(found, dict):
-            self._error(f"its {what} is no dictionary")
+            self._find(Kind.UNREADABLE, f"its {what} is no dictionary")
             return None
         return found
 
     # batches
 
-    def _check_batches(self, batches: Sequence[Batch]) -> None:
-        segments = {segment.id: segment for segment in self._store.segments(self._row.id)}
+    def _check_batches(self) -> None:
+        segments = {segment.id: segment for segment in self._contents.segments}
         for segment in segments.values():
             if segment.descriptor not in self._descriptors:
-                self._error(f"the descriptor {segment.descriptor!r} of its stream {segment.stream!r} is gone")
-        for batch in batches:
-            if batch.file is not None:
-                self.files.add(batch.file)
+                self._find(
+                    Kind.NO_DESCRIPTOR,
+                    f"the descriptor {segment.descriptor!r} of its stream {segment.stream!r} is gone",
+                )
+            if schema_of(segment) is None:
+                text = f"the columns of segment {segment.id} of stream {segment.stream!r} cannot be read"
+                self._find(Kind.NO_SEGMENT, text)
+        for batch in self._contents.batches:
             if batch.segment not in segments:
-                self._error(f"batch {batch.id} belongs to a segment that is gone")
+                text = f"batch {batch.id} of {batch.rows:,} events belongs to a segment that is gone"
+                self._find(Kind.NO_SEGMENT, text, batch.file)
                 continue
-            try:
-                self._check_batch(batch, segments[batch.segment])
-            except CorruptBatchError as error:
-                # Compaction may have replaced it since it was listed.
-                if batch in self._store.batches(self._row.id):
-                    self._error(str(error))
+            self._check_batch(batch, segments[batch.segment])
 
     def _check_batch(self, batch: Batch, segment: Segment) -> None:
-        body = self._store.read_bytes(batch)
+        stream = segment.stream
+        columns: list[Columns] = []
+        try:
+            body = read_body(self._store, batch, self._bodies)
+        except CorruptBatchError as error:
+            text = f"{place_of(batch, stream)} with {batch.rows:,} events is gone: {error}"
+            self._find(Kind.NO_BATCH, text, batch.file)
+            self._miss(batch, stream)
+            return
         self.batches += 1
         self.size_bytes += len(body)
-        place = f"batch {batch.id} of stream {segment.stream!r}" + (
-            f" in {batch.file!r}" if batch.file else ""
-        )
-        if zlib.crc32(body) != batch.crc32:
-            self._error(f"{place} does not match its checksum: {batch.rows:,} events are damaged")
-            return
-        schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
-        loaded = self._store.load([batch], schema)
-        rows = sum(part.num_rows for part in loaded)
-        if rows != batch.rows:
-            self._error(f"{place} has {rows:,} rows, recorded are {batch.rows:,}")
-        if any(part.schema != schema for part in loaded):
-            self._error(f"{place} has other columns than its segment")
-            return
-        self.events += rows
-        columns = self._columns.setdefault(segment.stream, [])
-        for part in loaded:
-            arrival = part.column("arrival").to_numpy()
-            uids = np.array([hash(uid) for uid in part.column("uid").to_pylist()], np.int64)
-            columns.append((arrival, part.column("seq_num").to_numpy(), uids))
-            if len(arrival) > 1 and not bool(np.all(np.diff(arrival) > 0)):
-                self._error(f"the arrival numbers of {place} do not grow")
-        if loaded and rows and loaded[0].column("arrival")[0].as_py() != batch.first_arrival:
-            self._error(f"{place} begins with another arrival number than recorded")
+        self._progress(len(body))
+        for flaw in check_batch(batch, segment, body, columns):
+            self._find(flaw.kind, flaw.text, batch.file)
+            if flaw.kind is Kind.CHECKSUM:
+                self._miss(batch, stream)
+        self.events += sum(len(arrival) for arrival, _, _ in columns)
+        self._columns.setdefault(stream, []).extend(columns)
+
+    def _miss(self, batch: Batch, stream: str) -> None:
+        """Note that the events of a batch are not there, which is said already."""
+        self.damaged.append(batch)
+        self._holes.setdefault(stream, []).append((batch.first_arrival, batch.rows))
 
     # numbers
 
-    def _check_numbers(self, documents: Sequence[int]) -> None:
+    def _check_numbers(self) -> None:
         """Compare arrival numbers, sequence numbers and uids over all streams of the run."""
         columns = [column for some in self._columns.values() for column in some]
-        events = np.concatenate([np.empty(0, np.int64), *(arrival for arrival, _, _ in columns)])
-        arrivals = np.sort(np.concatenate([events, np.array(documents, np.int64)]))
+        documents = np.array([row.number for row in self._contents.documents], np.int64)
+        arrivals = np.sort(np.concatenate([documents, *(arrival for arrival, _, _ in columns)]))
         doubles = _count_doubles(arrivals)
         if doubles:
-            self._error(f"{doubles:,} arrival numbers are there twice")
-        uids = np.sort(np.concatenate([np.empty(0, np.int64), *(digest for _, _, digest in columns)]))
-        doubles = _count_doubles(uids)
-        if doubles:
-            self._error(f"{doubles:,} events have a uid that another event of the run has")
+            self._find(Kind.ARRIVALS, f"{doubles:,} arrival numbers are there twice")
+        if columns:
+            doubles = _count_doubles(np.sort(np.concatenate([digests for _, _, digests in columns])))
+            if doubles:
+                text = f"{doubles:,} events have a uid that another event of the run has"
+                self._find(Kind.DUPLICATES, text)
         for stream, some in self._columns.items():
-            arrival, seq_num = (np.concatenate([column[i] for column in some]) for i in (0, 1))
-            order = np.argsort(arrival, kind="stable")
-            self._check_gaps(stream, arrival[order], seq_num[order], arrivals)
+            if some:
+                arrival, seq_num = (np.concatenate([column[i] for column in some]) for i in (0, 1))
+                order = np.argsort(arrival, kind="stable")
+                self._check_gaps(stream, arrival[order], seq_num[order], arrivals)
 
     def _check_gaps(
         self, stream: str, arrival: np.ndarray, seq_num: np.ndarray, arrivals: np.ndarray
     ) -> None:
         """Look for events that are missing: both their sequence and their arrival numbers are."""
+        skipped = seq_num - np.concatenate([[0], seq_num[:-1]]) - 1
+        if not bool((skipped > 0).any()):
+            return
         before = np.concatenate([[0], arrival[:-1]])
         numbers_between = arrival - before - 1
         there = np.searchsorted(arrivals, arrival, "left") - np.searchsorted(arrivals, before, "right")
         lost = numbers_between - there
-        skipped = np.diff(seq_num, prepend=0) - 1
-        gone = (skipped > 0) & (lost >= skipped)
+        holes = np.sort(np.array([first for first, _ in self._holes.get(stream, [])], np.int64))
+        # What is known to be lost begins between the two.
+        known = np.searchsorted(holes, arrival, "left") > np.searchsorted(holes, before, "right")
+        gone = (skipped > 0) & (lost >= skipped) & ~known
         if bool(gone.any()):
             ranges = [(int(n - s), int(n - 1)) for n, s in zip(seq_num[gone], skipped[gone], strict=True)]
             named = ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in ranges[:_MOST_NAMED])
             more = ", …" if len(ranges) > _MOST_NAMED else ""
             count = int(skipped[gone].sum())
-            self._error(f"{count:,} events of stream {stream!r} are missing: seq_num {named}{more}")
-        only_skipped = (skipped > 0) & ~gone
+            self._find(Kind.GAP, f"{count:,} events of stream {stream!r} are missing: seq_num {named}{more}")
+            self._holes.setdefault(stream, []).append((int(before[gone][0]) + 1, count))
+        only_skipped = (skipped > 0) & ~gone & ~known
         if bool(only_skipped.any()):
             count = int(skipped[only_skipped].sum())
-            self._note_that(f"stream {stream!r} came without {count:,} of its sequence numbers")
+            self._find(Kind.SKIPPED, f"stream {stream!r} came without {count:,} of its sequence numbers")
 
-    def _check_counts(self, listed: int) -> None:
+    def _check_counts(self) -> None:
         """Compare the stop document's counts with the rows that are there."""
-        if self._row.stop is None or len(self._store.batches(self._row.id)) != listed:
-            return
-        stop = self._parse_quietly(self._row.stop)
-        counts = stop.get("num_events")
+        counts = (_parse_quietly(self.row.stop) or {}).get("num_events")
         if not isinstance(counts, dict):
             return
-        refused = Counter(row.kind for row in self._store.quarantined(self._row.id))["event"]
+        refused = sum(1 for kind, _ in self._contents.refused if kind == "event")
         streamed = {stream_name(about) for about in self._descriptors.values() if _is_streamed(about)}
         for stream, said in counts.items():
             rows = sum(len(arrival) for arrival, _, _ in self._columns.get(stream, []))
-            if not isinstance(said, int) or rows == said or (stream in streamed and rows < said):
+            lost = sum(count for _, count in self._holes.get(stream, []))
+            is_enough = rows <= said <= rows + lost if isinstance(said, int) else True
+            if is_enough or (stream in streamed and rows < said):
                 continue
             text = f"stream {stream!r} has {rows:,} events, its stop document says {said:,}"
-            if rows < said <= rows + refused:
-                self._note_that(f"{text}; {refused:,} are in quarantine")
+            if rows < said <= rows + lost + refused:
+                self._find(Kind.REFUSED, f"{text}; {refused:,} are in quarantine")
             elif rows > said:
-                self._note_that(f"{text} (points that were taken again after a pause, for example)")
+                why = "points that were taken again after a pause, for example"
+                self._find(Kind.TAKEN_AGAIN, f"{text} ({why})")
             else:
-                self._error(text)
-
-    # the index
-
-    def _check_index(self) -> None:
-        """See that the index rows that follow from the documents are there."""
-        row = self._row
-        expected = self._expected_leaves(row)
-        self.leaves = len(expected)
-        if self._store.missing_leaves(row.id, row.time, expected):
-            self.compare_index()
-
-    def compare_index(self) -> None:
-        """Compare all index rows of the run with those that follow from its documents (slow)."""
-        for _ in range(_TRIES):
-            row = self._store.run_by_id(self._row.id)
-            expected = self._expected_leaves(row)
-            found = self._store.leaves(row.id)
-            if found == expected:
-                return
-            if self._store.run_by_id(row.id) == row:
-                break
-        for what, some in (("lacks", expected - found), ("has in excess", found - expected)):
-            if some:
-                keys = sorted({leaf.key for leaf in some})
-                more = ", …" if len(keys) > _MOST_NAMED else ""
-                self._error(f"the index {what} {len(some):,} rows: {', '.join(keys[:_MOST_NAMED])}{more}")
-
-    def _expected_leaves(self, row: RunRow) -> set[Leaf]:
-        expected = leaves(self._parse_quietly(row.current))
-        if row.stop is not None:
-            expected |= leaves(self._parse_quietly(row.stop), "stop")
-        return expected
-
-    def _parse_quietly(self, body: bytes) -> dict[str, Any]:
-        """Return a document, or an empty one if it cannot be read, which has been said."""
-        try:
-            found = decode(body)
-        except (ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+                self._find(Kind.COUNT, text)
 
     # notes
 
     def _note(self) -> None:
-        if self._row.stop is None and not self._store.is_live(self._row.owner):
-            self._note_that("it was interrupted: there is no stop document, and nobody records it")
-        for mark in self._store.marks(self._row.id):
-            place = f"{mark.stream} {mark.key}".strip()
+        self._note_interruption()
+        for mark in self._contents.marks:
             times = "" if mark.count == 1 else f", {mark.count:,} times"
-            self._note_that(f"nonconforming: {place} {mark.reason}{times}")
-        for row in self._store.quarantined(self._row.id):
-            self._note_that(f"in quarantine: a document of kind {row.kind!r}: {row.reason}")
+            text = f"nonconforming: {f'{mark.stream} {mark.key}'.strip()} {mark.reason}{times}"
+            if mark.reason in _PER_MARK:
+                text = f"{mark.count:,} events of stream {mark.stream!r}, {mark.key}, are {mark.reason}"
+            self._find(_PER_MARK.get(mark.reason, Kind.NONCONFORMING), text)
+        for kind, reason in self._contents.refused:
+            self._find(Kind.QUARANTINE, f"in quarantine: a document of kind {kind!r}: {reason}")
 
-    def _error(self, text: str) -> None:
-        self.findings.append((True, text))
+    def _note_interruption(self) -> None:
+        row = self.row
+        if row.stop is not None or self._store.is_live(row.owner):
+            return
+        text = "it was interrupted: there is no stop document, and"
+        owner = None if row.owner is None else self._store.owner(row.owner)
+        if owner is not None:
+            who = f"{owner.program!r} (process {owner.pid} on {owner.host})"
+            self._find(Kind.DEAD_OWNER, f"{text} {who}, which recorded it, has died")
+        elif row.owner is not None:
+            self._find(Kind.DEAD_OWNER, f"{text} the process that recorded it has died")
+        else:
+            self._find(Kind.INTERRUPTED, f"{text} nobody records it")
 
-    def _note_that(self, text: str) -> None:
-        self.findings.append((False, text))
+    def _find(self, kind: Kind, text: str, file: str | None = None) -> None:
+        self.findings.append(Finding(kind, text, self.row.uid, self.row.scan_id, file))
 
 
-def _count_doubles(ordered: np.ndarray) -> int:
+def expected_leaves(row: RunRow) -> set[Leaf] | None:
+    """Return the index rows that follow from a run's documents; None if those cannot be read."""
+    start = _parse_quietly(row.current)
+    stop = {} if row.stop is None else _parse_quietly(row.stop)
+    if start is None or stop is None:
+        return None
+    return leaves(start) | leaves(stop, "stop")
+
+
+def _parse_quietly(body: bytes | None) -> dict[str, Any] | None:
+    """Return a document; None if it cannot be read, or if there is none."""
+    try:
+        found = None if body is None else decode(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _count_doubles(ordered: Sequence[int] | np.ndarray) -> int:
     return int(np.count_nonzero(ordered[1:] == ordered[:-1]))
 
 

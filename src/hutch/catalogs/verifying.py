@@ -1,159 +1,251 @@
 """Proof that a store has what was recorded: every batch read, every number compared.
 
-Nothing is written. What is found is an **error** if data is damaged or gone, and a **note** if it is
-as it came but somebody should know: interrupted runs, nonconforming values, documents in quarantine,
-files that belong to no batch.
+Nothing is written here; :mod:`hutch.catalogs.repairing` repairs. Runs are read many at a time, and
+whatever looks wrong is looked at once more by itself, as it may just have been written.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from hutch.catalogs.findings import Finding, Kind, Verification
+from hutch.catalogs.index_verifying import IndexSums, check_index, present_run
+from hutch.catalogs.loose_files import LOST_AND_FOUND, LooseFiles, examine
 from hutch.catalogs.run_verifying import RunCheck
-from hutch.errors import RunNotFoundError
-from hutch.store.protocol import RunRow, Store
+from hutch.recording.spool import abandoned_files, mark_of
+from hutch.store.protocol import RunContents, RunRow, Store
 
-__all__ = ["Finding", "Verification", "verify"]
+__all__ = ["Done", "Progress", "StoreCheck", "check_run", "verify"]
 
-Progress = Callable[[int, int], object]
-"""Called with how many runs are done, and how many there are."""
-
-_RUNS_AT_ONCE = 200
+_RUNS_AT_ONCE = 500
+_BYTES_AT_ONCE = 16_000_000
+"""Bytes of batches in rows that are read at once; those of a run with more come one by one."""
+_TRIES = 3
+"""A run that is being recorded is looked at so often until it holds still."""
+_RUN_BYTES = 4096
+"""A run takes as long as so many bytes of events, besides its events."""
+_TELL_S = 0.1
+_NOTHING = RunContents()
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was found."""
+class Done:
+    """How far a verification has come."""
 
-    is_error: bool
-    text: str
-    run: str | None = None
-    """Uid of the run; None if it is about the whole store."""
-    scan_id: int | None = None
-
-    def __str__(self) -> str:
-        if self.run is None:
-            return self.text
-        name = self.run[:8] if self.scan_id is None else f"{self.scan_id} ({self.run[:8]})"
-        return f"Run {name}: {self.text}"
-
-
-@dataclass
-class Verification:
-    """What the verification of a store found."""
-
-    store: str
-    """Where the store is."""
-    runs: int = 0
-    documents: int = 0
-    """Start, stop and other documents that are no events."""
-    events: int = 0
-    batches: int = 0
-    size_bytes: int = 0
-    """Of all batches, in the database and in files."""
-    findings: list[Finding] = field(default_factory=list)
+    runs: int
+    of_runs: int
+    size_bytes: int
+    of_bytes: int
 
     @property
-    def errors(self) -> list[Finding]:
-        """What is damaged or gone."""
-        return [finding for finding in self.findings if finding.is_error]
+    def share(self) -> float:
+        """The part of the work that is done, from 0 to 1."""
+        work = self.of_bytes + _RUN_BYTES * self.of_runs
+        return min((self.size_bytes + _RUN_BYTES * self.runs) / work, 1.0) if work else 1.0
 
-    @property
-    def notes(self) -> list[Finding]:
-        """What is as it came, and worth knowing."""
-        return [finding for finding in self.findings if not finding.is_error]
 
-    @property
-    def is_sound(self) -> bool:
-        """Tell whether nothing is damaged or gone."""
-        return not self.errors
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
-        return {**asdict(self), "is_sound": self.is_sound}
+Progress = Callable[[Done], object]
+"""Called now and then, and in the end."""
 
 
 def verify(store: Store, progress: Progress | None = None) -> Verification:
     """Check a store; runs that are being recorded meanwhile are checked as far as they are.
 
-    :param progress: called after every run.
+    :param progress: called now and then, and in the end.
     """
-    found = Verification(store.location)
-    # Listed first: a file that comes later may not have its batch yet.
-    files = set(_files(store.files))
-    named: set[str] = set()
-    leaves: dict[int, int] = {}
-    done = 0
-    while rows := store.runs(start=done, limit=_RUNS_AT_ONCE):
-        for row in rows:
-            check = RunCheck(store, row)
-            try:
+    check = StoreCheck(store, progress)
+    check.run()
+    return check.result()
+
+
+class StoreCheck:
+    """The check of a store.
+
+    :ivar by_run: what was found, by the id of the run.
+    :ivar of_store: what was found that is of no run.
+    :ivar of_index: what was found in the index.
+    :ivar of_files: what was found of files that no batch names.
+    :ivar suspects: ids of runs, and of none, whose index rows are not those that they must have.
+    :ivar loose: the files that no batch names.
+    """
+
+    def __init__(self, store: Store, progress: Progress | None = None) -> None:
+        self.by_run: dict[int, list[Finding]] = {}
+        self.of_store: list[Finding] = []
+        self.of_index: list[Finding] = []
+        self.of_files: list[Finding] = []
+        self.suspects: list[int] = []
+        self.loose = LooseFiles(store)
+        self._store = store
+        self._total = Verification(store.location)
+        self._meter = _Meter(store, progress)
+
+    def run(self) -> None:
+        """Check everything."""
+        store = self._store
+        self.of_store += [Finding(Kind.DATABASE, text) for text in store.check_database()]
+        sums = IndexSums(store)
+        ids = [np.empty(0, np.int64)]
+        last = 0
+        while rows := store.runs_after(last, _RUNS_AT_ONCE):
+            last = rows[-1].id
+            self._check_runs(rows, sums)
+            ids.append(np.array([row.id for row in rows], np.int64))
+        self.suspects += np.setdiff1d(sums.runs(), np.concatenate(ids)).tolist()
+        self.of_index += check_index(store, sums, self.suspects)
+        self._check_files()
+        count = sum(1 for row in store.quarantined() if row.run is None)
+        if count:
+            text = (
+                "A document of no known run is" if count == 1 else f"{count:,} documents of no known run are"
+            )
+            self.of_store.append(Finding(Kind.QUARANTINE, f"{text} in quarantine"))
+        self._check_spool()
+        self._meter.tell()
+
+    def _check_spool(self) -> None:
+        """Look for what waits to be stored."""
+        for path in abandoned_files(mark_of(self._store)):
+            with contextlib.suppress(OSError):
+                size = path.stat().st_size
+                text = f"Documents of {size:,} bytes that could not be stored wait in {str(path)!r}"
+                self.of_store.append(Finding(Kind.SPOOLED, text))
+
+    def look_at_files(self) -> None:
+        """Look once more at files that no batch names, as they are now."""
+        self.loose.relist()
+        self._check_files()
+
+    def _check_files(self) -> None:
+        """Look at files that no batch names, and at those that are named and will be deleted."""
+        examined = (examine(self._store, name) for name in self.loose.names())
+        self.of_files = [file.to_finding() for file in examined if file is not None]
+        for name in self.loose.condemned():
+            text = f"File {name!r} is noted to be deleted, and a batch names it"
+            self.of_files.append(Finding(Kind.DISCARDED, text, file=name))
+        if self.loose.put_away:
+            folder = str(self._store.files / LOST_AND_FOUND)
+            text = f"{self.loose.put_away:,} files that a repair could not place are in {folder!r}"
+            self.of_files.append(Finding(Kind.PUT_AWAY, text))
+
+    def result(self) -> Verification:
+        """Return what was found."""
+        found = self._total
+        of_runs = [finding for run in sorted(self.by_run) for finding in self.by_run[run]]
+        found.findings = self.of_store + of_runs + self.of_index + self.of_files
+        return found
+
+    def _check_runs(self, rows: Sequence[RunRow], sums: IndexSums) -> None:
+        contents = self._store.contents(rows[0].id, rows[-1].id)
+        for group in _groups(rows, contents):
+            bodies = self._bodies(group, contents)
+            for row in group:
+                check = RunCheck(self._store, row, contents.get(row.id, _NOTHING), bodies, self._meter.add)
                 check.run()
-            except RunNotFoundError:  # deleted meanwhile, so that it no longer counts
-                continue
-            found.findings += _said(check, row)
-            leaves[row.id] = check.leaves
-            found.runs += 1
-            found.documents += check.documents
-            found.events += check.events
-            found.batches += check.batches
-            found.size_bytes += check.size_bytes
-            named |= check.files
-            done += 1
-            if progress is not None:
-                progress(done, max(done, store.count_runs()))
-    found.findings += _index_in_excess(store, leaves)
-    found.findings += _loose_files(store, files - named)
-    loose = sum(1 for row in store.quarantined() if row.run is None)
-    if loose:
-        text = f"{loose:,} documents of no known run are in quarantine"
-        found.findings.append(
-            Finding(False, text if loose > 1 else "A document of no known run is in quarantine")
-        )
-    return found
+                if not check.is_sound:
+                    again = check_run(self._store, row.id)
+                    if again is None:  # deleted meanwhile
+                        continue
+                    check = again
+                self._take(check, sums)
+                self._meter.add_run()
+
+    def _bodies(
+        self, group: Sequence[RunRow], contents: Mapping[int, RunContents]
+    ) -> dict[int, bytes] | None:
+        """Return the bytes of batches in rows; None if they are too many for the memory."""
+        if sum(_inline_bytes(contents, row) for row in group) > _BYTES_AT_ONCE:
+            return None
+        return self._store.bodies(group[0].id, group[-1].id)
+
+    def count(self, check: RunCheck) -> None:
+        """Count what the check of a run found."""
+        self._add(check, 1)
+        self.loose.name(check.files)
+        if check.findings:
+            self.by_run[check.row.id] = check.findings
+
+    def discount(self, check: RunCheck) -> None:
+        """Take back what was counted of a run, which is to be checked anew."""
+        self._add(check, -1)
+        self.by_run.pop(check.row.id, None)
+
+    def _add(self, check: RunCheck, times: int) -> None:
+        total = self._total
+        total.runs += times
+        total.documents += times * check.documents
+        total.events += times * check.events
+        total.batches += times * check.batches
+        total.size_bytes += times * check.size_bytes
+
+    def _take(self, check: RunCheck, sums: IndexSums) -> None:
+        self.count(check)
+        if check.leaves is not None and not sums.agrees(check.row, check.leaves):
+            self.suspects.append(check.row.id)
 
 
-def _said(check: RunCheck, row: RunRow) -> list[Finding]:
-    return [Finding(is_error, text, row.uid, row.scan_id) for is_error, text in check.findings]
+def check_run(store: Store, run: int) -> RunCheck | None:
+    """Return the check of one run as it is now; None if it is not there."""
+    check = None
+    for _ in range(_TRIES):
+        row = present_run(store, run)
+        if row is None:
+            return None
+        contents = store.contents(run, run).get(run, _NOTHING)
+        check = RunCheck(store, row, contents)
+        check.run()
+        if check.is_sound or store.contents(run, run).get(run, _NOTHING) == contents:
+            break
+    return check
 
 
-def _index_in_excess(store: Store, expected: Mapping[int, int]) -> Iterator[Finding]:
-    """Yield errors about index rows that follow from no document.
-
-    :param expected: index rows that were looked for, by run; that they are there has been seen.
-    """
-    for run, count in store.count_leaves().items():
-        if count <= expected.get(run, 0):
-            continue
-        try:
-            row = store.run_by_id(run)
-        except RunNotFoundError:
-            if store.leaves(run):  # it was not deleted meanwhile
-                yield Finding(True, f"The index has {count:,} rows of a run that is not there")
-            continue
-        # It may have begun or ended meanwhile.
-        check = RunCheck(store, row)
-        check.compare_index()
-        yield from _said(check, row)
+def _groups(rows: Sequence[RunRow], contents: Mapping[int, RunContents]) -> Iterator[list[RunRow]]:
+    """Yield runs that are checked together: as many as have their bytes in memory at once."""
+    group: list[RunRow] = []
+    size = 0
+    for row in rows:
+        more = _inline_bytes(contents, row)
+        if group and size + more > _BYTES_AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(row)
+        size += more
+    if group:
+        yield group
 
 
-def _files(folder: Path) -> Iterator[str]:
-    """Yield the names of all files below a folder, as batches name them."""
-    for place, _, names in os.walk(folder):
-        for name in names:
-            yield (Path(place) / name).relative_to(folder).as_posix()
+def _inline_bytes(contents: Mapping[int, RunContents], row: RunRow) -> int:
+    return sum(batch.size for batch in contents.get(row.id, _NOTHING).batches if batch.file is None)
 
 
-def _loose_files(store: Store, names: set[str]) -> Iterator[Finding]:
-    """Yield notes about files without a batch: a process died between writing and committing."""
-    for name in sorted(names):
-        try:
-            count = (store.files / name).stat().st_size
-        except FileNotFoundError:
-            continue
-        path = str(store.files / name)
-        yield Finding(False, f"File {path!r} of {count:,} bytes belongs to no batch; it is not needed")
+class _Meter:
+    """Tells somebody how far the work has come, not too often."""
+
+    def __init__(self, store: Store, progress: Progress | None) -> None:
+        self._progress = progress
+        self._runs = self._size_bytes = 0
+        self._of_runs, self._of_bytes = (store.count_runs(), store.count_bytes()) if progress else (0, 0)
+        self._told = time.monotonic()
+
+    def add(self, size_bytes: int) -> None:
+        """Note that bytes of events were checked."""
+        self._size_bytes += size_bytes
+        if time.monotonic() - self._told > _TELL_S:
+            self.tell()
+
+    def add_run(self) -> None:
+        """Note that a run was checked."""
+        self._runs += 1
+        self.add(0)
+
+    def tell(self) -> None:
+        """Tell it."""
+        self._told = time.monotonic()
+        if self._progress is not None:
+            of = max(self._runs, self._of_runs), max(self._size_bytes, self._of_bytes)
+            self._progress(Done(self._runs, of[0], self._size_bytes, of[1]))

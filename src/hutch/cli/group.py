@@ -30,6 +30,8 @@ _COMMANDS = {
     "shell": "hutch.cli.shell:shell",
     "import": "hutch.cli.importing:import_",
     "verify": "hutch.cli.verify:verify",
+    "reindex": "hutch.cli.reindex:reindex",
+    "close": "hutch.cli.close:close",
     "amend": "hutch.cli.amend:amend",
     "delete": "hutch.cli.delete:delete",
     "retention": "hutch.cli.retention:retention",

@@ -1,7 +1,9 @@
-"""``hutch verify``: the proof that a store has what was recorded."""
+"""``hutch verify``: the proof that a store has what was recorded, and the repair of what is not so."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -9,47 +11,84 @@ import click
 from hutch.cli.options import as_json, command, in_store, open_existing
 
 if TYPE_CHECKING:
-    from hutch.catalogs.verifying import Finding, Verification
+    from hutch.catalogs.findings import Finding, Repair, Verification
+    from hutch.catalogs.verifying import Done, Progress
 
 _MOST_SHOWN = 100
 
 
 @command("hutch verify")
 @click.argument("place", metavar="[STORE]", required=False)
+@click.option("--repair", "is_repair", is_flag=True, help="Repair what is safe to repair, and say what.")
+@click.option("--dry-run", is_flag=True, help="With --repair: only say what it would do.")
 @as_json
 @in_store
 @click.pass_context
-def verify(ctx: click.Context, place: str | None, json_wanted: bool, store: str | None) -> None:
-    """Check that a store has all that was recorded, unharmed.
+def verify(
+    ctx: click.Context,
+    place: str | None,
+    is_repair: bool,
+    dry_run: bool,
+    json_wanted: bool,
+    store: str | None,
+) -> None:
+    """Check that a store has all that was recorded, unharmed; repair it if asked to.
 
     Every batch is read and compared with its checksum, every number with its neighbours and with the
-    stop document, the index with the documents. Nothing is changed. Exit status 1 if something is
-    damaged or gone; what came odd, and is kept as it came, is noted.
+    stop document, the index with the documents. Without --repair nothing is changed. Exit status 1 if
+    something is damaged or gone, with --repair if it still is; what came odd, and is kept as it came, is
+    noted. Runs that are being recorded are checked as far as they are, and never repaired.
     """
     if place and store:
         msg = "Give the store once: as STORE or with --store."
         raise click.UsageError(msg, ctx)
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from hutch.catalogs import verifying
+    if dry_run and not is_repair:
+        msg = "--dry-run goes with --repair; without it nothing is ever changed."
+        raise click.UsageError(msg, ctx)
+    from hutch.catalogs import repairing, verifying
     from hutch.cli import format
 
     catalog = open_existing(place or store)
-    terminal = format.console(stderr=True)
-    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"))
-    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        found = verifying.verify(
-            catalog.store, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    with _bar() as progress:
+        if is_repair and not dry_run:
+            found = repairing.repair(catalog.store, progress, _say)
+        else:
+            found = verifying.verify(catalog.store, progress)
     if json_wanted:
         click.echo(format.to_json(found.to_json()))
     else:
-        _write(found)
+        _write(found, plan=dry_run)
     ctx.exit(0 if found.is_sound else 1)
 
 
-def _write(found: Verification) -> None:
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """Show on stderr, if that is a terminal, how far the check has come."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from hutch.cli import format
+
+    terminal = format.console(stderr=True)
+    columns = (TextColumn("verifying"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def show(done: Done) -> None:
+            text = f"{done.runs:,}/{done.of_runs:,} runs, {format.size(done.size_bytes)}"
+            bar.update(task, completed=done.share, description=text)
+
+        yield show
+
+
+def _say(repair: Repair) -> None:
+    """Tell a repair when it is done."""
+    from hutch.cli import format
+
+    word = "Repaired" if repair.is_done else "Left"
+    click.echo(format.printable(f"{word}: {repair}"), err=True)
+
+
+def _write(found: Verification, *, plan: bool) -> None:
     from rich.text import Text
 
     from hutch.cli import format
@@ -61,17 +100,25 @@ def _write(found: Verification) -> None:
         f"{found.batches:,} batch{'' if found.batches == 1 else 'es'} of {format.size(found.size_bytes)}",
     )
     format.write(Text(f"{found.store}: {', '.join(counts)}"))
-    if found.is_sound:
-        format.write(Text("Sound: everything that was recorded is there, unharmed.", style="green"))
+    if not found.is_sound:
+        still = "Still damaged" if found.repairs else "Damaged"
+        format.write(Text(f"{still}: {format.counted(len(found.errors), 'error')}", style="bold red"))
+    elif found.losses:
+        format.write(
+            Text("Sound, but for events that are known to be lost; they are named below", style="yellow")
+        )
     else:
-        format.write(Text(f"Damaged: {format.counted(len(found.errors), 'error')}", style="bold red"))
+        format.write(Text("Sound: everything that was recorded is there, unharmed.", style="green"))
     _write_some(found.errors, "red")
+    _write_remedies(found.errors)
     if found.notes:
         format.write(Text(f"{format.counted(len(found.notes), 'note')}: kept as it came, and worth knowing"))
     _write_some(found.notes, "yellow")
+    if plan:
+        _write_plan([finding for finding in found.findings if finding.kind.is_repairable])
 
 
-def _write_some(findings: list[Finding], style: str) -> None:
+def _write_some(findings: Sequence[Finding], style: str) -> None:
     from rich.text import Text
 
     from hutch.cli import format
@@ -80,3 +127,27 @@ def _write_some(findings: list[Finding], style: str) -> None:
         format.write(Text(f"  {format.printable(str(finding))}", style=style))
     if len(findings) > _MOST_SHOWN:
         format.write(Text(f"  … and {len(findings) - _MOST_SHOWN:,} more; --json shows all"))
+
+
+def _write_remedies(findings: Sequence[Finding]) -> None:
+    """Say for each kind of finding what helps."""
+    from rich.text import Text
+
+    from hutch.cli import format
+
+    for kind in dict.fromkeys(finding.kind for finding in findings):
+        remedy = next(finding.remedy for finding in findings if finding.kind is kind)
+        format.write(Text(f"  {kind.value}: {remedy}", style="dim"))
+
+
+def _write_plan(findings: Sequence[Finding]) -> None:
+    from rich.text import Text
+
+    from hutch.cli import format
+
+    if not findings:
+        format.write(Text("A repair would change nothing."))
+        return
+    format.write(Text(f"A repair would look after {format.counted(len(findings), 'finding')}:"))
+    _write_some(findings, "")
+    _write_remedies(findings)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import event_model
@@ -9,6 +10,8 @@ import pytest
 
 import hutch
 from hutch.catalogs import Catalog
+
+from .damage import Damaged
 
 NamedDocument = tuple[str, dict[str, Any]]
 
@@ -68,6 +71,16 @@ def compose(
     if stop is not None:
         found.append(("stop", {**bundle.compose_stop(exit_status=stop), "time": started + 100}))
     return found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Damaged:
+    """An empty store, to be damaged."""
+    if request.param == "sqlite":
+        return Damaged(str(tmp_path / "store"), tmp_path / "store" / "files")
+    address = request.getfixturevalue("postgres_address")
+    with hutch.open_catalog(address) as found:
+        return Damaged(address, found.store.files)
 
 
 @pytest.fixture
