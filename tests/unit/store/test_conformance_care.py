@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -117,6 +118,28 @@ def test_all_index_rows_of_a_run_can_be_removed(store):
         writer.remove_strange_leaves(run)
 
     assert store.count_leaves() == {other: 1}
+
+
+def test_who_gets_a_lock_sees_what_the_one_before_has_written(backend):
+    stores = [backend.open() for _ in range(3)]
+    run = add_run(stores[0], "uid")
+
+    def count_up(store):
+        for _ in range(20):
+            with store.transaction() as writer:
+                writer.lock(f"run/{run}")
+                row = store.run_by_id(run)
+                number = int(row.amended or b"0") + 1
+                writer.amend_run(row, str(number).encode(), "alice", f"number {number}", b"[]")
+
+    threads = [threading.Thread(target=count_up, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+
+    assert stores[0].run_by_id(run).amended == b"60"
+    assert [row.reason for row in stores[0].amendments(run)] == [f"number {n}" for n in range(1, 61)]
 
 
 # deletion
