@@ -20,7 +20,10 @@ from pathlib import Path
 import psutil
 import psycopg
 
-__all__ = ["PostgresServer", "Proxy", "find_programs", "missing"]
+__all__ = ["GUARDED", "PostgresServer", "Proxy", "find_programs", "missing"]
+
+GUARDED = "guarded"
+"""A user that must give a password, once a test has made it."""
 
 _USER = "postgres"
 
@@ -60,13 +63,17 @@ class PostgresServer:
         initdb = [f"{self._programs}/initdb", "-D", f"{self.folder}/data", "-A", "trust", "-U", _USER]
         initdb += ["--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
         subprocess.run(initdb, check=True, capture_output=True, user=self._user, cwd=self.folder, timeout=60)
+        rules = self.folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
         self.start()
 
-    def address(self, database: str = "postgres", *, host: str | None = None, port: int | None = None) -> str:
+    def address(
+        self, database: str = "postgres", *, user: str = _USER, host: str = "", port: int | None = None
+    ) -> str:
         """Return the address of a database, through the server's socket unless a host is given."""
-        place = f"{host}:{port or self.port}" if host else ""
-        query = "" if host else f"?host={self.folder}&port={self.port}"
-        return f"postgresql://{_USER}@{place}/{database}{query}"
+        if host:
+            return f"postgresql://{user}@{host}:{port or self.port}/{database}"
+        return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}"
 
     def make_database(self, template: str = "template1") -> str:
         """Make a database that is empty, or like another one; return its name."""

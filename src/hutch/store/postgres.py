@@ -42,7 +42,6 @@ class PostgresStore(DatabaseReader):
 
     def __init__(self, address: Address, uid: str, files: Path) -> None:
         self._address = address
-        self._uid = uid
         self._channel = f"hutch_{uid[:16]}"
         self._connections = Connections(address)
         self._keeper = Keeper(self._connections, self._channel)
@@ -51,6 +50,7 @@ class PostgresStore(DatabaseReader):
         self._doubt: Doubt | None = None
         self._closed = False
         super().__init__(self._ask, _statements(), files)
+        self._uid = uid
         _open_stores.add(self)
         self._end = weakref.finalize(self, _end, self._connections, self._keeper)
         # At exit others still commit what they have; the system ends the connections.
@@ -143,6 +143,9 @@ class PostgresStore(DatabaseReader):
 
     def sync(self) -> None:
         """Do nothing: what is committed is on the server's disk."""
+
+    def tidy(self) -> None:
+        """Do nothing: the server does it."""
 
     def close(self) -> None:
         """Close connections and let owned runs go."""

@@ -18,7 +18,7 @@ from hutch.errors import (
 from hutch.store.addresses import Address
 from hutch.store.roles import MOVED_CODE, moved_error
 
-__all__ = ["is_crowded", "translate"]
+__all__ = ["is_crowded", "told", "translate"]
 
 _FULL = "53100"
 _CROWDED = "53300"
@@ -40,6 +40,14 @@ def translate(error: psycopg.Error, address: Address) -> NoReturn:
 
     :param address: of the database, which messages name without its password.
     """
+    raise told(error, address) from error
+
+
+def told(error: psycopg.Error, address: Address) -> StoreError:
+    """Return what an error of the driver means for the store.
+
+    :param address: of the database, which messages name without its password.
+    """
     text = address.hide_secrets(str(error))
     place = repr(address.shown)
     code = _code(error)
@@ -50,33 +58,33 @@ def translate(error: psycopg.Error, address: Address) -> NoReturn:
             f"The disk of the database of the store {place} is full: "
             "nothing more can be recorded until there is room."
         )
-        raise StoreFullError(msg) from error
+        return StoreFullError(msg)
     if code in _DENIED:
         msg = f"The store {place} can only be read, or not even that: {text}."
-        raise ReadOnlyStoreError(msg) from error
+        return ReadOnlyStoreError(msg)
     if code == _NO_DATABASE:
         msg = (
             f"There is no such database: {text}. Make it with createdb, "
             f"and then the store with: hutch init {address.shown} --files DIR"
         )
-        raise NoStoreError(msg) from error
+        return NoStoreError(msg)
     if code in _UNKNOWN_USER:
         msg = (
             f"The server of the store {place} does not let you in: {text}. "
             "Give the user in the address, and the password in ~/.pgpass, $PGPASSWORD or the address."
         )
-        raise StoreError(msg) from error
+        return StoreError(msg)
     if code == _CROWDED:
         msg = (
             f"The server of the store {place} has no connection left: {text}. Close other programs, or raise "
             "max_connections of the server; each recording process of hutch needs two or three."
         )
-        raise StoreUnavailableError(msg) from error
+        return StoreUnavailableError(msg)
     if _is_of_connection(error, code):
         msg = f"The server of the store {place} does not answer: {text}. It is tried again."
-        raise StoreUnavailableError(msg) from error
+        return StoreUnavailableError(msg)
     msg = f"The store {place} could not be used: {text}."
-    raise StoreError(msg) from error
+    return StoreError(msg)
 
 
 def is_crowded(error: psycopg.Error) -> bool:

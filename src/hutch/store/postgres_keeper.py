@@ -21,6 +21,7 @@ from hutch.errors import StoreError, StoreUnavailableError
 from hutch.store.locks import lock_number
 from hutch.store.owners import Process
 from hutch.store.postgres_connections import Connection, Connections
+from hutch.store.postgres_faults import told
 
 __all__ = ["IS_LIVE", "Keeper"]
 
@@ -77,8 +78,9 @@ class Keeper:
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
         self._wake: tuple[int, int] | None = None
-        self._failure: Exception | None = None
+        self._failure: StoreError | None = None
         self._is_claimed = self._is_held = self._is_listening = self._is_stopped = False
+        self._is_owner = False
         self._heard_until = 0.0
 
     @property
@@ -100,7 +102,9 @@ class Keeper:
             done = self._news.wait_for(lambda: self._is_held or self._failure is not None, _CLAIM_S)
             if done and self._failure is None:
                 return
-            if isinstance(self._failure, StoreError):
+            # Who owns no run yet need not become an owner later.
+            self._is_claimed = self._is_owner
+            if self._failure is not None:
                 raise self._failure
         msg = f"The server of the store {self._connections.address.shown!r} does not answer in time."
         raise StoreUnavailableError(msg)
@@ -161,8 +165,10 @@ class Keeper:
             try:
                 with contextlib.closing(self._connections.open()) as connection:
                     self._serve(connection)
-            except (psycopg.Error, StoreError) as error:
+            except StoreError as error:
                 self._lose(error)
+            except psycopg.Error as error:
+                self._lose(told(error, self._connections.address))
             with self._news:
                 self._is_held = self._is_listening = False
                 if not self._is_needed:
@@ -176,7 +182,7 @@ class Keeper:
             os.close(wake[0])
             os.close(wake[1])
 
-    def _lose(self, error: Exception) -> None:
+    def _lose(self, error: StoreError) -> None:
         with self._news:
             if self._is_held:
                 logger.warning("The session with the database was lost and is opened again: %s", error)
@@ -216,7 +222,8 @@ class Keeper:
         connection.execute(_CLAIM, (owner.uid, owner.host, owner.pid, owner.program))
         connection.execute(_FORGET, (_FORGET_S,))
         with self._news:
-            self._is_held, self._failure = True, None
+            self._is_held = self._is_owner = True
+            self._failure = None
             self._news.notify_all()
 
     def _tune_in(self, connection: Connection) -> None:

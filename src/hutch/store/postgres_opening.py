@@ -221,10 +221,9 @@ def _check_is_unmarked(files: Path) -> None:
 
     :raises NoStoreError: if it is marked.
     """
-    with contextlib.suppress(FileNotFoundError):
-        uid = marked(files)
+    if (files / MARKER).exists():
         msg = (
-            f"The folder {str(files)!r} belongs to another store ({uid!r}, says its file {MARKER!r}). "
+            f"The folder {str(files)!r} belongs to another store, says its file {MARKER!r}. "
             "Give each store a folder of its own."
         )
         raise NoStoreError(msg)

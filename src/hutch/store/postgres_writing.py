@@ -105,7 +105,9 @@ class PostgresWriter(DatabaseWriter):
         """Add rows to the index; rows that are there already are left alone."""
         rows = sorted(leaves)
         if rows:
-            self._cursor.execute(_ADD_LEAVES, (time, run, *map(list, zip(*rows, strict=True))))
+            keys, types, numbers, texts = zip(*rows, strict=True)
+            values = (_texts(keys), _numbers(types), _numbers(numbers), _texts(texts))
+            self._cursor.execute(_ADD_LEAVES, (time, run, *values))
 
     def finish(self) -> None:
         """Append what was done to the feed; the transaction must end after that.
@@ -116,9 +118,10 @@ class PostgresWriter(DatabaseWriter):
         changes, self._changes = self._changes, {}
         if not changes:
             return
-        topics, runs, references = map(list, zip(*changes, strict=True))
+        topics, runs, references = zip(*changes, strict=True)
         self._queue_lock("changes")
-        values = (topics, runs, references, list(changes.values()), self._channel)
+        times = _numbers(changes.values())
+        values = (_texts(topics), _numbers(runs), _texts(references), times, self._channel)
         self._added = self._cursor.execute(_ADD_CHANGES, values), len(topics)
 
     def prune(self) -> None:
@@ -139,3 +142,19 @@ class PostgresWriter(DatabaseWriter):
 
     def _claim(self) -> None:
         self._keeper.claim()
+
+
+def _numbers(values: Iterable[float | None]) -> str:
+    """Return numbers as an array in PostgreSQL's notation, which is faster than the driver's way."""
+    return f"{{{','.join('NULL' if value is None else str(value) for value in values)}}}"
+
+
+def _texts(values: Iterable[str]) -> str:
+    """Return texts as an array in PostgreSQL's notation."""
+    return f"{{{','.join(map(_quoted, values))}}}"
+
+
+def _quoted(text: str) -> str:
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
