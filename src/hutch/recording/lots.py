@@ -18,6 +18,7 @@ ARRIVAL = 3
 """Place of the arrival number in a row."""
 
 _LARGEST_BATCH_ROWS = 16_384
+_LARGEST_BATCH_VALUES = 2**19
 
 
 class Refused(NamedTuple):
@@ -108,17 +109,29 @@ def added_up(marks: Iterable[Mark]) -> list[Mark]:
     return list(found.values())
 
 
+def _cut(rows: Rows, count: int, limit: int) -> Iterator[Rows]:
+    """Yield rows in lots of a length, the last one longer."""
+    if count < 2 * limit:
+        yield rows
+        return
+    starts = range(0, count - limit + 1, limit)
+    for start in starts:
+        stop = count if start == starts[-1] else start + limit
+        yield [column[start:stop] for column in rows]
+
+
 def in_lots(pages: list[Rows]) -> Iterator[Rows]:
-    """Yield rows in lots of bounded length."""
+    """Yield rows in lots of bounded length; of many columns, they have fewer rows."""
     from hutch.recording.stream_buffer import join_rows
 
     some: list[Rows] = []
     count = 0
+    limit = max(1, min(_LARGEST_BATCH_ROWS, _LARGEST_BATCH_VALUES // len(pages[0]))) if pages else 1
     for page in pages:
         some.append(page)
         count += len(page[0])
-        if count >= _LARGEST_BATCH_ROWS:
-            yield join_rows(some)
+        if count >= limit:
+            yield from _cut(join_rows(some), count, limit)
             some, count = [], 0
     if some:
         yield join_rows(some)

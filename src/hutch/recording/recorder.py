@@ -36,9 +36,6 @@ logger = logging.getLogger("hutch.recording")
 _NOW_AND_THEN = 255
 """Bits of an arrival number that are zero when it is time to look at what is pending."""
 
-_MOST_PENDING = 32_768
-"""Events of one stream that may wait for the committer before the caller has to commit them."""
-
 
 class Recorder:
     """Records documents into a store: ``RE.subscribe(cat.recorder())``.
@@ -110,7 +107,7 @@ class Recorder:
                 arrival = run.add_event(buffer, doc)
                 if not run.is_waiting:
                     self._committer.has_news(run)
-                if self._strict or not arrival & _NOW_AND_THEN:
+                if self._strict or buffer.is_heavy or not arrival & _NOW_AND_THEN:
                     self._relieve(run, buffer)
                 return
         self._slow(str(name), doc)
@@ -367,10 +364,9 @@ class Recorder:
 
     def _relieve(self, run: RunWriter, buffer: StreamBuffer) -> None:
         """See to it that events do not pile up."""
-        pending = buffer.pending
         if run.failure is not None and self._pace is not None:
             raise run.failure
-        if pending >= _MOST_PENDING:
+        if buffer.is_full:
             # Faster than the committer: the caller helps, so that memory stays bounded.
             self._commit(run)
         self._settle(run)

@@ -36,6 +36,12 @@ _NOTHING = Column()
 _FIXED = 6
 """Values of a row before its readings: seq_num, time, uid, arrival, filled, whole."""
 
+_MOST_EVENTS = 32_768
+_MOST_VALUES = 2**20
+_MOST_ARRAY_BYTES = 64_000_000
+"""What may wait for the committer before the caller has to commit it."""
+_OBJECT_BYTES = 32  # a number in a list: itself, and the list's pointer to it
+
 Rows = list[Any]
 """Columns of values (:data:`~hutch.store.scanning.Values`), in the order of a row."""
 
@@ -55,6 +61,7 @@ class StreamBuffer:
     """The events of one descriptor that are not packed yet.
 
     :param descriptor: the document, in plain Python types.
+    :ivar is_heavy: arrays that are not packed take much memory.
     """
 
     def __init__(self, descriptor: dict[str, Any]) -> None:
@@ -77,11 +84,19 @@ class StreamBuffer:
         self._lots: list[Rows] = []
         self._waiting = 0
         self._oddities: list[tuple[str, str, int]] = []
+        self._array_bytes = 0
+        self.is_heavy = False
 
     @property
     def pending(self) -> int:
         """The number of events that are not packed."""
         return self._waiting + self._paged + len(self._flat) // self._row_width
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether no more should come before this is committed, or memory would run out."""
+        count = self.pending
+        return self.is_heavy or count >= _MOST_EVENTS or count * self._row_width >= _MOST_VALUES
 
     def add(self, event: dict[str, Any], arrival: int) -> None:
         """Take an event, whatever is in it; it must have a text ``uid``."""
@@ -105,6 +120,8 @@ class StreamBuffer:
             if not _IMMUTABLE.issuperset(map(type, values)):
                 # Arrays are copied: a device may use one buffer for all its readings.
                 row = tuple([value if type(value) in _IMMUTABLE else copy.deepcopy(value) for value in row])
+                self._array_bytes += sum(map(_bytes_of, row))
+                self.is_heavy = self._array_bytes >= _MOST_ARRAY_BYTES
         except Exception:  # anything may come, and is kept
             row = self._odd_row(event, arrival)
         if self._pages:
@@ -157,6 +174,7 @@ class StreamBuffer:
         """Return all that is pending, in order of arrival, and forget it; see :meth:`pack`."""
         self._gather()
         lots, self._lots, self._waiting = self._lots, [], 0
+        self._array_bytes, self.is_heavy = 0, False
         return lots
 
     def take_oddities(self) -> list[tuple[str, str, int]]:
@@ -346,6 +364,15 @@ def _owned(column: Any) -> Values:
         return numbers
     values = list(column)
     return copy.deepcopy(values) if values and type(values[0]) not in _CERTAIN else values
+
+
+def _bytes_of(value: Any) -> int:
+    """Return about what an array, or a list of lists of one length, takes in memory."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if type(value) is list and value:
+        return len(value) * (_bytes_of(value[0]) or _OBJECT_BYTES)
+    return 0
 
 
 def _are(kind: type, values: Values) -> bool:
