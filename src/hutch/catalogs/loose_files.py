@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,7 +21,9 @@ from hutch.catalogs.index_verifying import present_run
 from hutch.catalogs.salvaging import read_all
 from hutch.documents.digests import digest
 from hutch.errors import CorruptBatchError
+from hutch.store.arrow_files import run_of
 from hutch.store.columns import Layout
+from hutch.store.compacting import is_named
 from hutch.store.protocol import RunRow, Store
 from hutch.store.unpacking import events
 
@@ -33,9 +34,6 @@ LOST_AND_FOUND = "lost+found"
 
 _OLD_S = 3600.0
 """A younger file may be of a process that is about to name it."""
-
-_NAME = re.compile(r"(?:.*/)?\.?(\d+)-\d+-[0-9a-f]{8}\.arrow")
-"""See :func:`hutch.store.arrow_files.new_batch`; a dot is before the name of one that is not complete."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +86,6 @@ class LooseFiles:
         return [name for name in sorted(self._named & self._discarded) if is_named(self._store, name)]
 
 
-def is_named(store: Store, name: str) -> bool:
-    """Tell whether a batch names a file now."""
-    found = _NAME.fullmatch(name)
-    return found is not None and any(batch.file == name for batch in store.batches(int(found[1])))
-
-
 def examine(store: Store, name: str, now: float | None = None) -> LooseFile | None:
     """Return what a file holds that no batch names; None if it has gone, or a batch names it now.
 
@@ -104,8 +96,8 @@ def examine(store: Store, name: str, now: float | None = None) -> LooseFile | No
         about = path.stat()
     except OSError:
         return None
-    found = _NAME.fullmatch(name)
-    run = present_run(store, int(found[1])) if found else None
+    number = run_of(name)
+    run = None if number is None else present_run(store, number)
     if is_named(store, name):
         return None
     text = f"file {str(path)!r} of {about.st_size:,} bytes belongs to no batch"

@@ -16,7 +16,7 @@ import time
 import weakref
 from collections.abc import Generator
 
-from hutch.errors import HutchError, StoreError
+from hutch.errors import StoreError
 from hutch.store import Store
 
 __all__ = ["Compactor"]
@@ -177,16 +177,10 @@ class Compactor:
 
     def _look_around(self, store: Store) -> None:
         """Find what other processes have left: runs with many batches, and files that were replaced."""
-        from hutch.store.compacting import sweep
+        from hutch.store.compacting import sweep, unmerged_runs
 
         sweep(store)
-        if self._has_looked:
-            return
-        self._has_looked = True
-        for run in store.crowded_runs(_CROWDED):
-            try:
-                row = store.run_by_id(run)
-            except HutchError:  # deleted since
-                continue
-            if row.stop is not None or not store.is_live(row.owner):
+        if not self._has_looked:
+            self._has_looked = True
+            for run in unmerged_runs(store, _CROWDED)[0]:
                 self._add(run, is_open=False)

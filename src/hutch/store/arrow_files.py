@@ -8,6 +8,7 @@ into memory here.
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -40,6 +41,9 @@ LARGEST_RECORD_BATCH = 64_000_000
 _SYNC_BYTES = 16_000_000
 """A file goes onto the disk in portions of about this size, so that nobody else waits long for it."""
 _CHUNK_BYTES = 2**20
+
+_NAME = re.compile(r"(?:.*/)?\.?(\d+)-\d+-[0-9a-f]{8}\.arrow")
+"""A dot stands before the name of one that is not complete."""
 
 
 def checksum(body: bytes | memoryview | pa.Buffer) -> int:
@@ -139,9 +143,10 @@ def _checksum_of(path: Path) -> int:
     return found
 
 
-def run_of(name: str) -> int:
-    """Return the run that a file was made for."""
-    return int(Path(name).name.partition("-")[0])
+def run_of(name: str) -> int | None:
+    """Return the run that a file was made for, complete or not; None if it is no file of a batch."""
+    found = _NAME.fullmatch(name)
+    return None if found is None else int(found[1])
 
 
 def open_file(path: Path, batch: Batch, *, checked: bool = False) -> list[pa.RecordBatch]:

@@ -17,13 +17,13 @@ from itertools import groupby
 import numpy as np
 import pyarrow as pa
 
-from hutch.errors import CorruptBatchError, StoreFullError
+from hutch.errors import CorruptBatchError, RunNotFoundError, StoreFullError
 from hutch.store.arrow_files import ArrowFile, new_batch, run_of
 from hutch.store.pacing import Pace
-from hutch.store.protocol import Batch, NewBatch, Segment, Store
+from hutch.store.protocol import Batch, NewBatch, RunRow, Segment, Store
 from hutch.store.tiering import choose
 
-__all__ = ["GRACE_S", "Compaction", "sweep"]
+__all__ = ["GRACE_S", "Compaction", "is_named", "sweep", "unmerged_runs"]
 
 GRACE_S = 600.0
 """Readers may still look for a file so long after it was replaced."""
@@ -189,6 +189,24 @@ class _Joined:
         return found
 
 
+def unmerged_runs(store: Store, least: int) -> tuple[list[int], list[RunRow]]:
+    """Return the runs with so many batches that nobody records, and those that a live process does.
+
+    These are merged by that process.
+    """
+    free, recorded = [], []
+    for run in store.crowded_runs(least):
+        try:
+            row = store.run_by_id(run)
+        except RunNotFoundError:  # deleted since
+            continue
+        if row.stop is None and store.is_live(row.owner):
+            recorded.append(row)
+        else:
+            free.append(run)
+    return free, recorded
+
+
 def sweep(store: Store, grace_s: float = GRACE_S) -> int:
     """Delete files that were replaced some time ago; return how many.
 
@@ -202,13 +220,15 @@ def sweep(store: Store, grace_s: float = GRACE_S) -> int:
     for start in range(0, len(names), _FORGOTTEN_AT_ONCE):
         some = names[start : start + _FORGOTTEN_AT_ONCE]
         for name in some:
-            if not _is_named(store, name):
+            # Nothing that is needed must ever be deleted.
+            if not is_named(store, name):
                 (store.files / name).unlink(missing_ok=True)
         with pace.transaction(store) as writer:
             writer.forget_files(some)
     return len(names)
 
 
-def _is_named(store: Store, name: str) -> bool:
-    """Tell whether a batch names a file after all; nothing that is needed must ever be deleted."""
-    return any(batch.file == name for batch in store.batches(run_of(name)))
+def is_named(store: Store, name: str) -> bool:
+    """Tell whether a batch names a file now."""
+    run = run_of(name)
+    return run is not None and any(batch.file == name for batch in store.batches(run))
