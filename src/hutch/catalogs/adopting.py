@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from hutch.catalogs.batch_verifying import map_file, schema_of, sound_parts
+from hutch.catalogs.batch_verifying import UNREADABLE, map_file, schema_of, sound_parts
 from hutch.catalogs.findings import LOST, Kind, Repair
 from hutch.catalogs.index_verifying import present_run
 from hutch.catalogs.loose_files import LOST_AND_FOUND, LooseFile
@@ -195,7 +195,7 @@ class _Adoption:
         try:
             reader = pa.ipc.open_file(map_file(path))
             parts = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-        except (pa.ArrowException, OSError):
+        except UNREADABLE:
             return False
         return sum(int(part.num_rows) for part in parts) == int(self._events.num_rows)
 

@@ -16,6 +16,7 @@ from hutch.store.arrow_files import checksum
 from hutch.store.protocol import Batch, Segment, Store
 
 __all__ = [
+    "UNREADABLE",
     "Columns",
     "Flaw",
     "check_batch",
@@ -29,6 +30,10 @@ __all__ = [
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Arrival numbers, sequence numbers and digests of uids, int64 each, one element an event."""
+
+
+UNREADABLE = (pa.ArrowException, OSError, ValueError, EOFError, KeyError, TypeError, RecursionError)
+"""What pyarrow, and what reads documents, raise of bytes that are not what they should be."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def schema_of(segment: Segment) -> pa.Schema | None:
 def _parse_schema(schema: bytes) -> pa.Schema | None:
     try:
         return pa.ipc.read_schema(pa.py_buffer(schema))
-    except (pa.ArrowException, OSError, ValueError):
+    except UNREADABLE:
         return None
 
 
@@ -111,7 +116,7 @@ def check_batch(batch: Batch, segment: Segment, body: pa.Buffer, columns: list[C
         return
     try:
         parts = read_parts(body, schema, is_file=batch.file is not None)
-    except (pa.ArrowException, OSError) as error:
+    except UNREADABLE as error:
         yield Flaw(Kind.COLUMNS, f"{place} cannot be read with the columns of its segment: {error}")
         return
     if any(part.schema != schema for part in parts):
@@ -157,5 +162,5 @@ def sound_parts(store: Store, batch: Batch, segment: Segment) -> list[pa.RecordB
         if schema is None or checksum(body) != batch.crc32:
             return []
         return read_parts(body, schema, is_file=batch.file is not None)
-    except (CorruptBatchError, pa.ArrowException, OSError):
+    except UNREADABLE:
         return []

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from hutch.catalogs.batch_verifying import map_file, sound_parts
+from hutch.catalogs.batch_verifying import UNREADABLE, map_file, sound_parts
 from hutch.catalogs.findings import Finding, Kind
 from hutch.catalogs.index_verifying import present_run
 from hutch.catalogs.salvaging import read_all
@@ -111,7 +111,7 @@ def examine(store: Store, name: str, now: float | None = None) -> LooseFile | No
         return loose(Kind.YOUNG, "; it is less than an hour old")
     if run is not None and run.stop is None and store.is_live(run.owner):
         return loose(Kind.YOUNG, "; its run is being recorded")
-    if found and run is None and _was_deleted(store, int(found[1])):
+    if number is not None and run is None and _was_deleted(store, number):
         return loose(Kind.LOOSE, "; its run was deleted")
     if run is None:
         return loose(Kind.STRANGE, " and no run")
@@ -152,7 +152,7 @@ def _parts(path: Path) -> list[pa.RecordBatch]:
                 part.validate(full=True)
                 Layout.from_schema(part.schema)
                 found.append(part)
-        except (pa.ArrowException, KeyError, TypeError, ValueError):
+        except UNREADABLE:
             continue
     return found
 

@@ -176,7 +176,8 @@ class RunRepair:
             with self._store.transaction() as writer:
                 writer.lock(f"run/{run}")
                 writer.replace_batches(run, segment.stream, [batch], new)
-                if batch.file is not None and any(other.file == batch.file for other in new):
+                if batch.file is not None:
+                    # It stays a batch's, or has a copy, or is gone and may be put back from a backup.
                     writer.forget_files([batch.file])
                 more(writer)
         except CorruptBatchError:  # merged meanwhile
@@ -184,6 +185,9 @@ class RunRepair:
                 if other.file is not None and other.file != batch.file:
                     (self._store.files / other.file).unlink(missing_ok=True)
             return False
+        if batch.file is not None and all(other.file != batch.file for other in new):
+            self._store.sync()
+            (self._store.files / batch.file).unlink(missing_ok=True)
         return True
 
     # events that are there twice

@@ -180,9 +180,13 @@ class RunCheck:
         self, stream: str, arrival: np.ndarray, seq_num: np.ndarray, arrivals: np.ndarray
     ) -> None:
         """Look for events that are missing: both their sequence and their arrival numbers are."""
-        skipped = seq_num - np.concatenate([[0], seq_num[:-1]]) - 1
+        last = np.concatenate([[0], seq_num[:-1]])
+        skipped = seq_num - last - 1
         if not bool((skipped > 0).any()):
             return
+        ordered = np.unique(seq_num)
+        elsewhere = np.searchsorted(ordered, seq_num, "left") - np.searchsorted(ordered, last, "right")
+        skipped = np.where(skipped > 0, skipped - elsewhere, 0)
         before = np.concatenate([[0], arrival[:-1]])
         numbers_between = arrival - before - 1
         there = np.searchsorted(arrivals, arrival, "left") - np.searchsorted(arrivals, before, "right")

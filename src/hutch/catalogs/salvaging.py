@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from hutch.catalogs.batch_verifying import UNREADABLE
 from hutch.store.columns import Layout
 from hutch.store.unpacking import events
 
@@ -22,8 +23,6 @@ _BYTES_AT_ONCE = 2**20
 _MAGIC_BYTES = 8
 """Of an Arrow file: its magic and padding, before what any stream begins with."""
 _FIXED = ("seq_num", "time", "uid", "arrival")
-
-_UNREADABLE = (pa.ArrowException, OSError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _as_schema(part: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch | None
 def _read_body(body: pa.Buffer, schema: pa.Schema | None) -> Iterator[pa.RecordBatch | None]:
     try:
         yield pa.ipc.read_record_batch(body, schema)
-    except _UNREADABLE:
+    except UNREADABLE:
         yield None
 
 
@@ -91,13 +90,13 @@ def _read_file(body: pa.Buffer) -> Iterator[pa.RecordBatch | None]:
     """Yield what the end of a file tells of; if that is gone, what comes one after the other."""
     try:
         reader = pa.ipc.open_file(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         yield from _read_stream(body)
         return
     for number in range(reader.num_record_batches):
         try:
             yield reader.get_batch(number)
-        except _UNREADABLE:
+        except UNREADABLE:
             yield None
 
 
@@ -108,7 +107,7 @@ def _read_stream(body: pa.Buffer) -> Iterator[pa.RecordBatch | None]:
             yield reader.read_next_batch()
     except StopIteration:
         return
-    except _UNREADABLE:
+    except UNREADABLE:
         yield None
 
 
@@ -133,7 +132,7 @@ def _is_readable(piece: pa.RecordBatch, layout: Layout) -> bool:
             return False
         for _ in events(piece, layout, ""):
             pass
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     return True
 

@@ -156,7 +156,7 @@ class DatabaseReader(Survey):
         for batch in batches:
             if batch.file is not None:
                 found += arrow_files.open_file(self._files / batch.file, batch, checked=checked)
-            elif batch.id in bodies:
+            elif bodies.get(batch.id) is not None:
                 found.append(arrow_files.parse_body(bodies[batch.id], schema, batch, checked=checked))
             else:
                 msg = f"Batch {batch.id} is gone from the database. Check the store with: hutch verify"
@@ -173,7 +173,7 @@ class DatabaseReader(Survey):
         if batch.file is not None:
             return arrow_files.body_of(self._files / batch.file)
         rows = self._query(self._say.body, {"id": batch.id})
-        if not rows:
+        if not rows or rows[0][0] is None:
             msg = f"Batch {batch.id} is gone from the database."
             raise CorruptBatchError(msg)
         return bytes(rows[0][0])
