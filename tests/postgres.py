@@ -138,6 +138,10 @@ class PostgresServer:
         server.kill()
         self._process.wait(timeout=30)
 
+    def kill_process(self, pid: int) -> None:
+        """Kill one process of the server, which then ends all others, recovers and goes on by itself."""
+        os.kill(pid, signal.SIGKILL)
+
     def remove(self) -> None:
         """Stop the server and delete all it has."""
         if self._process is not None and self._process.poll() is None:

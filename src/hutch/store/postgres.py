@@ -20,11 +20,10 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from hutch.errors import StoreError
 from hutch.store.addresses import Address
-from hutch.store.locks import lock_number
 from hutch.store.postgres_connections import Connection, Connections
 from hutch.store.postgres_doubts import Doubt, was_committed
 from hutch.store.postgres_faults import translate
-from hutch.store.postgres_keeper import IS_LIVE, Keeper
+from hutch.store.postgres_keeper import Keeper, is_live
 from hutch.store.postgres_writing import PostgresWriter, Queue
 from hutch.store.reading import DatabaseReader
 from hutch.store.statements import Statement, Statements
@@ -65,9 +64,9 @@ class PostgresStore(DatabaseReader):
         """Tell whether the owner of an open run is a process that lives."""
         if owner is None:
             return False
-        if owner == self._keeper.owner.uid and self._keeper.is_held:
+        if owner == self._keeper.owner.uid and self._keeper.is_owner:
             return True
-        return bool(self._read(IS_LIVE, (lock_number("owner", owner), owner))[0][0])
+        return is_live(self._read, owner)
 
     def wait(self, after: int, timeout_s: float) -> bool:
         """Wait until there is a change after a cursor; tell whether there is."""

@@ -14,6 +14,8 @@ import os
 import select
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import psycopg
 
@@ -23,7 +25,7 @@ from hutch.store.owners import Process
 from hutch.store.postgres_connections import Connection, Connections
 from hutch.store.postgres_faults import told
 
-__all__ = ["IS_LIVE", "Keeper"]
+__all__ = ["Keeper", "is_live"]
 
 logger = logging.getLogger("hutch.store")
 
@@ -35,21 +37,24 @@ _DEAF_S = 60.0
 """Seconds without anybody waiting after which changes are no longer listened to."""
 _FORGET_S = 7 * 86_400
 
-IS_LIVE = """
+_RETURN_S = 30.0
+"""Seconds after a restart of the server in which an owner may come back."""
+
+_IS_LIVE = """
 WITH restarted AS (
-    SELECT greatest(pg_postmaster_start_time(), stats_reset) AS time FROM pg_stat_archiver
+    SELECT extract(epoch FROM greatest(pg_postmaster_start_time(), stats_reset)) AS time
+    FROM pg_stat_archiver
 ), before AS (
-    SELECT uid, to_timestamp(heartbeat) AS heartbeat FROM owners, restarted
-    WHERE to_timestamp(heartbeat) < restarted.time
+    SELECT uid, heartbeat FROM owners, restarted WHERE heartbeat < restarted.time
 )
 SELECT NOT pg_try_advisory_xact_lock_shared(%s) OR EXISTS (
     SELECT FROM before, restarted WHERE before.uid = %s
-    AND clock_timestamp() < restarted.time + interval '30 s'
-    AND before.heartbeat > (SELECT max(heartbeat) FROM before) - interval '30 s'
+    AND extract(epoch FROM clock_timestamp()) < restarted.time + %s
+    AND before.heartbeat > (SELECT max(heartbeat) FROM before) - %s
 )
 """
-"""Whether the owner of a lock and a uid lives: its lock is held, or it lived when the server was restarted
-(after a crash its statistics begin anew) and may not have come back yet."""
+"""Whether an owner lives: its lock is held; or it lived when the server went down (other owners lived hardly
+longer), and may not have come back yet. After a crash the server's statistics begin anew."""
 
 _CLAIM = """
 INSERT INTO owners (uid, host, pid, program, since, heartbeat)
@@ -59,6 +64,14 @@ ON CONFLICT (uid) DO UPDATE SET heartbeat = excluded.heartbeat
 _BEAT = "UPDATE owners SET heartbeat = extract(epoch FROM clock_timestamp()) WHERE uid = %s"
 _FORGET = "DELETE FROM owners WHERE heartbeat < extract(epoch FROM clock_timestamp()) - %s"
 _RELEASE = "DELETE FROM owners WHERE uid = %s"
+
+
+def is_live(ask: Callable[[str, tuple[Any, ...]], list[Any]], owner: str) -> bool:
+    """Tell whether an owner is a process that lives.
+
+    :param ask: executes a statement and returns all rows.
+    """
+    return bool(ask(_IS_LIVE, (lock_number("owner", owner), owner, _RETURN_S, _RETURN_S))[0][0])
 
 
 class Keeper:
@@ -84,9 +97,9 @@ class Keeper:
         self._heard_until = 0.0
 
     @property
-    def is_held(self) -> bool:
-        """True while this process holds its lock."""
-        return self._is_held
+    def is_owner(self) -> bool:
+        """True once this process may own runs, also while it has lost its session."""
+        return self._is_owner
 
     def claim(self) -> None:
         """Be the owner of runs from now on, and hold the lock that tells so.
