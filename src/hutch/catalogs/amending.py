@@ -206,7 +206,8 @@ class _Draft:
         path = tuple(given.split(".")) if isinstance(given, str) else tuple(given)
         wrong = self._what_is_wrong(path)
         if wrong is not None:
-            self._problems.append(FieldProblem(".".join(map(str, path)), value, wrong))
+            shown = _at(self._document, path) if value is MISSING else value
+            self._problems.append(FieldProblem(".".join(map(str, path)), shown, wrong))
             return
         self._touched.append(path)
         holder: Any = self._document
@@ -261,6 +262,13 @@ def _differences(
             yield from _differences(old, new, (*at, key))
         elif old is MISSING or new is MISSING or not is_same(old, new):
             yield Edit((*at, key), old, new)
+
+
+def _at(document: Any, path: tuple[Any, ...]) -> Any:
+    """Return what is at a place; ``MISSING`` if there is nothing."""
+    for step in path:
+        document = document.get(step, MISSING) if isinstance(document, dict) else MISSING
+    return document
 
 
 def _named(run: RunRow) -> str:

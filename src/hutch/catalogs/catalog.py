@@ -5,15 +5,16 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from hutch.catalogs.run import Run
 from hutch.catalogs.selection import Selection
-from hutch.catalogs.summary import as_html, as_text
+from hutch.catalogs.summary import RunSummary, as_html, as_text
 from hutch.catalogs.tombstones import Tombstone, check_deleted, list_tombstones, present_row
-from hutch.errors import AmbiguousRunError, RunIndexError, RunNotFoundError
+from hutch.errors import AmbiguousRunError, RunDeletedError, RunIndexError, RunNotFoundError
 from hutch.store.protocol import RunRow, Store
 
 if TYPE_CHECKING:
@@ -178,18 +179,20 @@ class Catalog(Mapping[str, Run]):
     # deleting
 
     def plan_deletion(
-        self, runs: Iterable[Run | Key], progress: Callable[[int, int], object] | None = None
+        self, runs: Run | Key | Iterable[Run | Key], progress: Callable[[int, int], object] | None = None
     ) -> Deletion:
         """Return what would go with some runs; nothing is deleted before its ``execute(reason=…)``.
 
-        :param runs: runs or what names them; ``cat[-5:]`` are five.
+        :param runs: a run, several, or what names them; ``cat[-5:]`` are five.
         :param progress: called after every run with how many are done, and how many there are.
         :raises RunNotFoundError: if there is no such run; RunDeletedError if there was one.
         """
         from hutch.catalogs.deleting import Deletion, plan_run
         from hutch.catalogs.retention_rules import RuleBook
 
-        named = [run if isinstance(run, Run) else self._run(self._find(run)) for run in runs]
+        # Text and a run can be iterated over too, and would name other runs.
+        several = runs if isinstance(runs, Iterable) and not isinstance(runs, (str, Run)) else [runs]
+        named = [run if isinstance(run, Run) else self._run(self._find(run)) for run in several]
         book = RuleBook(self.store)
         found = Deletion(self.store, book)
         for done, run in enumerate(dict.fromkeys(named), 1):
@@ -229,10 +232,10 @@ class Catalog(Mapping[str, Run]):
     # showing
 
     def __repr__(self) -> str:
-        return as_text(self._title(), (run.summary() for run in self._shown()))
+        return as_text(self._title(), self._summaries())
 
     def _repr_html_(self) -> str:
-        return as_html(self._title(), (run.summary() for run in self._shown()))
+        return as_html(self._title(), self._summaries())
 
     def _ipython_key_completions_(self) -> list[str]:
         return [run.uid for run in self[::-1][:_COMPLETED].runs()]
@@ -252,10 +255,12 @@ class Catalog(Mapping[str, Run]):
             note = f", the first {_SHOWN}" if self._selection.slices else f", the newest {_SHOWN}"
         return f"{what} {self.name!r} in {self.store.location}: {runs}{note}"
 
-    def _shown(self) -> Iterator[Run]:
-        """Return the newest runs, the newest first; of a slice the first, in its own order."""
+    def _summaries(self) -> Iterator[RunSummary]:
+        """Yield the newest runs, the newest first; of a slice the first, in its own order."""
         shown = self if self._selection.slices else self[::-1]
-        return islice(shown[:_SHOWN].runs(), _SHOWN)
+        for run in islice(shown[:_SHOWN].runs(), _SHOWN):
+            with suppress(RunDeletedError):  # a moment ago
+                yield run.summary()
 
     # finding
 

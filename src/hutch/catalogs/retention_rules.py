@@ -22,6 +22,7 @@ from typing import Any
 
 from hutch.catalogs.metadata import dictionary
 from hutch.catalogs.selection import Selection
+from hutch.catalogs.summary import printable
 from hutch.documents import decode, encode, is_same, plain
 from hutch.errors import ConfigurationError, DocumentError
 from hutch.store.protocol import RunRow, Store
@@ -274,4 +275,6 @@ def _is_equal(found: Any, value: Any) -> bool:
 
 
 def _in_words(conditions: Mapping[str, Any]) -> list[str]:
-    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in conditions.items()]
+    return [
+        printable(f"{key} = {json.dumps(value, ensure_ascii=False)}") for key, value in conditions.items()
+    ]

@@ -112,8 +112,9 @@ def _check_no_other(catalog: Catalog, key: str) -> None:
         run = find_run(catalog, key)
     except RunDeletedError:
         return
+    is_number = str(run.scan_id) == key
     for stone in catalog.deleted:
-        fits = stone.uid.startswith(key) or str(stone.scan_id) == key
+        fits = stone.scan_id == run.scan_id if is_number else stone.uid.startswith(key)
         if fits and stone.uid != run.uid:
             msg = f"{key!r} fits {run!r}, and a run that was deleted. {stone}. Give the uid: {run.uid}"
             raise AmbiguousRunError(msg, [run.uid])

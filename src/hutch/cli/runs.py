@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
 from hutch.cli.options import as_json, command, in_store, open_existing
+from hutch.errors import RunDeletedError
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog
@@ -32,7 +34,10 @@ def runs(limit: int, deleted: bool, json_wanted: bool, store: str | None) -> Non
     if deleted:
         _list_deleted(catalog, limit, json_wanted=json_wanted)
         return
-    lines = [views.RunLine.of(run) for run in islice(catalog[::-1].runs(), limit)]
+    lines: list[views.RunLine] = []
+    for run in islice(catalog[::-1].runs(), limit):
+        with suppress(RunDeletedError):  # a moment ago
+            lines.append(views.RunLine.of(run))
     if json_wanted:
         click.echo(format.to_json([line.to_json() for line in lines]))
         return

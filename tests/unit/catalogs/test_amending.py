@@ -149,7 +149,7 @@ def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_changed(run):
 def test_a_value_is_changed_once(run):
     with pytest.raises(MetadataError, match="'sample.name' is 'x': it is changed twice"):
         run.amend({"sample": {"name": "y"}, "sample.name": "x"}, reason="twice")
-    with pytest.raises(MetadataError, match="'typo' is missing: it is changed twice"):
+    with pytest.raises(MetadataError, match="'typo' is 2: it is changed twice"):
         run.amend({"typo": 2}, remove=["typo"], reason="twice")
 
 

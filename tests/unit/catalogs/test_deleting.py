@@ -60,6 +60,11 @@ def test_a_plan_takes_a_part_of_a_catalog_and_each_run_once(three):
     assert len(three.plan_deletion([1, 1, three[1].uid]).runs) == 1
 
 
+def test_a_plan_takes_a_single_run_too(three):
+    for key in (2, three[2].uid, three[2]):
+        assert [run.scan_id for run in three.plan_deletion(key).runs] == [2]
+
+
 def test_a_deleted_run_is_gone_and_the_others_are_whole(three):
     kept = [list(three[number].documents(fill="no")) for number in (1, 3)]
     result = delete(three, 2)

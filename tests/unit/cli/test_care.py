@@ -39,7 +39,7 @@ def test_amend_sets_values_in_several_runs(invoke, place) -> None:
     found = invoke(
         "amend", "1", "-2:", "sample=LaB6", "n=[1, 2]", "--remove", "hints", "--reason", "wrong label"
     )
-    assert found.exit_code == 0
+    assert found.exit_code == 0, found.output
     assert starts(place, "sample") == ["LaB6"] * 3
     assert starts(place, "n") == [[1, 2]] * 3
     assert "Run 1 (" in found.stdout
@@ -58,7 +58,7 @@ def test_values_are_json_or_text(invoke, place, text, value) -> None:
     if value == {"a.b": 1}:
         assert "neither '.' nor '/'" in found.stderr
         return
-    assert found.exit_code == 0
+    assert found.exit_code == 0, found.output
     assert starts(place, "extra")[0] == value
 
 
@@ -131,7 +131,7 @@ def test_show_marks_what_was_amended_and_shows_the_original_on_request(invoke) -
 def test_delete_only_says_what_would_go_and_how(invoke, place, uids) -> None:
     found = invoke("delete", "-1", "1", "--reason", "a test", "--author", "alice")
 
-    assert found.exit_code == 0
+    assert found.exit_code == 0, found.output
     assert [line.split()[0] for line in found.stdout.splitlines()[1:3]] == ["77", "1"]
     assert "To be deleted: 2 runs with 6 events" in found.stdout
     assert runs(place) == [1, 2, 77]
@@ -156,7 +156,7 @@ def test_delete_can_be_given_again_and_goes_on(invoke, place) -> None:
         cat.plan_deletion([1]).execute("a test")
     found = invoke("delete", "1", "2", "--reason", "a test", "--yes")
 
-    assert found.exit_code == 0
+    assert found.exit_code == 0, found.output
     assert "Run 1 (" in found.stderr
     assert "Deleted 1 run" in found.stdout
     again = invoke("delete", "1", "2", "--reason", "a test", "--yes")
@@ -182,6 +182,17 @@ def test_delete_given_again_does_not_go_on_to_another_run_of_the_scan_id(invoke,
     assert invoke("delete", "same", "--reason", "x", "--yes").exit_code == 1
     assert runs(place).count(5) == 1
     assert invoke("delete", "same-0", "--reason", "x", "--yes").exit_code == 0
+
+
+def test_a_scan_id_is_not_taken_for_the_beginning_of_a_deleted_uid(invoke, place) -> None:
+    with hutch.open_catalog(place) as cat:
+        recorder = cat.recorder()
+        recorder("start", {"uid": "2f00", "time": 1.0})
+        recorder.close()
+        cat.plan_deletion("2f00").execute("a test")
+
+    assert invoke("delete", "2", "--reason", "x", "--yes").exit_code == 0
+    assert runs(place) == [1, 77]
 
 
 def test_a_deleted_scan_id_is_not_taken_for_a_uid(invoke, place) -> None:
