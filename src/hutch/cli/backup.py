@@ -10,12 +10,18 @@ from hutch.config import store_location
 
 @command("hutch backup backups/beamtime")
 @click.argument("places", metavar="[STORE] DIR", nargs=-1, required=True)
+@click.option("--full", is_flag=True, help="Compare all that is there, instead of only what changed.")
 @click.option("--verify", "verify_wanted", is_flag=True, help="Read all of the backup again afterwards.")
 @as_json
 @in_store
 @click.pass_context
 def backup(
-    ctx: click.Context, places: tuple[str, ...], verify_wanted: bool, json_wanted: bool, store: str | None
+    ctx: click.Context,
+    places: tuple[str, ...],
+    full: bool,
+    verify_wanted: bool,
+    json_wanted: bool,
+    store: str | None,
 ) -> None:
     """Make a backup of a store in the folder DIR, or bring the one that is there up to date.
 
@@ -33,7 +39,7 @@ def backup(
 
     *given, folder = places
     with copy_views.copy_bar() as bar:
-        copied = back_up(store_location(given[0] if given else store), folder, bar.copy)
+        copied = back_up(store_location(given[0] if given else store), folder, bar.copy, full=full)
     copy_views.write_copied(f"Backup of {copied.source}", copied, json_wanted=json_wanted)
     sound = copy_views.is_sound(folder) if verify_wanted else True
     ctx.exit(0 if sound and not copied.damaged else 1)

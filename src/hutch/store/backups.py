@@ -24,7 +24,7 @@ from hutch.store.roles import COPY, RESTORED_FROM, Copy, Purpose, is_backup
 __all__ = ["back_up", "restore"]
 
 
-def back_up(where: Where, folder: Where, report: Report | None = None) -> Copied:
+def back_up(where: Where, folder: Where, report: Report | None = None, *, full: bool = False) -> Copied:
     """Make a backup of a store, or bring one up to date; the store may be in use.
 
     What the folder has already is not copied again. A backup that was interrupted goes on.
@@ -32,6 +32,7 @@ def back_up(where: Where, folder: Where, report: Report | None = None) -> Copied
     :param where: the store: a folder or an address.
     :param folder: of the backup; it is made if it is not there.
     :param report: called with the progress now and then.
+    :param full: read all of the backup and compare it with the store, instead of only what has changed.
     :raises StoreError: if the folder is the store's own, or has something else in it, or another process
         writes a backup into it.
     :raises StoreFullError: if there is no room.
@@ -42,7 +43,7 @@ def back_up(where: Where, folder: Where, report: Report | None = None) -> Copied
     with contextlib.closing(open_side(where)) as source:
         check_apart(folder, source)
         with open_target(target_folder(folder), wanted) as target:
-            copier = Copier(source, target, report=report)
+            copier = Copier(source, target, full=full, report=report)
             copier.catch_up()
             copier.finish(lambda tables, copy: copy_properties(tables, **{COPY: copy.text}))
             return what_was_copied(copier, source, target, began)

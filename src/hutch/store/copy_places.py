@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from hutch.errors import StoreError
+from hutch.errors import NoStoreError, StoreError
 from hutch.store import tables as t
 from hutch.store.addresses import Address, is_address
 from hutch.store.faults import translate
@@ -119,6 +119,9 @@ def open_target(where: Where, wanted: Copy, files: Where | None = None) -> Itera
     folder = target_folder(where)
     if wanted.purpose is not Purpose.BACKUP:
         check_folder(folder)
+    elif folder.exists() and not folder.is_dir():
+        msg = f"{str(folder)!r} is a file; a backup is a folder."
+        raise NoStoreError(msg)
     check_free(look(folder), wanted, str(folder))
     with held(folder):
         # Somebody else may have been there in the meantime.

@@ -21,7 +21,6 @@ import sqlalchemy as sa
 
 from hutch.errors import StoreError, StoreFullError
 from hutch.store import tables as t
-from hutch.store.file_copying import FileCopier, Wanted, loose_files, remove_files
 from hutch.store.loads import Load, load_after, loads
 from hutch.store.loose_copying import (
     copy_feed,
@@ -30,10 +29,11 @@ from hutch.store.loose_copying import (
     newest_change,
     oldest_change,
 )
+from hutch.store.needed_files import NeededFiles, VanishedError
 from hutch.store.roles import COPY, Copy
-from hutch.store.run_copying import copy_runs, wanted_files
+from hutch.store.run_copying import copy_runs
 from hutch.store.sides import Side
-from hutch.store.table_copying import TableCopier, Tally, in_groups
+from hutch.store.table_copying import TableCopier, Tally, forget_replaced, in_groups
 
 __all__ = ["Copier", "Progress"]
 
@@ -67,16 +67,14 @@ class Progress:
         return min((self.size_bytes + _WORTH_OF_A_RUN * self.runs) / work, 1.0) if work else 1.0
 
 
-class _VanishedError(Exception):
-    """A file that a snapshot names has been deleted meanwhile."""
-
-
 class Copier:
     """Copies one store into another.
 
     :param source: read only, unless it is sealed.
     :param target: belongs to this process alone; its property ``copy`` tells how far it is.
     :param link: give files a second name instead of copying them, where the file system can.
+    :param full: compare everything, and read the files of the target, instead of trusting it to be what it
+        was when it was complete.
     :param report: called with the progress now and then.
     """
 
@@ -86,6 +84,7 @@ class Copier:
         target: Side,
         *,
         link: bool = False,
+        full: bool = False,
         report: Callable[[Progress], object] | None = None,
     ) -> None:
         self.tally = Tally()
@@ -94,10 +93,12 @@ class Copier:
         self._progress = Progress()
         self._report = report
         self._told = 0.0
-        self._files = FileCopier(source.files, target.files, link=link, on_bytes=self._count_bytes)
         self._copy = Copy.parse(target.properties()[COPY])
-        self._suspects = set(self._copy.lost)
-        """Files that could not be read, or were damaged, the last time."""
+        self.tally.damaged.update(self._copy.damaged)
+        self._is_full = full
+        self._files = NeededFiles(
+            source, target, self.tally, link=link, full=full, on_bytes=self._count_bytes
+        )
 
     @property
     def moment(self) -> float:
@@ -118,7 +119,9 @@ class Copier:
                 self._copy_portion(portion, self._copy.but(through=portion[-1]))
         if self._copy.through is not None:
             self._save(self._copy.but(through=None))
-        for portion in self._portions(self._lacking()):
+        with self._source.snapshot() as source:
+            lacking = self._files.lacking(source)
+        for portion in self._portions(lacking):
             self._copy_portion(portion, self._copy)
         for _ in range(_ROUNDS):
             with self._source.snapshot() as source:
@@ -130,7 +133,7 @@ class Copier:
             self._save(self._copy.but(cursor=newest))
         while not self._copy_feed():
             continue
-        self._sweep()
+        self._files.sweep()
 
     def _begin(self) -> None:
         """Decide where to go on, and see whether there is room."""
@@ -140,8 +143,8 @@ class Copier:
             copy = self._copy
             if copy.through == 0 and copy.cursor == 0:
                 copy = copy.but(cursor=newest)
-            elif copy.cursor + 1 < oldest:
-                # What has changed since is not known any more, so all runs are compared.
+            elif copy.cursor + 1 < oldest or self._is_full:
+                # What has changed since is not known any more, or does not matter: all runs are compared.
                 copy = copy.but(cursor=newest, through=0)
             self._copy = copy
             pending = self._pending(source, target)
@@ -151,17 +154,19 @@ class Copier:
         self._tell()
 
     def _check_history(self, source: sa.Connection, target: sa.Connection) -> None:
-        """See that the source has had the changes up to the cursor.
+        """See that the source has had all the changes that the target has.
 
         :raises StoreError: if it was set back to an earlier state.
         """
         cursor = self._copy.cursor
         change = sa.select(t.changes).where(t.changes.c.number == cursor)
         ours, theirs = (side.execute(change).first() for side in (source, target))
-        if newest_change(source) < cursor or (ours and theirs and tuple(ours) != tuple(theirs)):
+        is_other = ours is not None and theirs is not None and tuple(ours) != tuple(theirs)
+        if is_other or newest_change(source) < max(cursor, newest_change(target)):
             msg = (
                 f"{self._source.place!r} has been set back to an earlier state than the copy in "
-                f"{self._target.place!r} was made from. Nothing is copied over it. Copy to another place."
+                f"{self._target.place!r} was made from, or somebody has recorded into the copy. "
+                "Nothing is copied over it. Copy to another place."
             )
             raise StoreError(msg)
 
@@ -223,74 +228,42 @@ class Copier:
         found = source.execute(said).scalars()
         return sorted(run for run in found if through is None or run <= through)
 
-    def _lacking(self) -> list[int]:
-        """Return the runs that have files which the source could not give the last time."""
-        found: set[int] = set()
-        with self._source.snapshot() as source:
-            for some in in_groups(sorted(self._suspects)):
-                runs = sa.select(t.batches.c.run).where(t.batches.c.file.in_(some))
-                found.update(source.execute(runs).scalars())
-        return sorted(found)
-
     def _copy_portion(self, runs: Sequence[int], then: Copy) -> None:
         """Copy runs, their files first, and note how far the copy is."""
         for attempt in range(_TRIES):
             with self._source.snapshot() as source:
-                missing = self._missing(source, runs)
-            wrong = self._bring(missing)
+                missing = self._files.missing(source, runs)
+            wrong = self._files.bring(missing)
             try:
                 with self._source.snapshot() as source, self._target.transaction() as target:
-                    self._accept(self._missing(source, runs), wrong, is_last=attempt + 1 == _TRIES)
+                    missing = self._files.missing(source, runs)
+                    self._files.accept(missing, wrong, is_last=attempt + 1 == _TRIES)
                     copier = TableCopier(source, target, self.tally, self._count_bytes)
                     copy_runs(copier, runs)
-                    _write(copier, then.but(is_complete=False))
-            except _VanishedError:
+                    self._copy = self._write(copier, then)
+            except VanishedError:
                 continue
             break
-        self._copy = then.but(is_complete=False)
         self._progress.runs += len(runs)
-        self._remove_gone_files()
+        self._files.remove_replaced()
         self._tell()
 
-    # files
+    def _copy_feed(self) -> bool:
+        with self._source.snapshot() as source, self._target.transaction() as target:
+            copier = TableCopier(source, target, self.tally, self._count_bytes)
+            self._write(copier, self._copy)
+            return copy_feed(copier)
 
-    def _missing(self, source: sa.Connection, runs: Sequence[int]) -> list[Wanted]:
-        """Return the files that runs need and the target lacks."""
-        files = wanted_files(source, runs).values()
-        return [
-            wanted for wanted in files if wanted.name in self._suspects or not self._files.is_here(wanted)
-        ]
+    def _save(self, copy: Copy) -> None:
+        with self._source.snapshot() as source, self._target.transaction() as target:
+            copier = TableCopier(source, target, self.tally, self._count_bytes)
+            self._copy = self._write(copier, copy)
 
-    def _bring(self, missing: Sequence[Wanted]) -> dict[str, str]:
-        wrong = self._files.bring(missing)
-        self._suspects -= {wanted.name for wanted in missing if wanted.name not in wrong}
-        return wrong
-
-    def _accept(self, missing: Sequence[Wanted], wrong: dict[str, str], *, is_last: bool) -> None:
-        """Go on without files of which it is known that the source lacks them.
-
-        :raises _VanishedError: if others are not here: they came, or went, since they were looked for.
-        """
-        if any(wanted.name not in wrong for wanted in missing):
-            if is_last:
-                msg = f"The files of {self._source.place!r} change faster than they can be copied. Try again."
-                raise StoreError(msg)
-            raise _VanishedError
-        for wanted in missing:
-            said = f"File {str(self._source.files / wanted.name)!r} {wrong[wanted.name]}."
-            self.tally.damaged[wanted.name] = said
-            self._suspects.add(wanted.name)
-
-    def _remove_gone_files(self) -> None:
-        remove_files(self._target.files, self.tally.gone_files)
-        self.tally.gone_files = set()
-
-    def _sweep(self) -> None:
-        """Delete files that no batch of the target names: what a copy that was interrupted has left."""
-        with self._target.snapshot() as target:
-            named = sa.select(t.batches.c.file).where(t.batches.c.file.is_not(None))
-            files = set(target.execute(named).scalars())
-        remove_files(self._target.files, loose_files(self._target.files, files))
+    def _write(self, copier: TableCopier, copy: Copy) -> Copy:
+        """Let the target say how far it is, which is not complete."""
+        copy = copy.but(is_complete=False, damaged=dict(self.tally.damaged))
+        copier.write.update(t.properties, [(COPY, copy.text)], ("key", "value"))
+        return copy
 
     # to the end
 
@@ -306,11 +279,10 @@ class Copier:
             opened = self._source.standstill() if standstill else self._source.snapshot()
             try:
                 self._copy = self._finish_in(opened, end, wrong, is_last=attempt + 1 == _TRIES)
-            except _VanishedError:
+            except VanishedError:
                 continue
             break
-        self._remove_gone_files()
-        self.tally.files = self._files.copied
+        self._files.remove_replaced()
         self._tell()
 
     def _finish_in(
@@ -324,37 +296,27 @@ class Copier:
         with opened as source, self._target.transaction() as target:
             runs = sorted({*self._changed(source), *(_ids(source) ^ _ids(target))})
             # The few files that came since are copied while the snapshot is open.
-            found = self._bring(self._missing(source, runs))
+            found = self._files.bring(self._files.missing(source, runs))
             if not is_last and found.keys() - wrong.keys():
                 # Either they are damaged, or they went since the snapshot was opened: the next one tells.
                 wrong.update(found)
-                raise _VanishedError
-            self._accept(self._missing(source, runs), wrong, is_last=is_last)
+                raise VanishedError
+            self._files.accept(self._files.missing(source, runs), wrong, is_last=is_last)
             copier = TableCopier(source, target, self.tally, self._count_bytes)
             copy_runs(copier, runs)
             copy_loose(copier)
             while not copy_feed(copier):
                 continue
             copy_numbers(copier)
+            forget_replaced(copier)
             copy = self._copy.but(
                 is_complete=True,
                 cursor=newest_change(source),
                 moment=time.time(),
-                lost=tuple(sorted(self._suspects)),
+                damaged=dict(self.tally.damaged),
             )
             end(copier, copy)
             return copy
-
-    def _copy_feed(self) -> bool:
-        with self._source.snapshot() as source, self._target.transaction() as target:
-            copier = TableCopier(source, target, self.tally, self._count_bytes)
-            _write(copier, self._copy.but(is_complete=False))
-            return copy_feed(copier)
-
-    def _save(self, copy: Copy) -> None:
-        with self._source.snapshot() as source, self._target.transaction() as target:
-            _write(TableCopier(source, target, self.tally, self._count_bytes), copy)
-        self._copy = copy
 
     # progress
 
@@ -375,7 +337,3 @@ class Copier:
 
 def _ids(side: sa.Connection) -> set[int]:
     return set(side.execute(sa.select(t.runs.c.id)).scalars())
-
-
-def _write(copier: TableCopier, copy: Copy) -> None:
-    copier.write.update(t.properties, [(COPY, copy.text)], ("key", "value"))

@@ -46,12 +46,24 @@ class FileCopier:
         self._link = link
         self._on_bytes = on_bytes
 
-    def is_here(self, wanted: Wanted) -> bool:
-        """Tell whether a file has been copied."""
+    def is_here(self, wanted: Wanted, *, is_read: bool = False) -> bool:
+        """Tell whether a file has been copied.
+
+        :param is_read: read it, and compare it with its checksum.
+        """
+        path = self._target / wanted.name
         try:
-            return (self._target / wanted.name).stat().st_size == wanted.size
-        except FileNotFoundError:
+            if path.stat().st_size != wanted.size:
+                return False
+            if not is_read:
+                return True
+            found = 0
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK_BYTES):
+                    found = zlib.crc32(block, found)
+        except OSError:
             return False
+        return found == wanted.crc32
 
     def bring(self, files: Iterable[Wanted]) -> dict[str, str]:
         """Copy files, also over those that are there.
@@ -104,9 +116,10 @@ class FileCopier:
             return found
         early.replace(path)
         self.copied += 1
-        if found != (wanted.size, wanted.crc32):
-            return f"does not match its checksum: it has {found[0]:,} bytes, recorded are {wanted.size:,}"
-        return None
+        size, checksum = found
+        if size != wanted.size:
+            return f"has {size:,} bytes, recorded are {wanted.size:,}"
+        return None if checksum == wanted.crc32 else "does not match its checksum"
 
     def _linked(self, source: Path, early: Path) -> bool:
         try:

@@ -53,7 +53,7 @@ def copy_feed(copier: TableCopier) -> bool:
     last = min(newest_change(copier.source), newest + _FEED_AT_ONCE)
     copier.add(t.changes, sa.and_(number > newest, number <= max(last, oldest_change(copier.source))))
     copier.target.execute(sa.delete(t.changes).where(number < oldest_change(copier.source)))
-    return newest_change(copier.target) == newest_change(copier.source)
+    return newest_change(copier.target) >= newest_change(copier.source)
 
 
 def copy_properties(copier: TableCopier, **more: str | None) -> None:

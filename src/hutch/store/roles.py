@@ -14,8 +14,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -70,8 +70,8 @@ class Copy:
     """Runs up to this id have been looked at; None if all have."""
     moment: float | None = None
     """When the source was as the copy was when it was complete last; s since 1970."""
-    lost: Sequence[str] = ()
-    """Names of files that the source could not give, or only damaged."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """What was wrong with batches of the source, by the name of a file or the number of a batch."""
 
     @classmethod
     def parse(cls, text: str) -> Copy:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hutch.store import tables as t
 from hutch.store.statements import Statement
 
-__all__ = ["BulkWriter", "Row", "TableCopier", "Tally", "in_groups"]
+__all__ = ["BulkWriter", "Row", "TableCopier", "Tally", "forget_replaced", "in_groups"]
 
 Row = tuple[Any, ...]
 
@@ -163,6 +163,18 @@ class TableCopier:
                 said = f"Batch {batch.id} does not match its checksum: {batch.rows:,} events are damaged."
                 self.tally.damaged[str(batch.id)] = said
             self._on_bytes(batch.size)
+
+
+def forget_replaced(copier: TableCopier) -> None:
+    """Keep of what is damaged only what the target still has."""
+    there: set[str] = set()
+    for some in in_groups(sorted(copier.tally.damaged)):
+        numbers = [int(name) for name in some if name.isdigit()]
+        batch = sa.select(t.batches.c.id, t.batches.c.file)
+        rows = copier.target.execute(batch.where(t.batches.c.id.in_(numbers) | t.batches.c.file.in_(some)))
+        there |= {name for row in rows for name in (str(row.id), row.file)}
+    for name in copier.tally.damaged.keys() - there:
+        del copier.tally.damaged[name]
 
 
 def _small_rows(

@@ -1,0 +1,128 @@
+"""Stores with something in every table, and all that a store holds, to compare it with another one's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hutch.documents import encode, leaves
+from hutch.store import DocumentRow, Mark, Store
+from hutch.store.protocol import TombstoneRow
+
+from .conftest import add_batch, add_segment, numbers
+
+LARGE = 200_000
+"""Rows of a batch that gets a file of its own."""
+
+
+def begin(store: Store, uid: str, **more) -> int:
+    """Add an open run with its index; return its id."""
+    start = {"uid": uid, "time": 100.5, "scan_id": 7, "sample": f"of {uid}", **more}
+    with store.transaction() as writer:
+        run = writer.add_run(uid, start["time"], start["scan_id"], encode(start))
+        writer.add_leaves(run, start["time"], leaves(start))
+        writer.add_documents(run, [DocumentRow(1, "descriptor", f"{uid}-d", encode({"uid": f"{uid}-d"}))])
+    return run
+
+
+def fill(store: Store, run: int, first_arrival: int = 2, count: int = 3) -> None:
+    """Commit a batch of a run, in a row or a file."""
+    segments = store.segments(run)
+    segment = segments[0].id if segments else add_segment(store, run, numbers(1))
+    add_batch(store, run, numbers(count), segment, first_arrival)
+
+
+def end(store: Store, run: int) -> None:
+    """End a run."""
+    row = store.run_by_id(run)
+    stop = {"uid": f"{row.uid}-s", "exit_status": "success", "num_events": {"primary": 3}}
+    with store.transaction() as writer:
+        writer.add_leaves(run, row.time, leaves(stop, "stop"))
+        writer.end_run(run, encode(stop), "success")
+
+
+def amend(store: Store, run: int, sample: str) -> None:
+    """Correct a start document, and its index."""
+    row = store.run_by_id(run)
+    start = {"uid": row.uid, "time": row.time, "scan_id": 8, "sample": sample}
+    with store.transaction() as writer:
+        writer.lock(f"run/{run}")
+        writer.amend_run(replace(row, scan_id=8), encode(start), "alice", "wrong sample", b"[]")
+        writer.remove_leaves(run, row.time, leaves({"sample": f"of {row.uid}", "scan_id": 7}))
+        writer.add_leaves(run, row.time, leaves(start))
+
+
+def delete(store: Store, run: int) -> None:
+    """Delete a run as people do: with its index, and a tombstone."""
+    row = store.run_by_id(run)
+    with store.transaction() as writer:
+        writer.remove_strange_leaves(run)
+        writer.delete_run(run, TombstoneRow(row.uid, run, row.time, 7, 5.0, "alice", "a test", b"{}"))
+
+
+def compact(store: Store, run: int, count: int) -> None:
+    """Put one batch in the place of all of a run's, which is said to hold the same."""
+    from hutch.store.arrow_files import new_batch
+
+    old = store.batches(run)
+    made = new_batch(store.files, run, old[0].first_arrival, numbers(count))
+    with store.transaction() as writer:
+        writer.replace_batches(run, "primary", old, [made.in_segment(old[0].segment)])
+
+
+def make_whole(store: Store) -> None:
+    """Give a store something in every table: runs of every kind, and what belongs to none."""
+    for uid in ("gone", "whole", "in a file", "amended", "ünï\U0001f600code"):
+        run = begin(store, uid)
+        fill(store, run)
+        fill(store, run, 5, LARGE if uid in ("in a file", "gone") else 4)
+        end(store, run)
+    runs = {row.uid: row.id for row in store.runs()}
+    amend(store, runs["amended"], "LaB6")
+    delete(store, runs["gone"])
+    with store.transaction() as writer:
+        writer.add_marks(runs["whole"], [Mark("primary", "x", "is text", 2, 5)])
+        writer.quarantine(runs["whole"], "event", "no descriptor", bytes(range(256)))
+        writer.quarantine(None, "event", "no run", b"{}")
+        writer.set_stash("scan_id", b"7")
+        writer.set_stash("user", encode({"name": "ö", "big": 2**70}))
+        writer.set_cursor("listen/0mq", b"\0\xff")
+        writer.set_retention("old", encode({"older_than": "1 year"}), "bob")
+    fill(store, begin(store, "open"))
+    begin(store, "without events", odd=float("nan"), text="x" * 300, listed=[1, [2, 3], []])
+
+
+def contents(store: Store) -> dict[str, object]:
+    """Return all that a store holds, but for what belongs to its place."""
+    runs = [replace(row, owner=None) for row in store.runs()]
+    found: dict[str, object] = {
+        "runs": runs,
+        "quarantine": store.quarantined(),
+        "tombstones": store.tombstones(),
+        "stash": store.stash(),
+        "cursors": store.cursors(),
+        "retention": store.retention(),
+        "changes": store.changes(0, 10**6),
+        "leaves": store.count_leaves(),
+    }
+    for row in runs:
+        batches = store.batches(row.id)
+        found[row.uid] = {
+            "documents": store.documents(row.id),
+            "segments": store.segments(row.id),
+            "batches": [(batch, store.read_bytes(batch)) for batch in batches],
+            "marks": store.marks(row.id),
+            "amendments": store.amendments(row.id),
+            "leaves": store.leaves(row.id),
+        }
+    return found
+
+
+def files_of(store: Store) -> set[str]:
+    """Return the names of all files in the folder of a store's Arrow files."""
+    found = (path for path in store.files.rglob("*") if path.is_file())
+    return {path.relative_to(store.files).as_posix() for path in found}
+
+
+def named_files(store: Store) -> set[str]:
+    """Return the names of the files that batches name."""
+    return {batch.file for row in store.runs() for batch in store.batches(row.id) if batch.file}
