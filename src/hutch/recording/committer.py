@@ -314,8 +314,8 @@ class Committer:
             time.sleep(SYNC_S)
             self._unsynced.clear()
             store = self._store()
-            if store is not None and not self._stopping:
-                self._guarded(store.sync)
+            if store is not None and not self._stopping and self._guarded(store.sync):
+                self._guarded(store.tidy)
             del store
 
     def _guarded(self, action: Callable[[], None]) -> bool:

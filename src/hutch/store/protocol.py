@@ -341,6 +341,10 @@ class Store(Protocol):
         """Put what is committed onto the disk."""
         ...
 
+    def tidy(self) -> None:
+        """Do at leisure what some commit would else have to do, and be slow."""
+        ...
+
     def stash(self) -> dict[str, bytes]:
         """Return the metadata stash."""
         ...
