@@ -17,7 +17,17 @@ from rich.table import Table
 
 from benchmarks.measuring import Plan, Row
 
-_SUBJECTS = ("imports", "single_events", "pages", "runs", "latency", "reading", "memory", "site")
+_SUBJECTS = (
+    "imports",
+    "single_events",
+    "pages",
+    "runs",
+    "latency",
+    "reading",
+    "memory",
+    "site",
+    "contention",
+)
 _PACKAGES = ("hutch", "pyarrow", "tiled", "bluesky-tiled-plugins", "suitcase-jsonl", "suitcase-msgpack")
 _VERDICTS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
 
