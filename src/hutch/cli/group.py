@@ -30,6 +30,7 @@ _COMMANDS = {
     "shell": "hutch.cli.shell:shell",
     "import": "hutch.cli.importing:import_",
     "verify": "hutch.cli.verify:verify",
+    "compact": "hutch.cli.compact:compact",
     "reindex": "hutch.cli.reindex:reindex",
     "close": "hutch.cli.close:close",
     "amend": "hutch.cli.amend:amend",
