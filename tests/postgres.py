@@ -75,6 +75,10 @@ class PostgresServer:
             return f"postgresql://{user}@{host}:{port or self.port}/{database}"
         return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}"
 
+    def program(self, name: str) -> str:
+        """Return the path of one of the server's programs."""
+        return f"{self._programs}/{name}"
+
     def make_database(self, template: str = "template1") -> str:
         """Make a database that is empty, or like another one; return its name."""
         name = f"test_{next(self._numbers)}"
@@ -161,6 +165,8 @@ class Proxy:
     :ivar port: on the loopback interface.
     :ivar cut: what a client says that its connection does not survive, or None.
     :ivar is_delivered: False if the server shall not even hear that.
+    :ivar is_held_back: True if the answer is not given, and the connection left open.
+    :ivar refuses: True if it takes no new connections.
     :ivar cuts: how many connections were cut.
     """
 
@@ -168,6 +174,8 @@ class Proxy:
         self._server = server
         self.cut: bytes | None = None
         self.is_delivered = True
+        self.is_held_back = False
+        self.refuses = False
         self.cuts = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -181,6 +189,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self.refuses:
+                    client.close()
+                    continue
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -189,7 +200,11 @@ class Proxy:
             while True:
                 for readable in select.select([client, server], [], [])[0]:
                     said = readable.recv(65536)
-                    if not said or (is_cut and readable is server and b"COMMIT\0" in said):
+                    if not said:
+                        return
+                    if is_cut and readable is server and b"COMMIT\0" in said:
+                        if self.is_held_back:
+                            continue
                         return
                     if readable is client and self.cut is not None and self.cut in said:
                         self.cut, is_cut = None, True

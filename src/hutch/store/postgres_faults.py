@@ -109,7 +109,7 @@ class _Ignored(logging.Filter):
     """Leaves out what the driver says of errors that follow from another one, which is told."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith("error ignored")
+        return not str(record.msg).startswith(("error ignored", "query not terminated"))
 
 
 logging.getLogger("psycopg").addFilter(_Ignored())

@@ -28,7 +28,11 @@ def write_schema(connection: Connection, **facts: str) -> str:
     uid = uuid.uuid4().hex
     facts = {"store": uid, "made": str(time.time()), "made_by": __version__, **facts}
     tables.metadata.create_all(connection, checkfirst=False)
-    connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    # As Alembic makes it.
+    connection.exec_driver_sql(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+        "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+    )
     connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{tables.HEAD}')")  # noqa: S608
     connection.execute(
         tables.properties.insert(), [{"key": key, "value": value} for key, value in facts.items()]
