@@ -181,8 +181,8 @@ def _mark(source: sa.Connection, place: str, to: str) -> None:
     if is_server:
         message = message.replace("%", "%%")
         source.exec_driver_sql(
-            "CREATE FUNCTION hutch_moved() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-            f"RAISE EXCEPTION USING ERRCODE = '{MOVED_CODE}', MESSAGE = '{message}'; END $$"
+            "CREATE FUNCTION hutch_moved() RETURNS trigger LANGUAGE plpgsql AS $moved$ BEGIN "
+            f"RAISE EXCEPTION USING ERRCODE = '{MOVED_CODE}', MESSAGE = '{message}'; END $moved$"
         )
     for table in t.metadata.sorted_tables:
         if table in _UNTOUCHED:

@@ -11,6 +11,7 @@ it is complete, and is a live store from then on.
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import re
@@ -141,5 +142,5 @@ def moved_message(place: str, to: str) -> str:
 
 def moved_error(message: str) -> StoreMovedError:
     """Return the error of a store that says of itself that it has moved, in the words of this module."""
-    found = re.search(r" has moved to '(.*)'\. Use ", message)
-    return StoreMovedError(message, found[1] if found else "")
+    found = re.search(r""" has moved to ('.*'|".*")\. Use """, message)
+    return StoreMovedError(message, ast.literal_eval(found[1]) if found else "")
