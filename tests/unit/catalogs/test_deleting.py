@@ -9,6 +9,7 @@ import pytest
 
 import hutch
 from hutch.catalogs.verifying import verify
+from hutch.documents import encode, leaves
 from hutch.errors import (
     ConfigurationError,
     CorruptBatchError,
@@ -138,11 +139,13 @@ def test_readers_that_have_the_run_open_are_told(three):
 
 def test_a_replay_does_not_end_early_as_if_the_run_were_complete(catalog, compose):
     recorder = catalog.recorder()
-    documents = compose(streams={"primary": [{"text": "x" * 20_000} for _ in range(200)]})
+    # Without a stop document batches are not merged soon.
+    documents = compose(streams={"primary": [{"text": "x" * 20_000} for _ in range(200)]}, stop=None)
     for number, (name, document) in enumerate(documents):
         recorder(name, document)
         if number % 40 == 0:
             recorder.flush()  # batches of 0.8 MB, which stand in the database
+    recorder.close()
     assert not list(catalog.store.files.rglob("*.arrow"))
     replay = catalog[-1].documents(fill="no")
     seen = [next(replay) for _ in range(3)]
@@ -235,7 +238,7 @@ def test_detectors_files_are_named_and_never_touched(catalog, record, compose, t
 
 
 def test_large_batches_are_left_to_be_swept_later(catalog, record):
-    record(streams={"primary": [{"text": "x" * 400_000} for _ in range(5)]})
+    record(streams={"primary": [{"text": "x" * 1_500_000}]})
     files = list(catalog.store.files.rglob("*.arrow"))
     delete(catalog, catalog[-1].uid)
 
@@ -248,7 +251,7 @@ def test_large_batches_are_left_to_be_swept_later(catalog, record):
 
 def test_a_deletion_sweeps_what_earlier_ones_have_left(catalog, record, monkeypatch):
     for _ in range(2):
-        record(streams={"primary": [{"text": "x" * 400_000} for _ in range(5)]})
+        record(streams={"primary": [{"text": "x" * 1_500_000}]})
     delete(catalog, catalog[0].uid)
     assert len(list(catalog.store.files.rglob("*.arrow"))) == 2
     monkeypatch.setattr("time.time", lambda now=time.time: now() + 700.0)
@@ -363,23 +366,21 @@ def test_a_rule_that_is_set_after_a_plan_stops_it(three):
     }
 
 
-def test_what_is_in_many_rows_goes_into_a_file_first_so_that_nobody_waits_long(catalog, record):
-    record(streams={"primary": [{"x": float(number)} for number in range(1200)]})
-    run, store = catalog[-1], catalog.store
-    (segment,) = store.segments(run.row.id)
-    schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
-    old = store.batches(run.row.id)
-    (whole,) = store.load(old, schema)
-    arrivals = whole.column("arrival").to_pylist()
-    new = [
-        new_batch(store.files, run.row.id, arrival, whole.slice(number, 1)).in_segment(segment.id)
-        for number, arrival in enumerate(arrivals)
-    ]
+def test_what_is_in_many_rows_goes_into_a_file_first_so_that_nobody_waits_long(catalog):
+    store, start = catalog.store, {"uid": "many", "time": 1.0}
+    rows = [pa.record_batch({"arrival": [number], "n": [number * 0.5]}) for number in range(1, 1201)]
     with store.transaction() as writer:
-        writer.replace_batches(run.row.id, "primary", old, new)
-    assert len(store.batches(run.row.id)) == 1200
+        run = writer.add_run("many", 1.0, None, encode(start))
+        writer.add_leaves(run, 1.0, leaves(start))
+        segment = writer.add_segment(run, "primary", "d", rows[0].schema.serialize().to_pybytes())
+        new = [
+            new_batch(store.files, run, number, row).in_segment(segment) for number, row in enumerate(rows, 1)
+        ]
+        writer.add_batches(run, "primary", new)
+        writer.disown_run(run)
+    assert len(store.batches(run)) == 1200
     cursor = store.last_change()
-    delete(catalog, run.uid)
+    delete(catalog, "many")
 
     topics = [change.topic for change in store.changes(cursor)]
     assert topics[-1] is Topic.DELETE
