@@ -139,7 +139,8 @@ class Compactor:
     def _put_off(self, run: int | None, error: StoreError, *, is_open: bool) -> None:
         """Try a run again later, seldomer each time."""
         if self._pause_s == _PAUSE_S and self._deadline is None:
-            logger.warning("Batches could not be merged, which is tried again later: %s", error)
+            # Not the error itself, which holds on to what was being merged.
+            logger.warning("Batches could not be merged, which is tried again later: %s", str(error))
         with self._wake:
             if run is None:
                 self._look_at = 0.0

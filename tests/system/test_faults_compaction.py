@@ -1,0 +1,270 @@
+"""Compaction that is killed, watched, doubled, or has no room: no event is lost, doubled or changed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hutch.catalogs import Catalog
+from hutch.catalogs.verifying import verify
+from hutch.errors import StoreFullError
+from hutch.recording import Recorder, finish
+from hutch.store import open_store
+from hutch.store.compacting import Compaction, sweep
+
+from . import compacting_worker as worker
+from .test_faults_kill import Nursery
+
+KILLS = 50
+KILLS_A_STORE = 10
+LONGEST_LIFE_S = 0.5
+LONGEST_WAIT_S = 30.0
+
+
+def events_of(store, uid="run"):
+    return [document for name, document in Catalog(store)[uid].documents(fill="no") if name == "event"]
+
+
+def expected(count, uid="run"):
+    return [worker.event_of(uid, number) for number in range(1, count + 1)]
+
+
+def assert_sound(store):
+    """See that nothing is wrong but files that no batch names."""
+    verification = verify(store)
+    assert verification.is_sound, verification.errors
+    names = {path.relative_to(store.files).as_posix() for path in store.files.rglob("*.arrow")}
+    named = {batch.file for row in store.runs() for batch in store.batches(row.id)} - {None}
+    assert named <= names
+
+
+def files_of(store):
+    return sorted(path for path in store.files.rglob("*") if path.is_file())
+
+
+def wait_for(condition):
+    """Wait until something has happened in the background."""
+    deadline = time.monotonic() + LONGEST_WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        os.sched_yield()
+
+
+@pytest.fixture
+def nursery():
+    found = Nursery(worker.__file__)
+    yield found
+    found.close()
+
+
+@pytest.mark.timeout(180)
+def test_events_survive_the_death_of_a_compacting_process_at_any_moment(tmp_path, nursery):
+    chance = random.Random(20240301)  # noqa: S311 - no secret
+    merged = 0
+    for store in range(KILLS // KILLS_A_STORE):
+        folder = tmp_path / f"store-{store}"
+        for kill in range(KILLS_A_STORE):
+            life = nursery.live(folder, kill, chance.uniform(0.1, LONGEST_LIFE_S))
+            if not life.started:
+                continue
+            with contextlib.closing(open_store(folder, create=False)) as found:
+                (uid,) = life.started
+                events = events_of(found, uid)
+                assert events == expected(len(events), uid)
+                # A strict recorder returns when an event is committed.
+                assert len(events) >= life.safe_count(uid, 0.0)
+                run = Catalog(found)[uid].row.id
+                merged += len(found.batches(run)) < len(events) // 2
+        with contextlib.closing(open_store(folder)) as found:
+            assert_sound(found)
+            for row in found.runs():
+                worker.compact(found, row.id)
+                assert len(found.batches(row.id)) <= 10
+                assert events_of(found, row.uid) == expected(len(events_of(found, row.uid)), row.uid)
+            assert_sound(found)
+    # The lives were long enough to mean something.
+    assert merged > KILLS // 4
+
+
+@pytest.mark.timeout(120)
+def test_who_reads_meanwhile_sees_all_events_in_order(tmp_path):
+    store = open_store(tmp_path / "store")
+    chance = random.Random(20240302)  # noqa: S311 - no secret
+    recorder = Recorder(store, strict=True)
+    recorder("start", worker.start_of("run"))
+    recorder("descriptor", worker.descriptor_of("run"))
+    run = store.runs()[0].id
+    readers = [
+        subprocess.Popen(
+            [sys.executable, worker.__file__, "read", str(tmp_path / "store")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        count, said, deadline = 0, [], time.monotonic() + 8.0
+        while time.monotonic() < deadline:
+            for _ in range(chance.choice((5, 20, 80))):
+                count += 1
+                recorder("event", worker.event_of("run", count))
+            if chance.random() < 0.3 and count < 50 * worker.PAGE:
+                recorder("event_page", worker.page_of("run", count + 1, worker.PAGE))
+                count += worker.PAGE
+            worker.compact(store, run)
+            sweep(store, grace_s=0.0)
+        recorder("stop", worker.stop_of("run", count))
+        said = [reader.communicate(timeout=60) for reader in readers]
+    finally:
+        for reader in readers:
+            reader.kill()
+    assert [error for _, error in said] == ["", ""]
+    looks = [list(map(int, out.split())) for out, _ in said]
+    assert [rows for _, rows in looks] == [count, count]
+    assert min(times for times, _ in looks) > 5
+    finish(store)
+    assert_sound(store)
+    store.close()
+
+
+def test_processes_that_compact_the_same_run_leave_each_event_once(tmp_path):
+    store = open_store(tmp_path / "store")
+    count = record_unmerged(store, 1500, pages=6)
+    programs = [
+        subprocess.Popen(
+            [sys.executable, worker.__file__, "compact", str(tmp_path / "store")],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    errors = [program.communicate(timeout=60)[1] for program in programs]
+
+    assert errors == [""] * 3
+    assert [program.returncode for program in programs] == [0] * 3
+    worker.compact(store, 1)
+    assert len(store.batches(1)) <= 10
+    assert events_of(store) == expected(count)
+    assert_sound(store)
+    store.close()
+
+
+def record_unmerged(store, count, pages=0):
+    """Record a run whose batches nobody merges; return how many events it has."""
+    recorder = Recorder(store, strict=True)
+    recorder._committer._compactor._end()
+    recorder("start", worker.start_of("run"))
+    recorder("descriptor", worker.descriptor_of("run"))
+    for number in range(1, count + 1):
+        recorder("event", worker.event_of("run", number))
+    for _ in range(pages):
+        recorder("event_page", worker.page_of("run", count + 1, worker.PAGE))
+        count += worker.PAGE
+    recorder("stop", worker.stop_of("run", count))
+    finish(store)
+    return count
+
+
+# a full disk
+
+DISK_BYTES = 16 * 2**20
+
+
+@pytest.mark.parametrize(("single", "pages"), [(600, 0), (0, 6)], ids=["in the database", "in files"])
+def test_a_full_disk_leaves_all_as_it_was(needs_tmpfs, single, pages):
+    disk = needs_tmpfs(DISK_BYTES)
+    store = open_store(disk / "store")
+    count = record_unmerged(store, single, pages)
+    before = store.batches(1)
+    ballast = fill(disk)
+
+    with pytest.raises(StoreFullError, match="is full"):
+        worker.compact(store, 1)
+
+    assert store.batches(1) == before
+    assert len(files_of(store)) == pages
+    assert events_of(store) == expected(count)
+    ballast.unlink()
+    worker.compact(store, 1)
+    assert len(store.batches(1)) == 1
+    assert events_of(store) == expected(count)
+    assert_sound(store)
+    store.close()
+
+
+def test_recording_goes_on_though_there_is_no_room_to_compact(needs_tmpfs, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("HUTCH_SPOOL", str(tmp_path / "spool"))
+    disk = needs_tmpfs(DISK_BYTES)
+    store = open_store(disk / "store")
+    recorder = Recorder(store)
+    recorder("start", worker.start_of("run"))
+    recorder("descriptor", worker.descriptor_of("run"))
+    # Some room, but not for all of it twice.
+    for page in range(8):
+        recorder("event_page", worker.page_of("run", 1 + page * worker.PAGE, worker.PAGE))
+        recorder.flush()
+    count = 8 * worker.PAGE
+    with caplog.at_level(logging.WARNING):
+        recorder("stop", worker.stop_of("run", count))
+        wait_for(lambda: "Batches could not be merged, which is tried again later" in caplog.text)
+        recorder("start", worker.start_of("other"))
+        recorder("descriptor", worker.descriptor_of("other"))
+        for number in range(1, 101):
+            recorder("event", worker.event_of("other", number))
+        recorder("stop", worker.stop_of("other", 100))
+
+    assert len(caplog.records) == 1
+    assert events_of(store) == expected(count)
+    assert events_of(store, "other") == expected(100, "other")
+    assert_sound(store)
+    finish(store)
+    store.close()
+
+
+def fill(disk):
+    """Leave no room on a disk; return the file that takes it."""
+    ballast = disk / "ballast"
+    with ballast.open("ab", buffering=0) as file:
+        for size in (65536, 4096, 512, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                continue
+    return ballast
+
+
+def test_a_power_cut_does_not_bring_back_rows_of_deleted_files(tmp_path, monkeypatch):
+    """What was replaced is on the disk before old files go: they are deleted after a sync only."""
+    store = open_store(tmp_path / "store")
+    record_unmerged(store, 0, pages=4)
+    worker.compact(store, 1)
+    files = len(files_of(store))
+    order = []
+    monkeypatch.setattr(type(store), "sync", lambda self: order.append(len(files_of(self))))
+
+    sweep(store, grace_s=0.0)
+
+    assert order == [files]
+    assert len(files_of(store)) == 1
+    store.close()
+
+
+def test_an_interrupted_compaction_leaves_nothing_behind(tmp_path):
+    store = open_store(tmp_path / "store")
+    count = record_unmerged(store, 0, pages=4)
+    before = files_of(store)
+    working = Compaction(store, 1, is_open=False).steps()
+    next(working)
+    working.close()
+    assert files_of(store) == before
+    assert events_of(store) == expected(count)
+    store.close()
