@@ -137,7 +137,9 @@ class Recorder:
 
         :returns: what keeps the store from it; it is tried again in the background.
         """
-        run = self._runs[uid]
+        run = self._runs.get(uid)
+        if run is None:
+            return None
         self._forget(run)
         try:
             self._committer.close(run, self)
