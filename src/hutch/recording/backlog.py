@@ -103,6 +103,10 @@ class Backlog:
             group.append(lot)
         return group
 
+    def ends_with(self, group: list[Lot]) -> bool:
+        """Tell whether there is nothing newer than some of the oldest lots."""
+        return len(self._lots) == len(group) and not (self._outside or self._newer)
+
     def done(self, group: list[Lot]) -> None:
         """Forget lots that are committed."""
         del self._lots[: len(group)]

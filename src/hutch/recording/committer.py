@@ -108,7 +108,7 @@ class Committer:
         """Note that a recorder has a run open."""
         with self._wake:
             run.holders.add(recorder)
-            run.take_back()
+            run.let_go(False)
             self.runs[run.row.uid] = run
         self._keeper.look()
 

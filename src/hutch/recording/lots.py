@@ -58,8 +58,6 @@ class Lot:
     marks: list[Mark] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     stop: dict[str, Any] | None = None
-    lets_go: bool = False
-    """The run is to be let go without a stop document."""
     place: tuple[int, int] | None = None
     """Where it begins and ends in the spool's file, if it is there."""
     replaced: list[Mark] = field(default_factory=list)
@@ -68,15 +66,7 @@ class Lot:
     """It is being packed or written."""
 
     def __bool__(self) -> bool:
-        return bool(
-            self.documents
-            or self.waiting
-            or self.events
-            or self.marks
-            or self.refused
-            or self.stop
-            or self.lets_go
-        )
+        return bool(self.documents or self.waiting or self.events or self.marks or self.refused or self.stop)
 
     @property
     def count(self) -> int:
@@ -88,7 +78,7 @@ class Lot:
     @property
     def can_be_outside(self) -> bool:
         """True if its lines in the spool's file, and its marks, are all that there is to it."""
-        is_plain = not (self.is_taken or self.events or self.refused or self.stop or self.lets_go)
+        is_plain = not (self.is_taken or self.events or self.refused or self.stop)
         return is_plain and self.place is not None
 
     def troubles(self) -> list[Trouble]:

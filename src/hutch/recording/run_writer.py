@@ -178,13 +178,9 @@ class RunWriter:
             if lot:
                 self._backlog.add(lot)
 
-    def let_go(self) -> None:
-        """Have the next commit let the run go, so that it is ``interrupted``."""
-        self._lets_go = True
-
-    def take_back(self) -> None:
-        """Have the run not let go, as somebody records it on."""
-        self._lets_go = False
+    def let_go(self, wanted: bool = True) -> None:
+        """Have the commit after which nothing waits let the run go, or not if it is not ``wanted``."""
+        self._lets_go = wanted
 
     @property
     def is_over(self) -> bool:
@@ -200,7 +196,7 @@ class RunWriter:
         troubles: list[Trouble] = []
         group: list[Lot] = []
         try:
-            while group := self._next_group():
+            while (group := self._next_group()) or self._must_let_go:
                 troubles += self._commit_group(group)
                 self.is_recovering = True
                 if time.monotonic() > deadline:
@@ -213,9 +209,13 @@ class RunWriter:
     def _next_group(self) -> list[Lot]:
         with self._lots_lock:
             group = self._backlog.next_group(self.buffers)
-            if not group:
+            if not group and not self._must_let_go:
                 self.failure, self.is_recovering = None, False
             return group
+
+    @property
+    def _must_let_go(self) -> bool:
+        return self._lets_go and not self._is_let_go and self.stop is None
 
     def _note_failure(self, error: BaseException, group: list[Lot]) -> None:
         with self._lots_lock:
@@ -239,10 +239,14 @@ class RunWriter:
         with self._transaction() as writer:
             for lot in without_stored(writer, self.store, self.row.id, group) if was_doubtful else group:
                 self._write(writer, lot, segments, group)
+            with self._lots_lock:
+                is_end = self._must_let_go and self._backlog.ends_with(group)
+            if is_end:
+                writer.disown_run(self.row.id)
         self._segments, self._is_doubtful = segments, False
         with self._lots_lock:
             self._backlog.done(group)
-        self._is_let_go = group[-1].lets_go
+        self._is_let_go = is_end
         return [trouble for lot in group for trouble in lot.troubles()]
 
     def _transaction(self) -> AbstractContextManager[Writer]:
@@ -298,7 +302,6 @@ class RunWriter:
             self.take()
             self._backlog.clear()
             self._lets_go = lets_go
-            self.take()
 
     def _beginning_of_file(self) -> Iterator[bytes]:
         """Yield the start and the descriptors that what is not committed belongs to."""
@@ -317,7 +320,6 @@ class RunWriter:
             lot, self._arrived = self._arrived, Lot(self._arrivals)
             arrived = [(buffer, buffer.take(), buffer.take_oddities()) for buffer in self.buffers.values()]
         lot.stop = stop
-        lot.lets_go, self._lets_go = self._lets_go and self.stop is None, False
         for buffer, pages, oddities in arrived:
             lot.marks += [Mark(buffer.stream, key, reason, 1, first) for key, reason, first in oddities]
             lot.waiting += [(buffer, rows) for rows in in_lots(pages)]
@@ -396,5 +398,3 @@ class RunWriter:
         if lot.stop is not None:
             writer.add_leaves(run, self.row.time, leaves(lot.stop, "stop"))
             writer.end_run(run, encode(lot.stop), str(lot.stop.get("exit_status", "")))
-        elif lot.lets_go:
-            writer.disown_run(run)
