@@ -23,7 +23,7 @@ from hutch.store.places import BACKUP_NOTE, DATABASE, check_folder, is_backup_fo
 from hutch.store.protocol import Store
 from hutch.store.roles import MOVED, admit, backup_note, is_backup
 from hutch.store.schema import is_behind, write_schema
-from hutch.store.sqlite import SqliteStore, connect
+from hutch.store.sqlite import BUSY_TIMEOUT_S, SqliteStore, connect
 
 __all__ = ["bring_up_to_date", "has_store", "make_folder", "open_store"]
 
@@ -160,12 +160,25 @@ def bring_up_to_date(path: Path) -> dict[str, str]:
     if not writable:
         msg = f"The store {str(path.parent)!r} must be migrated first, and can only be read."
         raise ReadOnlyStoreError(msg)
-    from sqlalchemy import URL
+    _migrate(path)
+    return properties
+
+
+def _migrate(path: Path) -> None:
+    """Migrate a database; whoever writes into it meanwhile is waited for.
+
+    :raises StoreError: if it cannot be done; the store is what it was then.
+    """
+    from sqlalchemy import URL, create_engine
+    from sqlalchemy.exc import DBAPIError
 
     from hutch.store import migrating
 
-    migrating.upgrade(URL.create("sqlite", database=str(path)))
-    return properties
+    url = URL.create("sqlite", database=str(path))
+    try:
+        migrating.upgrade(create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}))
+    except DBAPIError as error:
+        translate(error.orig if isinstance(error.orig, sqlite3.Error) else error, path.parent)
 
 
 def _roll_back(path: Path) -> None:

@@ -30,9 +30,9 @@ from hutch.store.syncing import sync_data, sync_path
 from hutch.store.write_ahead_log import has_frames
 from hutch.store.writing import DatabaseWriter
 
-__all__ = ["SqliteStore", "connect"]
+__all__ = ["BUSY_TIMEOUT_S", "SqliteStore", "connect"]
 
-_BUSY_TIMEOUT_S = 60.0
+BUSY_TIMEOUT_S = 60.0
 _TRY_AGAIN_S = 0.001
 _TIDY_PAGES = 1000
 _MOST_PAGES = 16_000
@@ -56,7 +56,7 @@ def connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:
         uri = f"{path.absolute().as_uri()}?{'immutable=1' if is_read_alone else 'mode=ro'}"
     try:
         connection = sqlite3.connect(
-            uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA mmap_size=268435456")
@@ -272,7 +272,7 @@ def _begin(connection: sqlite3.Connection) -> None:
 
     SQLite itself would sleep for up to 100 ms between two tries, in which others come first.
     """
-    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
             connection.execute("BEGIN IMMEDIATE")

@@ -1,15 +1,47 @@
-"""The migrations lead to the schema that the code describes."""
+"""The migrations lead to the schema that the code describes, and old stores to it with all they have."""
 
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+import hutch
+from hutch.catalogs.verifying import verify
+from hutch.errors import ReadOnlyStoreError, StoreFullError
+from hutch.recording import Recorder
 from hutch.store import migrating, open_store, tables
 
+from . import migrating_worker
+from .old_stores import DOCUMENTS, copy_of, make_folder, old_store, replayed, version_of
 
-def test_migrating_from_nothing_gives_the_described_schema(tmp_path):
-    url = f"sqlite:///{tmp_path / 'hutch.db'}"
-    migrating.upgrade(url)
+__all__ = ["old_store"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request, tmp_path):
+    """The address of a database without tables, as SQLAlchemy has it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'hutch.db'}"
+    server = request.getfixturevalue("postgres_server")
+    return server.address(server.make_database()).replace("postgresql://", "postgresql+psycopg://")
+
+
+def test_migrating_from_nothing_gives_the_described_schema(empty_database):
+    migrating.upgrade(empty_database)
+    assert_described(empty_database)
+
+
+def assert_described(url):
     engine = sa.create_engine(url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
@@ -35,3 +67,222 @@ def _statements(path):
         found = {name: " ".join(sorted(statement.replace(",", " ").split())) for name, statement in rows}
     engine.dispose()
     return found
+
+
+# stores of the first schema
+
+
+def test_an_old_store_reads_as_it_did(old_store):
+    assert version_of(old_store) == "0001"
+    assert replayed(old_store) == DOCUMENTS
+    assert version_of(old_store) == tables.HEAD
+
+    with hutch.open_catalog(old_store) as catalog:
+        assert catalog["plain"].primary.read()["x"].values.tolist() == [1.5, 2.5, 3.5, 4.5, 5.5]
+        assert catalog["large"].primary.read()["frame"].shape == (9, 20_000)
+        assert catalog["left"].status == "interrupted"
+        assert catalog["odd"].metadata["start"]["big"] == 2**70
+        assert dict(catalog.md) == {
+            "scan_id": 2,
+            "user": {"name": "ö", "numbers": [1, 2.5, None], "array": [0, 1, 2]},
+        }
+        found = verify(catalog.store)
+        assert found.errors == []
+        assert (found.runs, found.events) == (7, 29)
+        assert len(catalog.store.quarantined()) == 2
+        assert catalog.store.tombstones() == catalog.store.amendments(1) == catalog.store.retention() == []
+
+
+def test_an_old_store_goes_on(old_store):
+    with contextlib.closing(open_store(old_store)) as store:
+        last = store.last_change()
+        catalog = hutch.catalogs.Catalog(store)
+        with catalog.start_run(plan_name="new") as run:
+            run.add("primary", {"x": 1.0})
+        assert catalog[-1].row.id == 8
+        assert [change.number for change in store.changes(last)][0] == last + 1
+        recorder = Recorder(store)
+        recorder("start", catalog["left"].metadata["start"])
+        recorder("stop", {"uid": "s", "run_start": "left", "time": 1.0, "exit_status": "success"})
+        assert catalog["left"].status == "success"
+        assert verify(store).errors == []
+
+
+def test_the_schema_of_an_old_store_is_the_described_one(old_store):
+    open_store(old_store).close()
+    is_server = "://" in old_store
+    url = old_store.replace("postgresql://", "postgresql+psycopg://")
+    assert_described(url if is_server else f"sqlite:///{old_store}/hutch.db")
+
+
+@pytest.fixture
+def worker():
+    """Return what opens a store in a process that dies after some statements; it returns how it ended."""
+    process = subprocess.Popen(
+        [sys.executable, migrating_worker.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def open_and_die(address, statements):
+        process.stdin.write(f"{statements} {address}\n")
+        process.stdin.flush()
+        return int(process.stdout.readline())
+
+    yield open_and_die
+    process.communicate(timeout=30)
+
+
+def test_a_migration_that_is_killed_at_any_statement_is_completed_by_the_next(old_store, worker, request):
+    versions = []
+    for statements in range(1000):
+        address = copy_of(old_store, request, statements)
+        ended = worker(address, statements)
+        versions.append(version_of(address))
+        assert replayed(address) == DOCUMENTS
+        assert version_of(address) == tables.HEAD
+        if ended == 0:
+            break
+        assert ended == -9
+    # Both came before the kill was too late, and none in between.
+    assert set(versions) == {"0001", tables.HEAD}
+    assert versions == sorted(versions)
+    assert len(versions) > 10
+
+
+def test_two_processes_that_open_an_old_store_together_both_do(old_store, request):
+    program = (
+        "import sys\n"
+        "from hutch.store import open_store, migrating\n"
+        "print('ready', flush=True)\n"
+        "for address in sys.stdin:\n"
+        "    store = open_store(address.strip())\n"
+        "    print(store.count_runs(), flush=True)\n"
+        "    store.close()\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for number in range(5):
+        address = copy_of(old_store, request, number)
+        for process in processes:
+            process.stdin.write(f"{address}\n")
+            process.stdin.flush()
+        assert [process.stdout.readline() for process in processes] == ["7\n"] * 3
+        assert replayed(address) == DOCUMENTS
+    for process in processes:
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+
+
+def test_an_old_store_that_can_only_be_read_says_so(needs_tmpfs):
+    disk = needs_tmpfs(2**24)
+    address = make_folder(disk / "old")
+    os.system(f"mount -o remount,ro {disk}")  # noqa: S605 - a folder of the test's
+
+    with pytest.raises(ReadOnlyStoreError, match="must be migrated first, and can only be read"):
+        open_store(address)
+    os.system(f"mount -o remount,rw {disk}")  # noqa: S605
+    assert version_of(address) == "0001"
+    assert replayed(address) == DOCUMENTS
+
+
+def test_an_old_store_without_room_stays_what_it_was(needs_tmpfs):
+    disk = needs_tmpfs(2**21)
+    address = make_folder(disk / "old")
+    ballast = disk / "ballast"
+    with ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+    with pytest.raises(StoreFullError, match="is full"):
+        open_store(address)
+    ballast.unlink()
+    assert version_of(address) == "0001"
+    assert replayed(address) == DOCUMENTS
+
+
+# programs of the old version
+
+
+class OldProgram:
+    """What a program of schema 0001 says, which had the store open before it was migrated."""
+
+    def __init__(self, address: str) -> None:
+        if "://" in address:
+            self._connection = psycopg.connect(address, autocommit=True)
+            self._mark = "%s"
+        else:
+            path = Path(address) / "hutch.db"
+            self._connection = sqlite3.connect(path, isolation_level=None)
+            self._mark = "?"
+
+    def say(self, statement: str, *values: object) -> list[tuple]:
+        cursor = self._connection.execute(statement.replace("?", self._mark), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def record(self, uid: str) -> None:
+        """Record a run without events."""
+        start = b'{"uid":"%s","time":1.0}' % uid.encode()
+        self.say("BEGIN")
+        ((run,),) = self.say(
+            "INSERT INTO runs (uid, time, scan_id, owner, start) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING RETURNING runs.id",
+            *(uid, 1.0, None, "an owner", start),
+        )
+        leaf = "INSERT INTO leaves (key, type, number, text, time, run) VALUES (?, ?, ?, ?, ?, ?)"
+        self.say(f"{leaf} ON CONFLICT DO NOTHING", "uid", 4, 0.0, uid, 1.0, run)
+        self.say(f"{leaf} ON CONFLICT DO NOTHING", "time", 2, 1.0, "", 1.0, run)
+        ((number,),) = self.say("SELECT max(number) + 1 FROM changes")
+        change = "INSERT INTO changes (number, topic, run, reference, time) VALUES (?, ?, ?, ?, ?)"
+        self.say(change, number, "start", run, uid, 1.0)
+        self.say("UPDATE runs SET stop = ?, owner = NULL WHERE runs.id = ?", b"{}", run)
+        self.say("COMMIT")
+
+    def read(self) -> list[tuple]:
+        """Read all runs."""
+        columns = "runs.id, runs.uid, runs.time, runs.scan_id, runs.owner, runs.start, runs.stop"
+        return self.say(f"SELECT {columns} FROM runs ORDER BY runs.time, runs.id")  # noqa: S608
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def test_a_program_of_the_old_version_goes_on_while_the_store_is_migrated(old_store):
+    with contextlib.closing(OldProgram(old_store)) as old:
+        old.record("before")
+        known = old.read()
+        with contextlib.closing(open_store(old_store)) as new:
+            old.record("after")
+            assert old.read()[: len(known)] != []
+            assert {row[1] for row in old.read()} == {*new.run_uids()} >= {"before", "after"}
+            (row,) = new.runs_by_uid(["after"])
+            assert (row.amended, row.stop, row.id) == (None, b"{}", 9)
+            assert new.changes(new.last_change() - 1)[0].reference == "after"
+            assert verify(new).errors == []
+
+
+def test_the_migration_waits_for_who_is_writing(old_store):
+    with contextlib.closing(OldProgram(old_store)) as old:
+        old.say("BEGIN")
+        old.say("UPDATE runs SET scan_id = 77 WHERE uid = 'plain'")
+        program = (
+            "import sys; from hutch.store import open_store; print('now', flush=True);"
+            "print(open_store(sys.argv[1]).run_by_scan_id(77).uid)"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", program, old_store], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout.readline() == "now\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=1.0)
+            assert version_of(old_store) == "0001"
+            old.say("COMMIT")
+            assert process.communicate(timeout=60)[0] == "plain\n"
+    assert version_of(old_store) == tables.HEAD
