@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from hutch.errors import CorruptBatchError
+from hutch.errors import CorruptBatchError, NoStoreError
 from hutch.store.faults import translate
 from hutch.store.protocol import Batch, NewBatch
 from hutch.store.syncing import sync_path
@@ -82,7 +82,8 @@ class ArrowFile:
         self._open = contextlib.ExitStack()
         with self._translated():
             if not self._path.parent.exists():
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                _check_is_there(files)
+                self._path.parent.mkdir(exist_ok=True)
                 sync_path(files)
             # Straight into the file: a buffer in memory would cost five times as much.
             sink = self._open.enter_context(pa.OSFile(str(self._early), "wb"))
@@ -126,6 +127,16 @@ class ArrowFile:
         except OSError as error:
             self.__exit__()
             translate(error, self._files.parent)
+
+
+def _check_is_there(files: Path) -> None:
+    """Refuse to make a folder of files anew: it may be a share that is not mounted.
+
+    :raises NoStoreError: if it is gone.
+    """
+    if not files.is_dir():
+        msg = f"The store's folder of files {str(files)!r} is gone, or not mounted. Put it back."
+        raise NoStoreError(msg)
 
 
 def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
