@@ -17,22 +17,42 @@ import pyarrow as pa
 from hutch.catalogs.batch_verifying import UNREADABLE, map_file, schema_of, sound_parts
 from hutch.catalogs.findings import LOST, Kind, Repair
 from hutch.catalogs.index_verifying import present_run
-from hutch.catalogs.loose_files import LOST_AND_FOUND, LooseFile
+from hutch.catalogs.loose_files import LOST_AND_FOUND, LooseFile, examine
 from hutch.catalogs.metadata import data_keys_of, stream_name
 from hutch.documents import decode
 from hutch.store.arrow_files import checksum, new_batch
 from hutch.store.columns import Layout
+from hutch.store.compacting import is_named
 from hutch.store.protocol import Batch, NewBatch, RunRow, Segment, Store
 from hutch.store.syncing import sync_path
 
 __all__ = ["keep_copy", "settle_file"]
 
 _TRIES = 3
-"""Merging may replace batches of the run meanwhile."""
+"""Somebody may merge batches of the run meanwhile, or repair it too."""
 
 
-def settle_file(store: Store, file: LooseFile) -> Repair | None:
-    """Bring what is in a file into its run, delete it or put it away; None if it is to be left alone."""
+def settle_file(store: Store, file: LooseFile, now: float) -> Repair | None:
+    """Bring what is in a file into its run, delete it or put it away; None if it is to be left alone.
+
+    :param now: by the clock of the file system, s since 1970.
+    """
+    for _ in range(_TRIES):
+        try:
+            return _settle(store, file)
+        except _ChangedError:
+            found = examine(store, file.name, now)
+            if found is None:
+                return None
+            file = found
+    return None
+
+
+class _ChangedError(Exception):
+    """The run, or the file, is not what it was when it was looked at."""
+
+
+def _settle(store: Store, file: LooseFile) -> Repair | None:
     path = store.files / file.name
     uid, scan_id = (None, None) if file.run is None else (file.run.uid, file.run.scan_id)
 
@@ -41,14 +61,16 @@ def settle_file(store: Store, file: LooseFile) -> Repair | None:
         return Repair(file.kind, f"{what} {str(path)!r} {text}", uid, scan_id)
 
     if file.kind is Kind.LOOSE:
-        _delete(store, path)
+        _delete(store, file)
         return done("was deleted: it is not needed")
     if file.kind is Kind.UNCOMMITTED and file.run is not None:
         count = _Adoption(store, file, file.run).run()
         if count:
             return done(f"was not committed: {count:,} events that the run lacked come from it")
     if file.kind in (Kind.UNCOMMITTED, Kind.STRANGE):
-        return done(f"was moved to {str(_put_away(store, path))!r}")
+        target = keep_copy(store, file.name)
+        _delete(store, file)
+        return done(f"was moved to {str(target)!r}")
     return None
 
 
@@ -67,12 +89,6 @@ def keep_copy(store: Store, name: str) -> Path:
             sync_path(early)
             early.rename(target)
         sync_path(target.parent)
-    return target
-
-
-def _put_away(store: Store, path: Path) -> Path:
-    target = keep_copy(store, path.relative_to(store.files).as_posix())
-    path.unlink(missing_ok=True)
     return target
 
 
@@ -96,10 +112,16 @@ def _is_same_file(first: Path, second: Path) -> bool:
     return checksum(map_file(first)) == checksum(map_file(second))
 
 
-def _delete(store: Store, path: Path) -> None:
+def _delete(store: Store, file: LooseFile) -> None:
+    """Delete a file, unless a batch names it by now."""
     # A power cut must not take what was committed instead of it.
     store.sync()
-    path.unlink(missing_ok=True)
+    with store.transaction() as writer:
+        if file.run is not None:
+            writer.lock(f"run/{file.run.id}")
+        if is_named(store, file.name):
+            raise _ChangedError
+        (store.files / file.name).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -126,31 +148,36 @@ class _Adoption:
         return pa.array([uid in self._file.lacking for uid in part.column("uid").to_pylist()])
 
     def run(self) -> int:
-        """Do it; return how many events came, 0 if nobody can tell their place."""
-        for _ in range(_TRIES):
-            committed = self._store.batches(self._run.id)
-            place = self._place(committed)
-            if place is None:
-                return 0
-            batch = self._new_batch(committed)
-            if self._commit(batch, place, committed):
-                if batch.file != self._file.name:
-                    _delete(self._store, self._store.files / self._file.name)
-                return batch.rows
-            if batch.file is not None and batch.file != self._file.name:
-                (self._store.files / batch.file).unlink(missing_ok=True)
-        return 0
+        """Do it; return how many events came, 0 if nobody can tell their place.
 
-    def _commit(self, batch: NewBatch, place: _Place, committed: Sequence[Batch]) -> bool:
-        """Put the batch into the run, if it is still as it was seen; tell whether it is."""
+        :raises _ChangedError: if something has changed meanwhile.
+        """
+        committed = self._store.batches(self._run.id)
+        place = self._place(committed)
+        if place is None:
+            return 0
+        batch = self._new_batch(committed)
+        is_other = batch.file != self._file.name
+        try:
+            self._commit(batch, place, committed)
+        except _ChangedError:
+            if batch.file is not None and is_other:
+                (self._store.files / batch.file).unlink(missing_ok=True)
+            raise
+        if is_other:
+            _delete(self._store, self._file)
+        return batch.rows
+
+    def _commit(self, batch: NewBatch, place: _Place, committed: Sequence[Batch]) -> None:
+        """Put the batch into the run, if both are still as they were seen."""
         store, run = self._store, self._run
         with store.transaction() as writer:
             writer.lock(f"run/{run.id}")
             now = present_run(store, run.id)
             if now is None or (now.stop is None and store.is_live(now.owner)):
-                return False
-            if store.batches(run.id) != committed:
-                return False
+                raise _ChangedError
+            if store.batches(run.id) != committed or not (store.files / self._file.name).exists():
+                raise _ChangedError
             segment = place.segment
             if segment is None:
                 layout = Layout.from_schema(self._events.schema)
@@ -161,7 +188,6 @@ class _Adoption:
                 is_here = mark.stream == place.stream and arrivals[0] <= mark.first_arrival <= arrivals[-1]
                 if mark.reason == LOST and is_here and mark.count <= batch.rows:
                     writer.remove_mark(run.id, mark)
-        return True
 
     def _arrivals(self) -> np.ndarray:
         found: np.ndarray = self._events.column("arrival").to_numpy()

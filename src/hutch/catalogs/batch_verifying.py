@@ -24,6 +24,7 @@ __all__ = [
     "map_file",
     "place_of",
     "read_body",
+    "read_parts",
     "schema_of",
     "sound_parts",
 ]

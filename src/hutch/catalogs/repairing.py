@@ -147,7 +147,7 @@ class _StoreRepair:
                 continue
             if file.run is not None:
                 self._touch(file.run.id)
-            done = settle_file(self._store, file)
+            done = settle_file(self._store, file, now)
             if done is not None:
                 self._did(done)
 

@@ -14,7 +14,15 @@ import numpy as np
 import pyarrow as pa
 
 from hutch.catalogs.adopting import keep_copy
-from hutch.catalogs.batch_verifying import inner_columns, place_of, read_body, schema_of, sound_parts
+from hutch.catalogs.batch_verifying import (
+    UNREADABLE,
+    inner_columns,
+    place_of,
+    read_body,
+    read_parts,
+    schema_of,
+    sound_parts,
+)
 from hutch.catalogs.findings import DOUBTFUL, LOST, Kind, Repair
 from hutch.catalogs.index_verifying import present_run
 from hutch.catalogs.salvaging import Salvaged, salvage
@@ -27,6 +35,8 @@ from hutch.store.protocol import Batch, Mark, NewBatch, RunRow, Segment, Store, 
 from hutch.store.unpacking import events
 
 __all__ = ["RunRepair"]
+
+_BYTES_AT_ONCE = 64_000_000
 
 
 class RunRepair:
@@ -85,10 +95,10 @@ class RunRepair:
             return
         is_file = batch.file is not None
         found = salvage(body, schema, rows=batch.rows, first_arrival=batch.first_arrival, is_file=is_file)
-        if found.lost or not found.kept:
-            self._give_up(batch, segment, body, found)
-        else:
+        if found.kept and not found.lost and _is_whole(body, schema, found, is_file=is_file):
             self._keep(batch, segment, body, found)
+        else:
+            self._give_up(batch, segment, body, found)
 
     def _correct(self, batch: Batch, segment: Segment, body: pa.Buffer) -> None:
         """Write down the numbers that a sound batch has."""
@@ -125,7 +135,7 @@ class RunRepair:
         run, files = self._row.id, self._store.files
         new = [
             new_batch(files, run, int(part.column("arrival")[0].as_py()), part).in_segment(segment.id)
-            for part in found.kept
+            for part in _joined(found.kept)
         ]
         lost = sum(count for _, count in found.lost)
         marks = [Mark(segment.stream, _from_arrival(at), LOST, count, at) for at, count in found.lost]
@@ -141,9 +151,9 @@ class RunRepair:
 
         kind = Kind.NO_BATCH if body is None else Kind.CHECKSUM
         if self._replace(batch, segment, new, mark):
-            text = f"{place_of(batch, segment.stream)}: {lost:,} events are lost, and marked so"
-            more = f"; {found.rows:,} can be read, and are marked as doubtful" if found.rows else ""
-            self._did(kind, text + more)
+            said = [f"{lost:,} events are lost, and marked so"] if lost else []
+            said += [f"{found.rows:,} can be read, and are marked as doubtful"] if found.rows else []
+            self._did(kind, f"{place_of(batch, segment.stream)}: {'; '.join(said)}")
 
     def _put_away(self, batch: Batch, segment: Segment, body: pa.Buffer | None) -> bytes:
         """Return all that is known of a damaged batch as a document; a file is kept beside it."""
@@ -230,6 +240,28 @@ class RunRepair:
 
     def _did(self, kind: Kind, text: str, is_done: bool = True) -> None:
         self.repairs.append(Repair(kind, text, self._row.uid, self._row.scan_id, is_done))
+
+
+def _joined(pieces: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield pieces that follow each other as few and long ones."""
+    some: list[pa.RecordBatch] = []
+    for piece in pieces:
+        some.append(piece)
+        if sum(part.nbytes for part in some) >= _BYTES_AT_ONCE:
+            yield pa.concat_batches(some)
+            some = []
+    if some:
+        yield pa.concat_batches(some)
+
+
+def _is_whole(body: pa.Buffer, schema: pa.Schema, found: Salvaged, *, is_file: bool) -> bool:
+    """Tell whether whoever reads the bytes gets all that could be saved of them."""
+    try:
+        parts = read_parts(body, schema, is_file=is_file)
+    except UNREADABLE:
+        return False
+    rows = sum(int(part.num_rows) for part in parts)
+    return rows == found.rows and all(part.schema == schema for part in parts)
 
 
 def _wanted(

@@ -42,7 +42,7 @@ _SYNC_BYTES = 16_000_000
 """A file goes onto the disk in portions of about this size, so that nobody else waits long for it."""
 _CHUNK_BYTES = 2**20
 
-_NAME = re.compile(r"(?:.*/)?\.?(\d+)-\d+-[0-9a-f]{8}\.arrow")
+_NAME = re.compile(r"(?:.*/)?\.?(\d{1,18})-\d+-[0-9a-f]{8}\.arrow")
 """A dot stands before the name of one that is not complete."""
 
 

@@ -114,7 +114,7 @@ class Damaged:
         with self.open() as catalog:
             recorder = catalog.recorder()
             recorder("start", {"uid": uid, "time": 10.0, "scan_id": 10})
-            image = {"dtype": "array", "shape": [300, 300], "source": "sim"}
+            image = {"dtype": "array", "shape": [220, 220], "source": "sim"}
             about = {"uid": f"{uid}/d", "run_start": uid, "time": 10.0, "name": "primary"}
             recorder("descriptor", {**about, "data_keys": {"image": image}})
             for number in range(batches):
@@ -137,7 +137,7 @@ def page(uid: str, first: int) -> dict[str, Any]:
         "descriptor": f"{uid}/d",
         "time": times,
         "seq_num": list(numbers),
-        "data": {"image": [np.full((300, 300), float(number)) for number in numbers]},
+        "data": {"image": [np.full((220, 220), float(number)) for number in numbers]},
         "timestamps": {"image": times},
         "filled": {},
     }
