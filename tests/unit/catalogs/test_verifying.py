@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -405,3 +407,14 @@ def test_every_kind_has_a_severity_and_a_remedy(kind) -> None:
     assert found["severity"] in ("error", "note")
     assert found["remedy"]
     assert "{" not in found["remedy"]
+
+
+def test_the_documentation_tells_of_every_kind() -> None:
+    page = Path(__file__).parents[3] / "docs/how-to/verify.md"
+    told = re.findall(
+        r"^\| `([a-z+-]+)` \| (error|note) \| (yes|no) \| .+ \|$", page.read_text(), re.MULTILINE
+    )
+
+    assert sorted(told) == sorted(
+        (kind.value, kind.severity.value, "yes" if kind.is_repairable else "no") for kind in Kind
+    )
