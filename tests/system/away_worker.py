@@ -56,7 +56,7 @@ def record(folder: str, uid: str, chance: random.Random) -> None:
     for number, (name, document) in enumerate(documents_of(uid), 1):
         recorder(name, document)
         worker.say(number, time.monotonic())
-        if chance.random() < 0.1:
+        if chance.random() < 0.5:
             time.sleep(0.001)
 
 

@@ -86,6 +86,15 @@ def spooled(spool):
     ]
 
 
+def take_in(store, spool):
+    """Have a recorder take in what a dead process left."""
+    Recorder(store)
+    taking_in = Committer.of(store)._taking_in
+    if taking_in is not None:
+        taking_in.join(timeout=LONGEST_WAIT_S)
+    assert not files_in(spool)
+
+
 def begin(recorder, uid="run-1-1"):
     recorder("start", worker.start_of(uid))
     recorder("descriptor", worker.descriptor_of(uid))
@@ -264,8 +273,7 @@ for number in range(1, 1001):
     (tmp_path / "elsewhere").rename(tmp_path / "store")
 
     with contextlib.closing(open_store(tmp_path / "store")) as store:
-        Recorder(store)
-        wait_for(lambda: not files_in(spool))
+        take_in(store, spool)
         assert events_of(store) == expected(1000)
         assert Catalog(store)["run-1-1"].status == "interrupted"
         finish(store)
@@ -417,8 +425,7 @@ def test_kill_at_any_moment_while_the_store_is_away_costs_nothing(tmp_path, spoo
                 killed_at, last = nursery.kill(pid)
             said += last
             outside += bool(files_in(spool))
-            Recorder(store)
-            wait_for(lambda: not files_in(spool))
+            take_in(store, spool)
 
             found = list(Catalog(store)[uid].documents(fill="no"))
             given = list(itertools.islice(away_worker.documents_of(uid), said[-1][0] + 1))
