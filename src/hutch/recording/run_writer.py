@@ -277,8 +277,7 @@ class RunWriter:
 
     def sync_spool(self) -> None:
         """Put what is in the spool onto the disk, or raise an ``OSError``."""
-        file = self._backlog.file
-        if file is not None:
+        if (file := self._backlog.file) is not None:
             file.sync()
 
     def drop_spool(self) -> None:
@@ -306,10 +305,11 @@ class RunWriter:
     def _beginning_of_file(self) -> Iterator[bytes]:
         """Yield the start and the descriptors that what is not committed belongs to."""
         yield line_of("start", self.row.start)
-        late = {document.uid for lot in self._backlog.packed for document in lot.documents}
-        for uid, body in self.descriptors.items():
-            if uid not in late:
-                yield line_of("descriptor", body)
+        with self._lock:
+            lots = [*self._backlog.packed, self._arrived]
+            late = {document.uid for lot in lots for document in lot.documents}
+            lines = [line_of("descriptor", body) for uid, body in self.descriptors.items() if uid not in late]
+        yield from lines
 
     # lots
 
