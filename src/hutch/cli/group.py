@@ -29,6 +29,7 @@ _COMMANDS = {
     "follow": "hutch.cli.follow:follow",
     "shell": "hutch.cli.shell:shell",
     "import": "hutch.cli.importing:import_",
+    "listen": "hutch.cli.listen:listen",
     "verify": "hutch.cli.verify:verify",
     "backup": "hutch.cli.backup:backup",
     "restore": "hutch.cli.restore:restore",

@@ -329,8 +329,9 @@ class Recorder:
             return self._by_resource.get(uid_in(doc, "stream_resource"))
         if doc.get("run_start"):
             return self._runs.get(uid_in(doc, "run_start"))
-        # An old resource does not name its run: it is of the one that was started last.
-        return next(reversed(self._runs.values()), None)
+        # An old resource does not name its run: it is of the one that was started last, or comes again.
+        known = self._by_resource.get(uid_in(doc, "uid"))
+        return known or next(reversed(self._runs.values()), None)
 
     # what is wrong
 
