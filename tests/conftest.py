@@ -50,22 +50,39 @@ def postgres_address(postgres_server: PostgresServer, tmp_path: Path) -> str:
     return postgres_server.make_store(tmp_path / "shared")
 
 
+DATABASES = ("sqlite", "postgresql")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a module on each database, if it says ``ON_EACH_DATABASE = True``."""
+    if getattr(metafunc.module, "ON_EACH_DATABASE", False) and "store_address" in metafunc.fixturenames:
+        metafunc.parametrize("store_address", DATABASES, indirect=True)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the store of a test is: a folder, or a database."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        return str(request.getfixturevalue("postgres_address"))
+    return str(tmp_path / "store")
+
+
+@pytest.fixture
+def store(store_address: str) -> Iterator[Store]:
     """A store of its own, closed afterwards."""
     from hutch.store import open_store
 
-    found = open_store(tmp_path / "store")
+    found = open_store(store_address)
     yield found
     found.close()
 
 
 @pytest.fixture
-def cat(tmp_path: Path) -> Iterator[Any]:
-    """A catalog of its own in the folder that ``store`` uses too, closed afterwards."""
+def cat(store_address: str) -> Iterator[Any]:
+    """A catalog of its own in the place that ``store`` uses too, closed afterwards."""
     import hutch
 
-    found = hutch.open_catalog(tmp_path / "store")
+    found = hutch.open_catalog(store_address)
     yield found
     found.close()
 

@@ -84,8 +84,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Damaged:
 
 
 @pytest.fixture
-def catalog(tmp_path) -> Iterator[Catalog]:
-    with hutch.open_catalog(tmp_path / "store") as found:
+def catalog(store_address) -> Iterator[Catalog]:
+    with hutch.open_catalog(store_address) as found:
         yield found
 
 

@@ -8,6 +8,8 @@ import hutch
 from hutch.catalogs import Catalog, Run
 from hutch.errors import AmbiguousRunError, RunIndexError, RunNotFoundError
 
+ON_EACH_DATABASE = True
+
 
 @pytest.fixture
 def uids(record):
@@ -191,8 +193,8 @@ def test_head_and_tail_are_catalogs_of_the_first_and_last_runs(catalog, uids):
     assert list(catalog.head(0)) == list(catalog.tail(0)) == []
 
 
-def test_a_run_of_another_process_is_there_without_refresh(catalog, record, tmp_path):
-    with hutch.open_catalog(tmp_path / "store") as other:
+def test_a_run_of_another_process_is_there_without_refresh(catalog, record, store_address):
+    with hutch.open_catalog(store_address) as other:
         assert len(other) == 0
         uid = record()
         other.refresh()
@@ -238,18 +240,18 @@ def test_start_run_records_a_run(catalog):
     assert catalog[-1].primary.read()["temperature"].values.tolist() == [21.4]
 
 
-def test_md_is_kept_in_the_store(catalog, tmp_path):
+def test_md_is_kept_in_the_store(catalog, store_address):
     catalog.md["proposal"] = 12
-    with hutch.open_catalog(tmp_path / "store") as other:
+    with hutch.open_catalog(store_address) as other:
         assert other.md["proposal"] == 12
     assert catalog.md is catalog.md
 
 
-def test_looking_at_metadata_loads_no_numerical_library(catalog, record, tmp_path):
+def test_looking_at_metadata_loads_no_numerical_library(catalog, record, store_address):
     record(scan_id=1)
     program = f"""
 import sys, hutch
-cat = hutch.open_catalog({str(tmp_path / "store")!r})
+cat = hutch.open_catalog({store_address!r})
 run = cat[-1]
 repr(cat), repr(run), list(run), run.metadata["start"]["uid"], run.stop.exit_status, len(run.primary)
 heavy = {{"numpy", "pyarrow", "xarray", "pandas", "event_model", "dask", "alembic", "matplotlib"}}

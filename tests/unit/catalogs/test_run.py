@@ -8,6 +8,8 @@ import hutch
 from hutch.catalogs.metadata import Document
 from hutch.errors import StreamNotFoundError
 
+ON_EACH_DATABASE = True
+
 
 @pytest.fixture
 def run(catalog, record):
@@ -167,8 +169,8 @@ def test_what_contradicts_a_descriptor_is_told(catalog, record, compose):
     assert [row.kind for row in run.quarantined] == ["event"]
 
 
-def test_runs_of_one_store_and_uid_are_equal(catalog, run, tmp_path):
-    with hutch.open_catalog(tmp_path / "store") as other, hutch.open_catalog(tmp_path / "another") as another:
+def test_runs_of_one_store_and_uid_are_equal(catalog, run, store_address, tmp_path):
+    with hutch.open_catalog(store_address) as other, hutch.open_catalog(tmp_path / "another") as another:
         assert other[-1] == run
         assert len({other[-1], run}) == 1
         another.recorder()("start", dict(run.start))

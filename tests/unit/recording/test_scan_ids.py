@@ -12,6 +12,8 @@ from hutch.recording.scan_ids import ScanIds
 from hutch.recording.stash import Stash
 from hutch.store.protocol import Store
 
+ON_EACH_DATABASE = True
+
 
 def _begin_run(scan_ids: ScanIds) -> int:
     number = scan_ids.reserve()

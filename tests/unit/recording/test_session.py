@@ -8,6 +8,8 @@ import pytest
 import hutch
 from hutch.errors import DocumentError, MetadataError, RunClosedError
 
+ON_EACH_DATABASE = True
+
 
 def test_leaving_normally_is_a_success(cat):
     with cat.start_run(plan_name="dwell", sample="A") as run:

@@ -25,6 +25,8 @@ from hutch.recording.stash import Stash
 from hutch.store import open_store
 from hutch.store.protocol import Store
 
+ON_EACH_DATABASE = True
+
 
 @pytest.fixture
 def md(store: Store) -> Stash:
