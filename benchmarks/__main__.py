@@ -25,6 +25,8 @@ _SUBJECTS = (
     "latency",
     "reading",
     "memory",
+    "long_runs",
+    "bursts",
     "site",
     "contention",
 )

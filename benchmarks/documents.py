@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 __all__ = ["KEYS", "Document", "described_run", "event", "paged_run", "run", "stop"]
@@ -15,8 +15,10 @@ KEYS = tuple(f"reading_{number}" for number in range(10))
 """Ten scalar data keys."""
 
 
-def described_run(scan_id: int = 1) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a start and a descriptor with ten scalar keys."""
+def described_run(
+    scan_id: int = 1, keys: Sequence[str] = KEYS
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a start and a descriptor of scalar keys, ten unless they are named."""
     now = time.time()
     start = {
         "uid": str(uuid.uuid4()),
@@ -41,16 +43,16 @@ def described_run(scan_id: int = 1) -> tuple[dict[str, Any], dict[str, Any]]:
         "name": "primary",
         "data_keys": {
             key: {"dtype": "number", "shape": [], "source": f"SIM:{key}", "object_name": "det"}
-            for key in KEYS
+            for key in keys
         },
-        "object_keys": {"det": list(KEYS)},
+        "object_keys": {"det": list(keys)},
         "configuration": {"det": {"data": {}, "timestamps": {}, "data_keys": {}}},
-        "hints": {"det": {"fields": [KEYS[0]]}},
+        "hints": {"det": {"fields": [keys[0]]}},
     }
     return start, descriptor
 
 
-def event(descriptor: str, number: int) -> dict[str, Any]:
+def event(descriptor: str, number: int, keys: Sequence[str] = KEYS) -> dict[str, Any]:
     """Return the event with a number from 0."""
     now = 1_750_000_000.0 + 0.01 * number
     return {
@@ -58,8 +60,8 @@ def event(descriptor: str, number: int) -> dict[str, Any]:
         "descriptor": descriptor,
         "seq_num": number + 1,
         "time": now,
-        "data": {key: number + 0.1 * place for place, key in enumerate(KEYS)},
-        "timestamps": dict.fromkeys(KEYS, now),
+        "data": {key: number + 0.1 * place for place, key in enumerate(keys)},
+        "timestamps": dict.fromkeys(keys, now),
         "filled": {},
     }
 
@@ -76,13 +78,13 @@ def stop(start: str, events: int) -> dict[str, Any]:
     }
 
 
-def run(events: int, scan_id: int = 1) -> list[Document]:
+def run(events: int, scan_id: int = 1, keys: Sequence[str] = KEYS) -> list[Document]:
     """Return a run of single events."""
-    start, descriptor = described_run(scan_id)
+    start, descriptor = described_run(scan_id, keys)
     return [
         ("start", start),
         ("descriptor", descriptor),
-        *(("event", event(descriptor["uid"], number)) for number in range(events)),
+        *(("event", event(descriptor["uid"], number, keys)) for number in range(events)),
         ("stop", stop(start["uid"], events)),
     ]
 

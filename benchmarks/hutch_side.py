@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from benchmarks.documents import Document
 
-__all__ = ["catalog", "record", "record_runs"]
+_SETTLED_S = 1.0
+
+__all__ = ["catalog", "record", "record_runs", "settle"]
 
 
 @contextmanager
@@ -30,6 +33,16 @@ def record(cat: Any, documents: Sequence[Document]) -> None:
     if cat[-1].stop is None:
         msg = "the run was not committed when its stop had been recorded"
         raise RuntimeError(msg)
+
+
+def settle(cat: Any) -> None:
+    """Merge what the end of a process has left, and wait until nothing of it is in the background."""
+    from hutch.catalogs.compaction import Compacted, compact
+
+    compact(cat.store, Compacted(""))
+    batches: list[Any] = []
+    while batches != (batches := cat.store.batches(cat[-1].row.id)):
+        time.sleep(_SETTLED_S)
 
 
 def record_runs(cat: Any, runs: Iterable[Sequence[Document]]) -> None:

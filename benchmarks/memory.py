@@ -1,4 +1,4 @@
-"""10 million events in one run: how the recording process grows, and how long its stop takes."""
+"""10 million events in one run: how the recording process grows, its stop, and the reading of a column."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import documents, hutch_side
-from benchmarks.measuring import Figure, Plan, Row, Target
+from benchmarks.measuring import Figure, Plan, Row, Target, seconds, side_by_side
 
 __all__ = ["measure"]
 
@@ -23,10 +23,13 @@ def measure(plan: Plan) -> Iterator[Row]:
     fresh = multiprocessing.get_context("spawn")
     with plan.scratch() as folder, fresh.Pool(1) as pool:
         growth, stop_s, rate = pool.apply(_record, (folder, plan.scaled(_EVENTS)))
+        columns = pool.apply(_read, (folder, plan.repetitions))
     events = f"{plan.scaled(_EVENTS):,} events"
     yield Row(f"{events}: growth", Figure.of([growth], "MB"), Target.below(100, "MB"))
     yield Row(f"{events}: stop", Figure.of([stop_s], "s"), Target.below(0.2, "s"))
     yield Row(f"{events}: made and recorded", Figure.of([rate], "events/s"))
+    ours, floor = (Figure.of([1e3 * duration for duration in durations], "ms") for durations in columns)
+    yield Row(f"{events}: a column", ours, None, "numpy copies it", floor)
 
 
 def _record(folder: Path, events: int) -> tuple[float, float, float]:
@@ -51,3 +54,18 @@ def _record(folder: Path, events: int) -> tuple[float, float, float]:
         largest = max(largest, process.memory_info().rss)
         recorder.close()
     return (largest - before) / 1e6, stopped - stopping, events / (stopped - begin)
+
+
+def _read(folder: Path, repetitions: int) -> tuple[list[float], list[float]]:
+    """Return the seconds that reading a column takes, and copying it in memory, when all is merged."""
+    with hutch_side.catalog(folder) as cat:
+        hutch_side.settle(cat)
+        column = cat[-1].primary[documents.KEYS[3]].read()
+        found = side_by_side(
+            {
+                "hutch": lambda: seconds(lambda: cat[-1].primary[documents.KEYS[3]].read()),
+                "numpy": lambda: seconds(lambda: column.copy()),
+            },
+            repetitions,
+        )
+    return found["hutch"], found["numpy"]

@@ -95,7 +95,7 @@ def _batch_of_events(events: list[dict[str, Any]]) -> pa.RecordBatch:
     columns = {name: pa.array([event[name] for event in events]) for name in ("uid", "seq_num", "time")}
     for kind in ("data", "timestamps"):
         rows = [event[kind] for event in events]
-        columns.update({f"{kind}.{key}": pa.array([row[key] for row in rows]) for key in KEYS})
+        columns.update({f"{kind}.{key}": pa.array([row[key] for row in rows]) for key in rows[0]})
     return pa.RecordBatch.from_pydict(columns)
 
 

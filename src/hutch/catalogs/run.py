@@ -364,7 +364,8 @@ class Run:
         return self._stream_names()
 
     def _stream_names(self) -> list[str]:
-        found = [stream_name(descriptor) for descriptor in self.descriptors]
+        documents = self.store.documents(self._row.id, ["descriptor"])
+        found = [stream_name(decode(row.body)) for row in documents]
         names = dict.fromkeys([*found, *(segment.stream for segment in self.store.segments(self._row.id))])
         return sorted(names, key=lambda name: name != PRIMARY)
 

@@ -23,12 +23,14 @@ from hutch.store.syncing import sync_path
 
 __all__ = [
     "LARGEST_BODY",
+    "LARGEST_RECORD_BATCH",
     "ArrowFile",
     "body_of",
     "checksum",
     "new_batch",
     "open_file",
     "parse_body",
+    "read_file",
     "run_of",
 ]
 
@@ -167,7 +169,7 @@ def open_file(path: Path, batch: Batch, *, checked: bool = False) -> list[pa.Rec
     :raises CorruptBatchError: if it is gone (compaction may have replaced it), or is no whole Arrow
         file of the recorded size.
     """
-    try:
+    with _explained(path):
         if checked:
             _compare(f"{str(path)!r}", _checksum_of(path), batch)
         with pa.memory_map(str(path)) as source:
@@ -176,6 +178,26 @@ def open_file(path: Path, batch: Batch, *, checked: bool = False) -> list[pa.Rec
                 raise CorruptBatchError(f"{msg} Check the store with: hutch verify")
             reader = pa.ipc.open_file(source)
             return [reader.get_batch(number) for number in range(reader.num_record_batches)]
+
+
+def read_file(path: Path, batch: Batch) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an Arrow file one by one, none of them mapped, after a look at its checksum.
+
+    :raises CorruptBatchError: as :func:`open_file`.
+    """
+    with _explained(path):
+        _compare(f"{str(path)!r}", _checksum_of(path), batch)
+        with pa.OSFile(str(path)) as source:
+            reader = pa.ipc.open_file(source)
+            for number in range(reader.num_record_batches):
+                yield reader.get_batch(number)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Tell what is wrong with a file that cannot be read."""
+    try:
+        yield
     except FileNotFoundError as error:
         msg = f"{str(path)!r} is gone. Check the store with: hutch verify"
         raise CorruptBatchError(msg) from error

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
 
 from hutch.errors import CorruptBatchError, RunNotFoundError, StoreFullError
-from hutch.store.arrow_files import ArrowFile, new_batch, run_of
+from hutch.store.arrow_files import LARGEST_RECORD_BATCH, ArrowFile, new_batch, read_file, run_of
 from hutch.store.pacing import Pace
 from hutch.store.protocol import Batch, NewBatch, RunRow, Segment, Store
 from hutch.store.tiering import choose
@@ -29,8 +29,10 @@ GRACE_S = 600.0
 """Readers may still look for a file so long after it was replaced."""
 
 _BODIES_AT_ONCE = 64
-_RECORD_BATCH_BYTES = 16_000_000
+_RECORD_BATCH_BYTES = 8_000_000
 """Merged record batches are about this large: reading is as fast as it gets, and little memory is needed."""
+_COLUMN_BYTES = 8_000
+"""They are larger if there are so many columns that each would have less than this, a thousand numbers."""
 _CONFLICTS = 3
 _FORGOTTEN_AT_ONCE = 100
 
@@ -119,15 +121,16 @@ def _merged(
     """
     first = group[0].first_arrival
     schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
+    large = min(max(_RECORD_BATCH_BYTES, _COLUMN_BYTES * len(schema)), LARGEST_RECORD_BATCH)
     joined = _Joined(first)
     file: ArrowFile | None = None
     with contextlib.ExitStack() as cleanup:
         for some in _slices(group):
             # Asking each part for its size costs more than to load it.
             row_bytes = sum(batch.size for batch in some) / sum(batch.rows for batch in some)
-            for part in store.load(some, schema, checked=True):
+            for part in _load(store, some, schema):
                 joined.add(part, row_bytes)
-                if joined.size_bytes >= _RECORD_BATCH_BYTES:
+                if joined.size_bytes >= large:
                     file = file or cleanup.enter_context(ArrowFile(store.files, run, first, schema))
                     file.write(joined.take())
                     yield
@@ -141,6 +144,14 @@ def _merged(
         if joined.size_bytes:
             file.write(joined.take())
         return file.finish()
+
+
+def _load(store: Store, some: Sequence[Batch], schema: pa.Schema) -> Iterable[pa.RecordBatch]:
+    """Return record batches whose checksums were compared; a large file is never in memory as a whole."""
+    (first, *_) = some
+    if first.file is None:
+        return store.load(some, schema, checked=True)
+    return read_file(store.files / first.file, first)
 
 
 def _slices(group: Sequence[Batch]) -> Iterator[Sequence[Batch]]:
