@@ -15,9 +15,7 @@ KEYS = tuple(f"reading_{number}" for number in range(10))
 """Ten scalar data keys."""
 
 
-def described_run(
-    scan_id: int = 1, keys: Sequence[str] = KEYS
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def described_run(scan_id: int = 1, keys: Sequence[str] = KEYS) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a start and a descriptor of scalar keys, ten unless they are named."""
     now = time.time()
     start = {
