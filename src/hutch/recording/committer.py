@@ -104,6 +104,18 @@ class Committer:
 
     # what recorders do
 
+    def find(self, uid: str) -> RunWriter | None:
+        """Return a run that this process has open, or that the store has not got yet.
+
+        :raises StoreError: if it is to be let go first, and that fails.
+        """
+        run = self.runs.get(uid)
+        if run is None or not run.is_abandoned:
+            return run
+        run.commit()
+        self._settle(run)
+        return None
+
     def open(self, run: RunWriter, recorder: object) -> None:
         """Note that a recorder has a run open."""
         with self._wake:

@@ -36,6 +36,8 @@ logger = logging.getLogger("hutch.recording")
 _NOW_AND_THEN = 255
 """Bits of an arrival number that are zero when it is time to look at what is pending."""
 
+_ASSETS = ("resource", "datum", "datum_page", "bulk_datum", "stream_resource", "stream_datum")
+
 
 class Recorder:
     """Records documents into a store: ``RE.subscribe(cat.recorder())``.
@@ -77,12 +79,7 @@ class Recorder:
             "descriptor": self._descriptor,
             "stop": self._stop,
             "bulk_events": self._bulk_events,
-            "resource": self._asset,
-            "datum": self._asset,
-            "datum_page": self._asset,
-            "bulk_datum": self._asset,
-            "stream_resource": self._asset,
-            "stream_datum": self._asset,
+            **dict.fromkeys(_ASSETS, self._asset),
         }
         _recorders.add(self)
         if pace is None:
@@ -127,10 +124,9 @@ class Recorder:
 
         :raises StoreError: if the recorder has a ``pace`` and the store does not take all.
         """
-        failures = [self.let_go(uid) for uid in list(self._runs)]
-        for error in failures:
-            if error is not None and self._pace is not None:
-                raise error
+        failures = [error for uid in list(self._runs) if (error := self.let_go(uid)) is not None]
+        if failures and self._pace is not None:
+            raise failures[0]
 
     def let_go(self, uid: str) -> StoreError | None:
         """Commit what has arrived of a run, and let it go if it is open and no other recorder has it.
@@ -186,7 +182,7 @@ class Recorder:
         self._committer = Committer.of(self._store)
         body, replaced = encode_lossy(doc)
         plain = decode(body)
-        known = self._runs.get(uid) or self._committer.runs.get(uid)
+        known = self._runs.get(uid) or self._committer.find(uid)
         row = None if known else patiently(lambda: begin_run(self._store, uid, plain, body), self._patience_s)
         if row is not None:
             run = RunWriter(self._store, row, self._pace)

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from hutch.documents import decode, encode, encode_lossy, leaves
 from hutch.errors import StoreError, StoreUnavailableError
+from hutch.recording.arrivals import Arrivals
 from hutch.recording.backlog import Backlog
 from hutch.recording.duplicates import batches_of, known_uids, settle, without_duplicates, without_stored
-from hutch.recording.lots import Lot, Refused, Trouble, added_up, in_lots
+from hutch.recording.lots import Lot, Refused, Trouble
 from hutch.recording.seen import SeenEvents
 from hutch.recording.spool import SpoolFile, line_of
-from hutch.store import DocumentRow, Mark, RunRow, Store, Writer
+from hutch.store import Mark, RunRow, Store, Writer
 from hutch.store.pacing import Pace
 
 if TYPE_CHECKING:
@@ -40,40 +41,33 @@ _LONGEST_WAIT_S = 5.0
 """Seconds that a caller waits for a commit of another thread that does not end."""
 
 
-class RunWriter:
+class RunWriter(Arrivals):
     """An open run of this process.
 
     :param pace: of a bulk writer, whose documents are kept elsewhere.
     :ivar stop: the stop document once the run has ended, as bytes.
-    :ivar is_waiting: True while something has arrived and the committer knows it.
     :ivar failure: the error that keeps the run from being committed, or None.
-    :ivar resources: uids of the documents that tell of external files.
     :ivar holders: the recorders that have it open.
+    :ivar is_abandoned: True when some of it has been forgotten, and is to be given again.
     :ivar is_recovering: True while the store takes what waited for it.
     :ivar trying_since: when the commit that is going on began, by ``time.monotonic()``, or None.
     """
 
     def __init__(self, store: Store, row: RunRow, pace: Pace | None = None) -> None:
+        super().__init__()
         self.store = store
         self.row = row
         self.pace = pace
         self.stop = row.stop
-        self.is_waiting = False
         self.failure: StoreError | None = None
-        self.buffers: dict[str, StreamBuffer] = {}
-        self.descriptors: dict[str, bytes] = {}
-        self.resources: set[str] = set()
         self.holders: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.is_recovering = False
+        self.is_abandoned = self.is_recovering = False
         self.trying_since: float | None = None
         self._seen = SeenEvents()
-        # Held for: what arrives (microseconds); lots and the backlog (packing, appending to the
-        # spool); a commit, which may hang as long as a server does not answer.
-        self._lock = threading.Lock()
+        # Held for lots and the backlog (packing, appending to the spool), and for a commit, which may
+        # hang as long as a server does not answer.
         self._lots_lock = threading.RLock()
         self._commit_lock = threading.RLock()
-        self._arrivals = 1
-        self._arrived = Lot(1)
         self._backlog = Backlog()
         self._segments: dict[tuple[str, Layout], int] = {}
         self._catching_up = Pace()
@@ -83,45 +77,6 @@ class RunWriter:
         self._lets_go = False
         self._is_let_go = False
         self._is_left = False
-
-    # arrival
-
-    def add_descriptor(self, buffer: StreamBuffer, body: bytes) -> None:
-        """Take a descriptor; its events go into the buffer."""
-        with self._lock:
-            self._append("descriptor", buffer.uid, body)
-            self.descriptors[buffer.uid] = body
-            self.buffers[buffer.uid] = buffer
-
-    def add_event(self, buffer: StreamBuffer, event: dict[str, Any]) -> int:
-        """Take an event; return its arrival number."""
-        with self._lock:
-            arrival = self._arrivals
-            buffer.add(event, arrival)
-            self._arrivals = arrival + 1
-        return arrival
-
-    def add_page(self, buffer: StreamBuffer, page: dict[str, Any]) -> bool:
-        """Take a page of events if it is regular; tell whether it is."""
-        with self._lock:
-            count = buffer.add_page(page, self._arrivals)
-            self._arrivals += count
-        return count > 0
-
-    def add_document(self, kind: str, uid: str, body: bytes) -> None:
-        """Take a document that is no event."""
-        with self._lock:
-            self._append(kind, uid, body)
-
-    def mark(self, place: str, reason: str, stream: str = "") -> None:
-        """Note that something contradicts its schema."""
-        with self._lock:
-            self._arrived.marks.append(Mark(stream, place, reason, 1, self._arrivals))
-
-    def refuse(self, kind: str, reason: str, body: bytes) -> None:
-        """Put a document away that can't be placed."""
-        with self._lock:
-            self._arrived.refused.append(Refused(kind, reason, body))
 
     def go_on(self) -> None:
         """Continue a run that the store has: its count of arrivals, its descriptors, its events."""
@@ -141,12 +96,7 @@ class RunWriter:
         for batch, _, _ in batches_of(self.store, run, []):
             self._seen.add(batch.column("uid").to_pylist())
             arrivals.append(batch.column("arrival")[-1].as_py() + 1)
-        self._arrivals = max(arrivals, default=1)
-        self._arrived = Lot(self._arrivals)
-
-    def _append(self, kind: str, uid: str, body: bytes) -> None:
-        self._arrived.documents.append(DocumentRow(self._arrivals, kind, uid, body))
-        self._arrivals += 1
+        self._count_from(max(arrivals, default=1))
 
     # commit
 
@@ -174,7 +124,7 @@ class RunWriter:
     def take(self, stop: dict[str, Any] | None = None) -> None:
         """Put all that has arrived into the backlog, with the stop document if it is given."""
         with self._lots_lock:
-            lot = self._take(stop)
+            lot = self.swap(stop)
             if lot:
                 self._backlog.add(lot)
 
@@ -300,31 +250,15 @@ class RunWriter:
         with self._lots_lock:
             self.take()
             self._backlog.clear()
-            self._lets_go = lets_go
+            self._lets_go, self.is_abandoned = lets_go, True
 
     def _beginning_of_file(self) -> Iterator[bytes]:
         """Yield the start and the descriptors that what is not committed belongs to."""
         yield line_of("start", self.row.start)
-        with self._lock:
-            lots = [*self._backlog.packed, self._arrived]
-            late = {document.uid for lot in lots for document in lot.documents}
-            lines = [line_of("descriptor", body) for uid, body in self.descriptors.items() if uid not in late]
-        yield from lines
+        for body in self.descriptors_before(self._backlog.packed):
+            yield line_of("descriptor", body)
 
     # lots
-
-    def _take(self, stop: dict[str, Any] | None) -> Lot:
-        """Swap the buffers; what they had waits in a lot to be packed."""
-        with self._lock:
-            self.is_waiting = False
-            lot, self._arrived = self._arrived, Lot(self._arrivals)
-            arrived = [(buffer, buffer.take(), buffer.take_oddities()) for buffer in self.buffers.values()]
-        lot.stop = stop
-        for buffer, pages, oddities in arrived:
-            lot.marks += [Mark(buffer.stream, key, reason, 1, first) for key, reason, first in oddities]
-            lot.waiting += [(buffer, rows) for rows in in_lots(pages)]
-        lot.marks = added_up(lot.marks)
-        return lot
 
     def _pack(self, lot: Lot) -> None:
         """Make batches of a lot's events."""
