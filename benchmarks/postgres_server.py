@@ -19,11 +19,12 @@ _READY_S = 30
 
 def programs() -> Path | None:
     """Return the folder of PostgreSQL's programs, or None if there is none on this machine."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).parent
+    # Debian keeps them off the path, a folder for each version.
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    return installed[-1] if installed else None
+    if installed:
+        return installed[-1]
+    found = shutil.which("initdb")
+    return Path(found).parent if found else None
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def read_persistent_dict(folder: str | os.PathLike[str]) -> dict[str, Any]:
     :raises MissingExtraError: if msgpack is not installed.
     """
     try:
-        import msgpack  # type: ignore[import-untyped]
+        import msgpack
         import msgpack_numpy  # type: ignore[import-untyped]
     except ModuleNotFoundError as error:
         msg = "Reading a PersistentDict needs msgpack. Install it with: pip install 'hutch[bluesky]'"

@@ -157,7 +157,9 @@ class Keeper:
     def _start(self) -> None:
         """Have the thread do what was asked for."""
         if self._thread is None and not self._is_stopped:
-            self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            self._wake = os.pipe()
+            os.set_blocking(self._wake[0], False)
+            os.set_blocking(self._wake[1], False)
             self._thread = threading.Thread(target=self._keep, name="hutch keeper", daemon=True)
             self._thread.start()
         else:
