@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -268,3 +269,36 @@ def test_an_interrupted_compaction_leaves_nothing_behind(tmp_path):
     assert files_of(store) == before
     assert events_of(store) == expected(count)
     store.close()
+
+
+def test_who_verifies_meanwhile_finds_nothing_wrong(tmp_path):
+    store, other = open_store(tmp_path / "store"), open_store(tmp_path / "store")
+    recorder = Recorder(store, strict=True)
+    recorder("start", worker.start_of("run"))
+    recorder("descriptor", worker.descriptor_of("run"))
+    is_over = threading.Event()
+
+    def record():
+        count = 0
+        while not is_over.is_set():
+            for _ in range(40):
+                count += 1
+                recorder("event", worker.event_of("run", count))
+            if count < 20 * worker.PAGE:
+                recorder("event_page", worker.page_of("run", count + 1, worker.PAGE))
+                count += worker.PAGE
+            worker.compact(store, 1)
+            sweep(store, grace_s=0.0)
+
+    recording = threading.Thread(target=record)
+    recording.start()
+    try:
+        found = [verify(other) for _ in range(60)]
+    finally:
+        is_over.set()
+        recording.join(timeout=60)
+    assert [error for verification in found for error in verification.errors] == []
+    assert found[-1].events > found[0].events
+    finish(store)
+    for opened in (store, other):
+        opened.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from hutch.catalogs.batch_verifying import Columns, check_batch, place_of, read_body, schema_of
 from hutch.catalogs.findings import DOUBTFUL, LOST, Finding, Kind
@@ -53,7 +55,7 @@ class RunCheck:
         self._progress = progress
         self._descriptors: dict[str, dict[str, Any]] = {}
         self._columns: dict[str, list[Columns]] = {}
-        """By stream, in order of first arrivals."""
+        """By stream."""
         self._holes: dict[str, list[tuple[int, int]]] = {}
         """By stream: from which arrival on how many events are known to be gone."""
 
@@ -123,23 +125,48 @@ class RunCheck:
             if schema_of(segment) is None:
                 text = f"the columns of segment {segment.id} of stream {segment.stream!r} cannot be read"
                 self._find(Kind.NO_SEGMENT, text)
+        of_segments: dict[int, list[Batch]] = {number: [] for number in segments}
         for batch in self._contents.batches:
-            if batch.segment not in segments:
+            if batch.segment in segments:
+                of_segments[batch.segment].append(batch)
+            else:
                 text = f"batch {batch.id} of {batch.rows:,} events belongs to a segment that is gone"
                 self._find(Kind.NO_SEGMENT, text, batch.file)
-                continue
-            self._check_batch(batch, segments[batch.segment])
+        for number, batches in of_segments.items():
+            self._check_segment(segments[number], batches)
 
-    def _check_batch(self, batch: Batch, segment: Segment) -> None:
+    def _check_segment(self, segment: Segment, batches: Sequence[Batch]) -> None:
+        """Check batches, and in the place of those that are merged meanwhile the merged ones."""
+        waiting = deque(batches)
+        rows = sum(batch.rows for batch in batches)
+        checked = first = 0
+        while checked < rows and waiting:
+            batch = waiting.popleft()
+            columns: list[Columns] = []
+            try:
+                body = read_body(self._store, batch, self._bodies)
+            except CorruptBatchError as error:
+                now = self._store.batches(self.row.id, segment.id)
+                if batch in now or sum(other.rows for other in now) < rows:
+                    text = f"{place_of(batch, segment.stream)} with {batch.rows:,} events is gone: {error}"
+                    self._find(Kind.NO_BATCH, text, batch.file)
+                    self._miss(batch, segment.stream)
+                    checked = first = first + batch.rows
+                else:
+                    # Rows keep their places: it goes on with the batch that holds the next one.
+                    waiting, first, self._bodies = deque(now), 0, None
+                    while first + waiting[0].rows <= checked:
+                        first += waiting.popleft().rows
+                    self.files |= {other.file for other in waiting if other.file is not None}
+                continue
+            self._check_batch(batch, segment, body, columns)
+            found = _rows_of(columns, checked - first, rows - first)
+            self.events += sum(len(arrival) for arrival, _, _ in found)
+            self._columns.setdefault(segment.stream, []).extend(found)
+            checked = first = first + batch.rows
+
+    def _check_batch(self, batch: Batch, segment: Segment, body: pa.Buffer, columns: list[Columns]) -> None:
         stream = segment.stream
-        columns: list[Columns] = []
-        try:
-            body = read_body(self._store, batch, self._bodies)
-        except CorruptBatchError as error:
-            text = f"{place_of(batch, stream)} with {batch.rows:,} events is gone: {error}"
-            self._find(Kind.NO_BATCH, text, batch.file)
-            self._miss(batch, stream)
-            return
         self.batches += 1
         self.size_bytes += len(body)
         self._progress(len(body))
@@ -147,8 +174,6 @@ class RunCheck:
             self._find(flaw.kind, flaw.text, batch.file)
             if flaw.kind is Kind.CHECKSUM:
                 self._miss(batch, stream)
-        self.events += sum(len(arrival) for arrival, _, _ in columns)
-        self._columns.setdefault(stream, []).extend(columns)
 
     def _miss(self, batch: Batch, stream: str) -> None:
         """Note that the events of a batch are not there, which is said already."""
@@ -258,6 +283,17 @@ class RunCheck:
 
     def _find(self, kind: Kind, text: str, file: str | None = None) -> None:
         self.findings.append(Finding(kind, text, self.row.uid, self.row.scan_id, file))
+
+
+def _rows_of(columns: Sequence[Columns], start: int, stop: int) -> list[Columns]:
+    """Return what columns, one after the other, have between two rows."""
+    found, place = [], 0
+    for arrival, seq_num, digests in columns:
+        rows = slice(max(start - place, 0), max(stop - place, 0))
+        if len(arrival[rows]):
+            found.append((arrival[rows], seq_num[rows], digests[rows]))
+        place += len(arrival)
+    return found
 
 
 def expected_leaves(row: RunRow) -> set[Leaf] | None:
