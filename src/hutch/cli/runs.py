@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hutch.cli.options import as_json, command, in_store, open_existing
+from hutch.cli.waiting import say_what_waits
 from hutch.errors import RunDeletedError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def runs(limit: int, deleted: bool, json_wanted: bool, store: str | None) -> Non
     from hutch.cli import format, views
 
     catalog = open_existing(store)
+    say_what_waits(catalog.store)
     if deleted:
         _list_deleted(catalog, limit, json_wanted=json_wanted)
         return

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from hutch.cli.options import as_json, command, in_store, open_existing
+from hutch.cli.waiting import say_what_waits
 
 if TYPE_CHECKING:
     from hutch.catalogs.findings import Finding, Repair, Verification
     from hutch.catalogs.verifying import Done, Progress
+    from hutch.store import Store
 
 _MOST_SHOWN = 100
 
@@ -49,8 +51,10 @@ def verify(
     from hutch.cli import format
 
     catalog = open_existing(place or store)
+    say_what_waits(catalog.store)
     with _bar() as progress:
         if is_repair and not dry_run:
+            _announce_spool(catalog.store)
             found = repairing.repair(catalog.store, progress, _say)
         else:
             found = verifying.verify(catalog.store, progress)

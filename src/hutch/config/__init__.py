@@ -1,5 +1,11 @@
 """Settings, and where they come from: a flag, then the environment, then a default."""
 
-from hutch.config.locations import DEFAULT_STORE, STORE_VARIABLE, state_folder, store_location
+from hutch.config.locations import (
+    DEFAULT_STORE,
+    STORE_VARIABLE,
+    spool_folder,
+    state_folder,
+    store_location,
+)
 
-__all__ = ["DEFAULT_STORE", "STORE_VARIABLE", "state_folder", "store_location"]
+__all__ = ["DEFAULT_STORE", "STORE_VARIABLE", "spool_folder", "state_folder", "store_location"]

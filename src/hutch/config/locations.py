@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["DEFAULT_STORE", "STORE_VARIABLE", "state_folder", "store_location"]
+__all__ = ["DEFAULT_STORE", "STORE_VARIABLE", "spool_folder", "state_folder", "store_location"]
 
 STORE_VARIABLE = "HUTCH_STORE"
 """The environment variable that names the store."""
@@ -30,3 +30,13 @@ def state_folder() -> Path:
     """
     state = os.environ.get("XDG_STATE_HOME")
     return Path(state) / "hutch" if state else Path.home() / ".local" / "state" / "hutch"
+
+
+def spool_folder() -> Path:
+    """Return the folder of documents that a store could not take; it may not exist yet.
+
+    ``$HUTCH_SPOOL``, else ``spool`` in the user's state folder, where it does not matter that the
+    store is away or its disk full.
+    """
+    chosen = os.environ.get("HUTCH_SPOOL")
+    return Path(chosen) if chosen else state_folder() / "spool"

@@ -19,7 +19,7 @@ from hutch.recording.document_files import Progress, read_documents
 from hutch.recording.duplicates import batches_of
 from hutch.recording.paging import bulk_events, page_events
 from hutch.recording.recorder import Recorder
-from hutch.recording.spool import SpoolName
+from hutch.recording.spool import SpoolName, whereabouts
 from hutch.store import RunRow, Store
 from hutch.store.pacing import Pace
 
@@ -56,9 +56,15 @@ def import_file(store: Store, path: str | os.PathLike[str], progress: Progress |
     :raises StoreError: if the store cannot take all of it; what it has taken stays there.
     :raises RunOwnedError: if another process records one of the runs.
     """
+    is_spooled = SpoolName.parse(Path(path)) is not None
+    if is_spooled:
+        path = whereabouts(Path(path))
+        if not path.exists():
+            msg = f"{str(path)!r} is not there any more: a recorder of its store has taken it in."
+            raise ImportFileError(msg)
     importer = _Importer(store, Path(path))
     try:
-        for name, document in read_documents(path, progress, spooled=SpoolName.parse(Path(path)) is not None):
+        for name, document in read_documents(path, progress, spooled=is_spooled):
             importer.take(name, document)
     except ImportFileError as error:
         importer.finish()

@@ -8,8 +8,7 @@ A file holds JSON lines of ``[name, document]`` that ``hutch import`` reads. Its
 once it has let go of the file. Files of processes that died are taken in by the next recorder of their
 store (:mod:`hutch.recording.leftovers`).
 
-They lie where it does not matter that the store is away or its disk full: in ``$HUTCH_SPOOL``, else in
-the user's state folder.
+They lie in :func:`hutch.config.spool_folder`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hutch.config import state_folder
+from hutch.config import spool_folder
 from hutch.documents import encode
 from hutch.store import Store, owners
 from hutch.store.places import network_filesystem
@@ -42,6 +41,7 @@ __all__ = [
     "release",
     "remove",
     "spool_folder",
+    "whereabouts",
 ]
 
 _FREE = "free"
@@ -50,12 +50,6 @@ _PROCESS = "pid-"
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _SUFFIX = ".jsonl"
 _PARTS = 5
-
-
-def spool_folder() -> Path:
-    """Return the folder of these files; it may not exist yet."""
-    chosen = os.environ.get("HUTCH_SPOOL")
-    return Path(chosen) if chosen else state_folder() / "spool"
 
 
 def mark_of(store: Store) -> str:
@@ -179,15 +173,28 @@ class SpoolFile:
         return release(self.path)
 
 
-def abandoned_files(mark: str) -> list[Path]:
-    """Return files of a store whose processes are dead or have let go, the oldest first."""
+def abandoned_files(mark: str, *, anywhere: bool = False) -> list[Path]:
+    """Return files of a store whose processes are dead or have let go, the oldest first.
+
+    :param mark: of the store, see :func:`mark_of`.
+    :param anywhere: also those of the store when it was in another place, or of a copy of it.
+    """
     folder = spool_folder()
-    found = list(_files_of(folder, mark))
+    found = list(_files_of(folder, mark.partition("-")[0] if anywhere else mark))
     if not found:
         return []
     is_shared = network_filesystem(folder) is not None
     free = [(path.stat().st_mtime_ns, path) for path, name in found if _is_free(folder, name, is_shared)]
     return [path for _, path in sorted(free)]
+
+
+def whereabouts(path: Path) -> Path:
+    """Return where a file is by now whose process may have let go of it or died."""
+    name = SpoolName.parse(path)
+    if name is None or path.exists():
+        return path
+    same = (other for other, its in _files_of(path.parent, name.mark) if its.number == name.number)
+    return next(same, path)
 
 
 def claim(path: Path) -> Path | None:
@@ -233,13 +240,14 @@ def line_of(kind: str, body: bytes) -> bytes:
 
 
 def _files_of(folder: Path, mark: str) -> Iterator[tuple[Path, SpoolName]]:
+    """Yield the files whose mark is this, or begins with it."""
     try:
         entries = os.listdir(folder)
     except OSError:
         return
     for entry in entries:
         name = SpoolName.parse(Path(entry))
-        if name is not None and name.mark == mark:
+        if name is not None and mark in (name.mark, name.mark.partition("-")[0]):
             yield folder / entry, name
 
 

@@ -170,8 +170,9 @@ class SqliteStore(DatabaseReader):
     def tidy(self) -> None:
         """Move what is in the log into the database, if that is much, before a commit has to."""
         with self._sync_lock:
-            is_due = self._log is not None and has_frames(self._log[0], _TIDY_PAGES)
-        if is_due and not self._closed:
+            log = None if self._closed else self._log
+            is_due = log is not None and has_frames(log[0], _TIDY_PAGES)
+        if is_due:
             with self._reading_connection() as connection:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 

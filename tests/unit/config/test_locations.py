@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hutch.config import state_folder, store_location
+from hutch.config import spool_folder, state_folder, store_location
 
 
 def test_what_is_given_wins_over_the_environment_and_that_over_the_default(monkeypatch) -> None:
@@ -27,3 +27,11 @@ def test_the_state_folder_follows_xdg(monkeypatch) -> None:
     assert state_folder() == Path("/state/hutch")
     monkeypatch.delenv("XDG_STATE_HOME")
     assert state_folder() == Path.home() / ".local/state/hutch"
+
+
+def test_the_spool_is_where_somebody_says_or_with_the_state(monkeypatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    monkeypatch.delenv("HUTCH_SPOOL", raising=False)
+    assert spool_folder() == Path("/state/hutch/spool")
+    monkeypatch.setenv("HUTCH_SPOOL", "/local/spool")
+    assert spool_folder() == Path("/local/spool")

@@ -19,12 +19,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "spool"
 
 
-def test_the_folder_is_the_users_if_nobody_says(monkeypatch, tmp_path):
-    monkeypatch.delenv("HUTCH_SPOOL", raising=False)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert spool.spool_folder() == tmp_path / "hutch" / "spool"
-
-
 def test_lines_are_there_when_append_returns(folder):
     file = SpoolFile.create("run", "store")
     file.append(b"one\n")
@@ -113,6 +107,23 @@ def test_only_one_gets_an_abandoned_file(folder):
     again = spool.release(mine)
     assert spool.abandoned_files("store") == [again]
     assert list((folder / "owners").iterdir()) == []
+
+
+def test_a_file_is_found_again_after_it_was_let_go(folder):
+    file = SpoolFile.create("run", "store-1")
+    path = file.path
+    assert spool.whereabouts(path) == path
+    left = file.let_go()
+    assert spool.whereabouts(path) == left
+    left.unlink()
+    assert spool.whereabouts(path) == path
+
+
+def test_a_store_that_has_moved_is_known_by_its_uid(folder):
+    left = SpoolFile.create("run", "store-1").let_go()
+    assert spool.abandoned_files("store-2") == []
+    assert spool.abandoned_files("store-2", anywhere=True) == [left]
+    assert spool.abandoned_files("another-1", anywhere=True) == []
 
 
 def test_a_forked_child_owns_no_file_of_its_parent(folder):

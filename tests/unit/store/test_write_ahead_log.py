@@ -56,3 +56,11 @@ def test_a_store_moves_its_log_at_leisure(backend, store):
         writer.set_stash("some", b"1")
     assert not has_frames(descriptor, 1000)
     os.close(descriptor)
+
+
+def test_a_closed_store_is_left_as_it_is(store):
+    with store.transaction() as writer:
+        writer.set_stash("some", b"1")
+    store.sync()
+    store.close()
+    store.tidy()
