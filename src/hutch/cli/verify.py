@@ -84,6 +84,16 @@ def _bar() -> Iterator[Progress]:
         yield show
 
 
+def _announce_spool(store: Store) -> None:
+    """Say what is taken in first, as that may take its time."""
+    from hutch.cli import format
+    from hutch.recording.spool import abandoned_files, mark_of
+
+    for path in abandoned_files(mark_of(store)):
+        size = format.size(path.stat().st_size)
+        click.echo(format.printable(f"Storing {size} that wait in {str(path)!r} …"), err=True)
+
+
 def _say(repair: Repair) -> None:
     """Tell a repair when it is done."""
     from hutch.cli import format
@@ -107,10 +117,8 @@ def _write(found: Verification, *, plan: bool) -> None:
     if not found.is_sound:
         still = "Still damaged" if found.repairs else "Damaged"
         format.write(Text(f"{still}: {format.counted(len(found.errors), 'error')}", style="bold red"))
-    elif found.losses:
-        format.write(
-            Text("Sound, but for events that are known to be lost; they are named below", style="yellow")
-        )
+    elif missing := _missing(found):
+        format.write(Text(f"Sound, but for {' and '.join(missing)}; they are named below", style="yellow"))
     else:
         format.write(Text("Sound: everything that was recorded is there, unharmed.", style="green"))
     _write_some(found.errors, "red")
@@ -120,6 +128,18 @@ def _write(found: Verification, *, plan: bool) -> None:
     _write_some(found.notes, "yellow")
     if plan:
         _write_plan([finding for finding in found.findings if finding.kind.is_repairable])
+
+
+def _missing(found: Verification) -> list[str]:
+    """Return what is not there though nothing is wrong with the store."""
+    from hutch.catalogs.findings import Kind
+
+    texts = {
+        Kind.LOST: "events that are known to be lost",
+        Kind.SPOOLED: "documents that wait to be stored",
+    }
+    there = {finding.kind for finding in found.findings}
+    return [text for kind, text in texts.items() if kind in there]
 
 
 def _write_some(findings: Sequence[Finding], style: str) -> None:

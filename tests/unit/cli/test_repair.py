@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 import hutch
+from hutch.recording.spool import SpoolName, mark_of
 
 
 @pytest.fixture
@@ -77,6 +78,19 @@ def test_what_is_lost_is_said_as_long_as_it_is_lost(invoke, change) -> None:
     assert "lost: the batch that held them was damaged" in invoke("show", "1").stdout
     # The damaged bytes are a document that others can read.
     assert json.loads(invoke("show", "1", "--json").stdout)["quarantined"][0]["document"]["body"] == "AA=="
+
+
+def test_what_waits_in_the_spool_is_said_and_taken_in(invoke, place, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HUTCH_SPOOL", str(tmp_path / "spool"))
+    (tmp_path / "spool").mkdir()
+    with hutch.open_catalog(place) as cat:
+        path = tmp_path / "spool" / str(SpoolName.fresh("waiting", mark_of(cat.store), "free"))
+    path.write_bytes(b'["start",{"uid":"waiting","time":2.0}]\n')
+
+    assert "Sound, but for documents that wait to be stored" in invoke("verify").stdout
+    assert "Storing 39 B that wait in" in invoke("verify", "--repair").stderr
+    assert "Sound: everything" in invoke("verify").stdout
+    assert invoke("show", "waiting").exit_code == 0
 
 
 def test_a_repair_that_leaves_something_wrong_ends_with_1(invoke, change) -> None:
