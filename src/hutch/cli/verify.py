@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from hutch.cli.options import as_json, command, in_store, open_existing
-from hutch.cli.waiting import say_what_waits
 
 if TYPE_CHECKING:
     from hutch.catalogs.findings import Finding, Repair, Verification
@@ -51,7 +50,6 @@ def verify(
     from hutch.cli import format
 
     catalog = open_existing(place or store)
-    say_what_waits(catalog.store)
     with _bar() as progress:
         if is_repair and not dry_run:
             _announce_spool(catalog.store)
@@ -66,15 +64,18 @@ def verify(
 
 
 @contextmanager
-def _bar() -> Iterator[Progress]:
-    """Show on stderr, if that is a terminal, how far the check has come."""
+def _bar() -> Iterator[Progress | None]:
+    """Show on stderr how far the check has come; give None if that is no terminal."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from hutch.cli import format
 
     terminal = format.console(stderr=True)
+    if not terminal.is_terminal:
+        yield None
+        return
     columns = (TextColumn("verifying"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+    with Progress(*columns, console=terminal, transient=True) as bar:
         task = bar.add_task("", total=1.0)
 
         def show(done: Done) -> None:
