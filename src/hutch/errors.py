@@ -27,7 +27,7 @@
     ├── RunClosedError (RuntimeError)      a closed run was told to go on
     ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
-    ├── ListeningError (OSError)           a stream of documents that cannot be listened to
+    ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
     ├── ConfigurationError (ValueError)
     ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
     └── MissingExtraError (ImportError)    an optional dependency is not installed
@@ -233,7 +233,7 @@ class ImportFileError(HutchError, ValueError):
     """A file is not a list of documents."""
 
 
-class ListeningError(HutchError, OSError):
+class ListeningError(HutchError, RuntimeError):
     """A stream of documents cannot be listened to: nobody is there, or somebody else does it."""
 
 

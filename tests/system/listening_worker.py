@@ -1,6 +1,6 @@
 """A program that listens to Kafka until it is killed.
 
-It waits for lines ``<bootstrap> <folder> <topic> ...`` and forks a child for each, so that a child costs
+It waits for lines ``<bootstrap> <store> <topic> ...`` and forks a child for each, so that a child costs
 milliseconds. It writes ``pid <process id>`` and in the end ``gone``.
 """
 
@@ -26,11 +26,11 @@ pa.array([0.0])  # the first one imports pandas
 def main() -> None:
     """Fork a child for every line, and wait for its end."""
     for line in sys.stdin:
-        bootstrap, folder, *topics = line.split()
+        bootstrap, address, *topics = line.split()
         child = os.fork()
         if not child:
             os.write(1, f"pid {os.getpid()}\n".encode())
-            Listener(open_store(folder), kafka_source(bootstrap, topics)).run()
+            Listener(open_store(address), kafka_source(bootstrap, topics)).run()
             os._exit(0)
         os.waitpid(child, 0)
         os.write(1, b"gone\n")

@@ -489,7 +489,7 @@ def test_what_was_not_recorded_because_the_store_was_full_is_asked_for_by_the_ne
 
 
 def test_a_store_that_somebody_has_locked_is_waited_for(cluster, publish, tmp_path, monkeypatch):
-    monkeypatch.setattr("hutch.store.sqlite._BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("hutch.store.sqlite.BUSY_TIMEOUT_S", 0.1)
     cluster.make_topic("t")
     run = list(documents_of("run-1", 20))
     with hutch.open_catalog(tmp_path / "store") as cat:
@@ -504,6 +504,39 @@ def test_a_store_that_somebody_has_locked_is_waited_for(cluster, publish, tmp_pa
             lock.close()
             wait_until(lambda: offsets_of(cat.store) == {"t": {"0": 23}})
         assert_recorded(cat["run-1"], run)
+
+
+def test_the_position_stays_while_the_database_is_away(cluster, publish, postgres_server, postgres_address):
+    cluster.make_topic("t")
+    runs = {f"run-{number}": list(documents_of(f"run-{number}", 50)) for number in range(3)}
+    with hutch.open_catalog(postgres_address) as cat:
+        with Listening(cat.store, kafka_source(cluster.bootstrap, ["t"])) as listening:
+            publish("t", [*runs["run-0"], *runs["run-1"][:20]])
+            wait_until(lambda: offsets_of(cat.store) == {"t": {"0": 73}})
+            postgres_server.kill()
+            publish("t", [*runs["run-1"][20:], *runs["run-2"], b"poison"])
+            listening.wait(lambda status: status.trouble)
+            postgres_server.start()
+            wait_until(lambda: offsets_of(cat.store) == {"t": {"0": 160}})
+        for uid, sent in runs.items():
+            assert_recorded(cat[uid], sent)
+        assert [row.kind for row in cat.store.quarantined()] == ["message"]
+        assert verify(cat.store).is_sound
+
+
+def test_a_run_that_was_deleted_does_not_come_back(cluster, publish, cat, record_all):
+    cluster.make_topic("t")
+    publish("t", documents_of("run-1", 3))
+    record_all("t")
+    cat.plan_deletion("run-1").execute("there was no sample")
+    for name in cat.store.cursors():
+        with cat.store.transaction() as writer:
+            writer.set_cursor(name, None)
+    found = record_all("t")
+
+    assert cat.store.count_runs() == 0
+    assert found.status.passed_over == 6
+    assert any("has been deleted" in line for line in found.said)
 
 
 # the program

@@ -147,13 +147,14 @@ def kafka(
 
 
 def _listen(source: Source, where: str | None, idle_s: float, json_wanted: bool) -> None:
+    from hutch.catalogs import Catalog
     from hutch.listening import Listener
     from hutch.store import open_store
 
-    store = open_store(store_location(where))
-    click.get_current_context().call_on_close(store.close)
+    catalog = Catalog(open_store(store_location(where)))
+    click.get_current_context().call_on_close(catalog.close)
     with _Screen(json_wanted) as screen, _few_warnings(screen.say):
-        listener = Listener(store, source, say=screen.say, idle_s=idle_s)
+        listener = Listener(catalog.store, source, say=screen.say, idle_s=idle_s)
         with _ended_by_signals(listener):
             listener.run(screen.show)
         screen.end(listener.status)

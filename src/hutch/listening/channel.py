@@ -181,7 +181,9 @@ class Channel:
 
     def _place(self, message: Message) -> None:
         """Record a document, or have it wait for what it needs."""
-        if not self._places.place(message.name, message.document, self._offsets):
+        # What waits may be of the run that ends; the order is only sure within a partition.
+        is_early = message.name == "stop" and bool(self._waiting) and len(self._offsets) > 1
+        if is_early or not self._places.place(message.name, message.document, self._offsets):
             if not self._keeps_messages:
                 # 0MQ keeps the order of what one program publishes: what is needed does not come later.
                 self._recorder(message.name, message.document)
@@ -196,12 +198,15 @@ class Channel:
         self._places.has_news = False
 
     def _retry_waiting(self) -> None:
-        """Look once more for the places of what waits."""
+        """Look once more for the places of what waits; the end of a run is after all of it."""
+        kept = 0
         for _ in range(len(self._waiting)):
             due, message = self._waiting[0]
-            is_placed = self._places.place(message.name, message.document, self._offsets)
+            is_early = message.name == "stop" and kept > 0
+            is_placed = not is_early and self._places.place(message.name, message.document, self._offsets)
             self._waiting.popleft()
             if not is_placed:
+                kept += 1
                 self._waiting.append((due, message))
 
     def _give_up(self, count: int) -> None:

@@ -6,13 +6,13 @@ mark and the number of its protocol, and no message in msgpack begins like eithe
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import Any
 
 import msgpack
 import numpy as np
 
-from hutch.documents import decode
 from hutch.errors import DocumentError
 from hutch.listening.pickles import load_pickle
 
@@ -33,7 +33,8 @@ def read_value(data: bytes, *, trusts_pickles: bool = False) -> Any:
         if len(data) > 1 and data[0] == _PICKLE and data[1] in _PROTOCOLS:
             return pickle.loads(data) if trusts_pickles else load_pickle(data)  # noqa: S301 - as asked for
         if data[:1] in (b"{", b"["):
-            return _read_json(data)
+            # As Python writes it: with NaN, infinities, and integers of any size.
+            return json.loads(data)
         return msgpack.unpackb(data, object_hook=_numpy, strict_map_key=False, unicode_errors="surrogatepass")
     except Exception as error:  # anything may come
         text = f"{type(error).__name__}: {error}".rstrip(": ")
@@ -53,14 +54,6 @@ def read_message(data: bytes, *, trusts_pickles: bool = False) -> tuple[str, dic
             return name, document
     msg = f"it is no pair of a name and a document: {found!r:.80}"
     raise DocumentError(msg)
-
-
-def _read_json(data: bytes) -> Any:
-    try:
-        return decode(data)
-    except ValueError:
-        # With NaN, infinities or large integers, as Python writes them.
-        return decode(b" " + data)
 
 
 def _numpy(found: dict[Any, Any]) -> Any:

@@ -91,6 +91,8 @@ class KafkaSource:
         """Topic to channel."""
         self._known: dict[str, Positions | None] = {}
         """What is known of a topic from before, by channel."""
+        self._complete: set[str] = set()
+        """Topics of which all partitions are listened to."""
         self._missing: set[str] = set()
         self._ready: list[Message | Begin | Gap] = []
         self._error = ""
@@ -157,11 +159,12 @@ class KafkaSource:
         """
         if not self._until_end:
             return False
-        unread = [topic for topic in self._topics if topic not in self._channels]
+        unread = [topic for topic in self._topics if topic not in self._complete]
+        is_read = all(partition.is_at_end for partition in self._partitions.values())
         if not unread:
-            return all(partition.is_at_end for partition in self._partitions.values())
-        if self._missing.issuperset(unread):
-            msg = f"There is no topic {unread[0]!r} at {self._bootstrap}."
+            return is_read
+        if self._missing.issuperset(unread) and is_read:
+            msg = f"There is no topic {unread[0]!r} at {self._bootstrap}. The others are recorded."
             raise ListeningError(msg)
         if time.monotonic() > self._deadline:
             msg = f"No Kafka broker answers at {self._bootstrap}: {self._error or 'it is silent'}."
@@ -224,6 +227,7 @@ class KafkaSource:
             if (topic, number) not in self._partitions:
                 self._begin(topic, number)
         self._missing.discard(topic)
+        self._complete.add(topic)
         # So is a partition that appears later.
         self._known[topic] = self._known[topic] or {}
 
@@ -293,6 +297,7 @@ class KafkaSource:
             del self._partitions[topic, number]
             # If it comes back it is another one, and read from its beginning.
             self._known[topic] = {}
+            self._complete.discard(topic)
             self._next_look = 0.0
         else:
             self._note_error(error)

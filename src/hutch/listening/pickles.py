@@ -22,6 +22,7 @@ __all__ = ["Stranger", "load_pickle"]
 
 _SIMPLE = re.compile(r"[biufcSU]\d*")
 """numpy's types without units, fields or objects."""
+_PLAIN = (str, int, float)
 
 
 def load_pickle(data: bytes) -> Any:
@@ -44,11 +45,11 @@ class Stranger:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Stranger:  # noqa: D102
         self = super().__new__(cls)
-        self.parts = [*args]
-        if kwargs:
-            self.parts.append(kwargs)
+        self.arguments = [*args, *([kwargs] if kwargs else [])]
+        self.parts = []
         return self
 
+    arguments: list[Any]
     parts: list[Any]
 
     def __setstate__(self, state: Any) -> None:
@@ -68,7 +69,12 @@ class Stranger:
         self.parts.extend(values)
 
     def __repr__(self) -> str:
-        return f"{self.name}({', '.join(map(repr, self.parts))})"
+        return f"{self.name}({', '.join(map(repr, [*self.arguments, *self.parts]))})"
+
+    @property
+    def is_one_value(self) -> bool:
+        """True of what is made of a text or a number and nothing else."""
+        return not self.parts and [type(value) in _PLAIN for value in self.arguments] == [True]
 
 
 class _Type:
@@ -136,6 +142,7 @@ def _bytes(content: str | bytes = b"", encoding: str = "") -> bytes:
 
 _HARMLESS: dict[tuple[str, str], Any] = {
     ("builtins", "bytearray"): _bytes,
+    ("builtins", "bytes"): _bytes,
     ("builtins", "complex"): complex,
     ("builtins", "frozenset"): frozenset,
     ("builtins", "set"): set,
@@ -170,7 +177,8 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return what stands for a name; nothing is imported."""
         self.has_odd = True
-        found = _HARMLESS.get((module, name))
+        # Old protocols have the names of Python 2.
+        found = _HARMLESS.get(("builtins" if module == "__builtin__" else module, name))
         return _stranger(f"{module}.{name}") if found is None else found
 
 
@@ -188,6 +196,6 @@ def _settled(value: Any) -> Any:
         return tuple([_settled(item) for item in value])
     if isinstance(value, _Array):
         return value.value
-    if isinstance(value, Stranger) and len(value.parts) == 1 and type(value.parts[0]) in (str, int, float):
-        return value.parts[0]
+    if isinstance(value, Stranger) and value.is_one_value:
+        return value.arguments[0]
     return value
