@@ -137,9 +137,11 @@ class Backlog:
                 file.discard()
                 raise
             self.file = file
-        for lot in missing:
-            self._append(lot)
-        self._move_out()
+        try:
+            for lot in missing:
+                self._append(lot)
+        finally:
+            self._move_out()
         return bool(missing)
 
     def _append(self, lot: Lot) -> None:

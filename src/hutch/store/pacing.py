@@ -13,9 +13,15 @@ a new index, therefore writes in short transactions and rests between them::
 
 from __future__ import annotations
 
+import os
+import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import sleep
+from typing import Any
 
 from hutch.store.protocol import Store, Writer
 
@@ -31,6 +37,22 @@ _REST_SHARE = 0.25
 """A rest is at least this part of the time for which others had to wait."""
 
 
+_LONGEST_TURN_S = 1.0
+"""A bulk writer waits at most so long for its turn: turns are a courtesy, and no lock."""
+
+
+@dataclass
+class _Turns:
+    """The bulk writers of one store in this process write one after the other, and rest together."""
+
+    lock: Any = field(default_factory=threading.RLock)
+    held_s: float = 0.0
+    """For so long others had to wait since the last rest."""
+
+
+_turns: weakref.WeakKeyDictionary[Any, _Turns] = weakref.WeakKeyDictionary()
+
+
 class Pace:
     """Short transactions and rests for one bulk writer; make one for each piece of work.
 
@@ -40,7 +62,6 @@ class Pace:
 
     def __init__(self) -> None:
         self._deadline = 0.0
-        self._held_s = 0.0
 
     @property
     def has_time(self) -> bool:
@@ -53,15 +74,29 @@ class Pace:
 
         It must not be opened within another transaction, which would rest with the lock in its hands.
         """
-        with store.transaction() as writer:
-            begin = time.monotonic()
-            self._deadline = begin + _HOLD_S
-            yield writer
-        self._held_s += time.monotonic() - begin
-        self._rest()
+        turns = _turns.setdefault(store, _Turns())
+        is_turn = turns.lock.acquire(timeout=_LONGEST_TURN_S)
+        try:
+            with store.transaction() as writer:
+                begin = time.monotonic()
+                self._deadline = begin + _HOLD_S
+                yield writer
+            turns.held_s += time.monotonic() - begin
+            _rest(turns)
+        finally:
+            if is_turn:
+                turns.lock.release()
 
-    def _rest(self) -> None:
-        """Leave the store to others if they may have waited."""
-        if self._held_s >= _HOLD_S:
-            time.sleep(max(_REST_S, _REST_SHARE * self._held_s))
-            self._held_s = 0.0
+
+def _rest(turns: _Turns) -> None:
+    """Leave the store to others if they may have waited."""
+    if turns.held_s >= _HOLD_S:
+        sleep(max(_REST_S, _REST_SHARE * turns.held_s))
+        turns.held_s = 0.0
+
+
+def _after_fork() -> None:
+    _turns.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
