@@ -140,7 +140,8 @@ class RunCheck:
         waiting = deque(batches)
         rows = sum(batch.rows for batch in batches)
         checked = first = 0
-        while checked < rows and waiting:
+        is_merged = False
+        while waiting and not (is_merged and checked >= rows):
             batch = waiting.popleft()
             columns: list[Columns] = []
             try:
@@ -154,13 +155,13 @@ class RunCheck:
                     checked = first = first + batch.rows
                 else:
                     # Rows keep their places: it goes on with the batch that holds the next one.
-                    waiting, first, self._bodies = deque(now), 0, None
+                    waiting, first, self._bodies, is_merged = deque(now), 0, None, True
                     while first + waiting[0].rows <= checked:
                         first += waiting.popleft().rows
                     self.files |= {other.file for other in waiting if other.file is not None}
                 continue
             self._check_batch(batch, segment, body, columns)
-            found = _rows_of(columns, checked - first, rows - first)
+            found = _rows_of(columns, checked - first, rows - first) if is_merged else columns
             self.events += sum(len(arrival) for arrival, _, _ in found)
             self._columns.setdefault(segment.stream, []).extend(found)
             checked = first = first + batch.rows

@@ -88,6 +88,8 @@ class Statements:
             .values(_named("uid", "host", "pid", "program", "since", "heartbeat"))
             .on_conflict_do_nothing()
         )
+        idle = ~sa.exists().where(t.runs.c.owner == t.owners.c.uid)
+        self.forget_owners = say(sa.delete(t.owners).where(t.owners.c.since < sa.bindparam("before"), idle))
         # documents
         document = sa.select(*_columns(t.documents, *_DOCUMENT))
         self.documents = say(

@@ -21,6 +21,9 @@ KEPT_CHANGES = 1_000_000
 
 _PRUNE_EVERY = 10_000
 
+_FORGET_S = 7 * 86_400
+"""Seconds after which a process that owns no run any more is forgotten."""
+
 
 class DatabaseWriter:
     """A :class:`~hutch.store.protocol.Writer` on the cursor of an open transaction.
@@ -262,7 +265,8 @@ class DatabaseWriter:
             "since": now,
             "heartbeat": now,
         }
-        self._execute(self._say.add_owner, values)
+        if self._execute(self._say.add_owner, values).rowcount:
+            self._execute(self._say.forget_owners, {"before": now - _FORGET_S})
 
     def _change(self, topic: Topic, run: int | None, reference: str) -> None:
         # Readers look at what there is now, so one entry for several alike is enough.

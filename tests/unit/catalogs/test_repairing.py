@@ -104,7 +104,8 @@ def test_documents_that_cannot_be_read_stay_an_error_and_keep_their_index_rows(s
 
 def test_the_numbers_of_a_batch_are_taken_from_it(small) -> None:
     small.change("UPDATE batches SET rows = 7, size = 1 WHERE first_arrival = 4")
-    small.change("UPDATE batches SET first_arrival = 1 WHERE first_arrival = 6")
+    small.change("UPDATE batches SET first_arrival = 1, rows = 0 WHERE first_arrival = 6")
+    assert small.kinds() == {"batch-facts": 4}
 
     assert len(repaired(small)) == 2
     assert small.kinds() == {}

@@ -55,6 +55,7 @@ def test_an_empty_store_is_sound(place) -> None:
         ("missing-events", "DELETE FROM batches WHERE first_arrival = 4", "are missing: seq_num 3 to 4"),
         ("count", "DELETE FROM batches WHERE first_arrival = 6", "has 4 events, its stop document says 6"),
         ("batch-facts", "UPDATE batches SET rows = 3 WHERE first_arrival = 4", "2 rows, recorded are 3"),
+        ("batch-facts", "UPDATE batches SET rows = 0 WHERE first_arrival = 6", "2 rows, recorded are 0"),
         ("batch-facts", "UPDATE batches SET size = 3 WHERE first_arrival = 4", "bytes, recorded are 3"),
         ("batch-facts", "UPDATE batches SET first_arrival = 5 WHERE first_arrival = 4", "another arrival"),
         ("missing-descriptor", "UPDATE documents SET uid = 'other'", "'d' of its stream 'primary' is gone"),

@@ -122,3 +122,17 @@ def test_rows_of_a_run_that_is_not_there_are_named(backend, store) -> None:
     assert store.check_database() == [
         "1 rows of table 'segments' name a row of table 'runs' that is not there"
     ]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_processes_that_own_nothing_any_more_are_forgotten_after_a_week(backend, store, monkeypatch) -> None:
+    run = add_run(store, "run")
+    owner = store.run_by_id(run).owner
+    ended = store.run_by_id(add_run(backend.open(), "ended")).owner
+    with store.transaction() as writer:
+        writer.end_run(run + 1, b"{}", "success")
+    monkeypatch.setattr("hutch.store.writing._FORGET_S", -3600.0)
+    add_run(backend.open(), "other")
+
+    assert store.owner(owner) is not None  # its run is open
+    assert store.owner(ended) is None
