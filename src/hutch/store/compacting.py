@@ -29,8 +29,8 @@ GRACE_S = 600.0
 """Readers may still look for a file so long after it was replaced."""
 
 _BODIES_AT_ONCE = 64
-_RECORD_BATCH_BYTES = 8_000_000
-"""Merged record batches are about this large: reading is as fast as it gets, and little memory is needed."""
+_RECORD_BATCH_BYTES = 4_000_000
+"""Merged record batches have at least this: reading is as fast as it gets, and little memory is needed."""
 _COLUMN_BYTES = 8_000
 """They are larger if there are so many columns that each would have less than this, a thousand numbers."""
 _CONFLICTS = 3
@@ -156,11 +156,14 @@ def _load(store: Store, some: Sequence[Batch], schema: pa.Schema) -> Iterable[pa
 
 def _slices(group: Sequence[Batch]) -> Iterator[Sequence[Batch]]:
     """Yield what is loaded at a time: one file, or some batches from rows of the database."""
-    for is_file, found in groupby(group, lambda batch: batch.file is not None):
-        batches = list(found)
-        count = 1 if is_file else _BODIES_AT_ONCE
-        for start in range(0, len(batches), count):
-            yield batches[start : start + count]
+    some: list[Batch] = []
+    for batch in group:
+        is_enough = len(some) == _BODIES_AT_ONCE or sum(one.size for one in some) >= _RECORD_BATCH_BYTES
+        if some and (is_enough or batch.file is not None or some[0].file is not None):
+            yield some
+            some = []
+        some.append(batch)
+    yield some
 
 
 class _Joined:
@@ -190,7 +193,7 @@ class _Joined:
         :raises CorruptBatchError: if they are not in order of arrival, or begin before others that
             were taken.
         """
-        found = pa.concat_batches(self._parts)
+        found = self._parts[0] if len(self._parts) == 1 else pa.concat_batches(self._parts)
         self._parts, self.size_bytes = [], 0.0
         arrivals = found.column("arrival").to_numpy()
         if arrivals[0] < self._next_arrival or not bool(np.all(arrivals[1:] > arrivals[:-1])):
