@@ -22,9 +22,10 @@ from hutch.errors import StoreError
 from hutch.store.addresses import Address
 from hutch.store.postgres_connections import Connection, Connections
 from hutch.store.postgres_doubts import Doubt, was_committed
-from hutch.store.postgres_faults import translate
+from hutch.store.postgres_faults import is_refusal, translate
 from hutch.store.postgres_keeper import Keeper, is_live
-from hutch.store.postgres_writing import PostgresWriter, Queue
+from hutch.store.postgres_pipeline import Pipeline
+from hutch.store.postgres_writing import PostgresWriter
 from hutch.store.reading import DatabaseReader
 from hutch.store.statements import Statement, Statements
 
@@ -90,38 +91,37 @@ class PostgresStore(DatabaseReader):
             self._check_open()
             self._settle()
             connection = self._connections.take()
+            pipeline = Pipeline(connection)
             try:
-                with connection.pipeline() as pipeline:
-                    queue = Queue(connection, pipeline)
-                    writer = PostgresWriter(queue, self._say, self._keeper, self._uid, self._channel)
-                    self._open_writer = writer
-                    yield writer
-                    writer.finish()
-                    # From here on it may be committed, though nobody is told.
-                    self._doubt = Doubt(writer.transaction, connection.info.backend_pid)
-                    connection.execute("COMMIT")
-                    pipeline.sync()
-                    self._doubt = None
+                writer = PostgresWriter(pipeline, self._say, self._keeper, self._uid, self._channel)
+                self._open_writer = writer
+                yield writer
+                writer.finish()
+                # From here on it may be committed, though nobody is told.
+                self._doubt = Doubt(writer.transaction, connection.info.backend_pid)
+                pipeline.end("COMMIT")
+                self._doubt = None
             except BaseException as error:
-                self._recover(connection, error)
+                self._recover(connection, pipeline, error)
             else:
                 with contextlib.suppress(psycopg.Error):  # the next one does it as well
-                    writer.prune()
+                    writer.prune(connection)
             finally:
                 self._open_writer = None
                 self._connections.give_back(connection)
 
-    def _recover(self, connection: Connection, error: BaseException) -> None:
+    def _recover(self, connection: Connection, pipeline: Pipeline, error: BaseException) -> None:
         """Roll back, and raise the error as one of hutch's; not if the commit was done after all."""
-        if self._doubt is not None and isinstance(error, Exception) and not connection.closed:
-            # The server has answered, and what it said is no.
+        if isinstance(error, psycopg.Error) and is_refusal(error):
             self._doubt = None
-        if self._doubt is not None:
+        if self._doubt is not None or not isinstance(error, Exception):
+            # Nobody knows at which point it was interrupted.
             connection.close()
             if isinstance(error, psycopg.Error) and self._settle():
                 return
-        with contextlib.suppress(psycopg.Error):
-            connection.rollback()
+        else:
+            with contextlib.suppress(psycopg.Error):
+                pipeline.give_up()
         if isinstance(error, psycopg.Error):
             translate(error, self._address)
         raise error

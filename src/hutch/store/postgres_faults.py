@@ -18,7 +18,7 @@ from hutch.errors import (
 from hutch.store.addresses import Address
 from hutch.store.roles import MOVED_CODE, moved_error
 
-__all__ = ["is_crowded", "told", "translate"]
+__all__ = ["is_crowded", "is_refusal", "told", "translate"]
 
 _FULL = "53100"
 _CROWDED = "53300"
@@ -90,6 +90,11 @@ def told(error: psycopg.Error, address: Address) -> StoreError:
 def is_crowded(error: psycopg.Error) -> bool:
     """Tell whether a server refused a connection because it has too many."""
     return _code(error) == _CROWDED
+
+
+def is_refusal(error: psycopg.Error) -> bool:
+    """Tell whether an error is the answer of a server that did not do what it was told, and goes on."""
+    return error.sqlstate is not None and not _is_of_connection(error, error.sqlstate)
 
 
 def _code(error: psycopg.Error) -> str | None:

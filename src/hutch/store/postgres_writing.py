@@ -1,21 +1,19 @@
 """What is written in one transaction of PostgreSQL, in as few round trips as it takes.
 
-Statements are queued in a pipeline, and the server works on them while the next ones come. Only who reads
-an answer waits for it. The changes are numbered by the store itself, without gaps, under a lock that is
-held from there to the end of the commit: whoever reads a number has read all before it.
+Statements are collected in a pipeline, and are sent when somebody reads an answer. The changes are numbered
+by the store itself, without gaps, under a lock that is held from there to the end of the commit: whoever
+reads a number has read all before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-
-import psycopg
 
 from hutch.documents import Leaf
 from hutch.store.locks import lock_number
 from hutch.store.postgres_connections import Connection
 from hutch.store.postgres_keeper import Keeper
+from hutch.store.postgres_pipeline import Answer, Pipeline
 from hutch.store.statements import Statements
 from hutch.store.writing import DatabaseWriter
 
@@ -41,59 +39,23 @@ SELECT max(number), pg_notify(%s, max(number)::text) FROM added
 """
 
 
-class Queue:
-    """A cursor for statements in a pipeline; reading an answer waits for it and for all before it.
-
-    :param connection: in the pipeline.
-    """
-
-    def __init__(self, connection: Connection, pipeline: psycopg.Pipeline) -> None:
-        self._cursor = connection.cursor(binary=True)
-        self._pipeline = pipeline
-
-    @property
-    def rowcount(self) -> int:
-        """How many rows the last statements changed, together."""
-        self._pipeline.sync()
-        return self._cursor.rowcount
-
-    def execute(self, text: str, values: tuple[Any, ...] = ()) -> Queue:
-        """Queue a statement; return where its answer will be."""
-        answer = Queue(self._cursor.connection, self._pipeline)
-        answer._cursor.execute(text, values)
-        return answer
-
-    def executemany(self, text: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Queue a statement for several rows of values."""
-        self._cursor.executemany(text, rows)
-
-    def fetchone(self) -> tuple[Any, ...] | None:
-        """Return the next row of the answer."""
-        return self._cursor.fetchone()
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return all rows of the answer."""
-        return self._cursor.fetchall()
-
-
 class PostgresWriter(DatabaseWriter):
-    """A :class:`~hutch.store.protocol.Writer` on an open pipeline; it begins a transaction.
+    """A :class:`~hutch.store.protocol.Writer` on a pipeline; it begins a transaction.
 
-    :param cursor: of the pipeline.
     :param scope: of locks: the store's uid.
     :ivar transaction: the server's number of this transaction, after :meth:`finish`.
     """
 
     def __init__(
-        self, cursor: Queue, statements: Statements, keeper: Keeper, scope: str, channel: str
+        self, pipeline: Pipeline, statements: Statements, keeper: Keeper, scope: str, channel: str
     ) -> None:
-        super().__init__(cursor, statements, keeper.owner)
+        super().__init__(pipeline, statements, keeper.owner)
         self._keeper = keeper
         self._scope = scope
         self._channel = channel
-        cursor.execute("BEGIN")
-        self._number = cursor.execute("SELECT pg_current_xact_id()::text")
-        self._added: tuple[Queue, int] | None = None
+        pipeline.execute("BEGIN")
+        self._number = pipeline.execute("SELECT pg_current_xact_id()::text")
+        self._added: tuple[Answer, int] | None = None
         self.transaction = ""
 
     def lock(self, name: str) -> None:
@@ -124,11 +86,12 @@ class PostgresWriter(DatabaseWriter):
         values = (_texts(topics), _numbers(runs), _texts(references), times, self._channel)
         self._added = self._cursor.execute(_ADD_CHANGES, values), len(topics)
 
-    def prune(self) -> None:
+    def prune(self, connection: Connection) -> None:
         """Shorten the feed now and then; to be called after the commit."""
         if self._added is not None:
-            cursor, count = self._added
-            (number, _) = cursor.fetchone() or (0, None)
+            answer, count = self._added
+            (number, _) = answer.fetchone() or (0, None)
+            self._cursor = connection
             self._prune(number, count)
 
     def stash(self) -> dict[str, bytes]:
@@ -136,8 +99,8 @@ class PostgresWriter(DatabaseWriter):
         self._queue_lock("stash")
         return dict(self._execute(self._say.stash, {}).fetchall())
 
-    def _queue_lock(self, name: str) -> Queue:
-        answer: Queue = self._cursor.execute(_LOCK, (lock_number(self._scope, name),))
+    def _queue_lock(self, name: str) -> Answer:
+        answer: Answer = self._cursor.execute(_LOCK, (lock_number(self._scope, name),))
         return answer
 
     def _claim(self) -> None:
