@@ -29,6 +29,7 @@ from hutch.store import open_store
 
 from . import away_worker
 from . import killed_worker as worker
+from .test_faults_disk import disk_has_room
 from .test_faults_round_trip import assert_same, events_apart
 
 LONGEST_WAIT_S = 30.0
@@ -176,6 +177,56 @@ def test_several_outages_in_one_run(store, spool):
     wait_for(lambda: store.runs()[0].stop is not None)
     assert events_of(store) == expected(count)
     assert verify(store).is_sound
+
+
+@pytest.fixture
+def small_spool(needs_tmpfs, monkeypatch):
+    """A spool on a disk that is soon full."""
+    folder = needs_tmpfs(2**18) / "spool"
+    monkeypatch.setenv("HUTCH_SPOOL", str(folder))
+    monkeypatch.setenv("HUTCH_SPOOL_MEMORY_BYTES", "1")
+    return folder
+
+
+def record_until_the_spool_is_full(recorder, caplog):
+    """Record into a store that is away; return how many events it has."""
+    for number in itertools.count(1):
+        recorder("event", worker.event_of("run-1-1", number))
+        if number % 200 == 0:
+            time.sleep(0.06)
+            if number > 1000 and "is only in the memory of this process" in caplog.text:
+                return number
+
+
+def test_when_the_spool_is_full_too_the_rest_stays_in_memory(store, small_spool, caplog):
+    recorder = Recorder(store)
+    begin(recorder)
+    with away(store):
+        count = record_until_the_spool_is_full(recorder, caplog)
+        for number in range(count + 1, count + 501):
+            recorder("event", worker.event_of("run-1-1", number))
+        recorder("stop", worker.stop_of("run-1-1", count + 500))
+        there = len(spooled(small_spool))
+        assert 0 < there < count + 500
+    wait_for(lambda: store.runs()[0].stop is not None)
+
+    wait_for(lambda: not files_in(small_spool))
+    assert events_of(store) == expected(count + 500)
+    assert caplog.text.count("is only in the memory of this process") == 1
+    assert verify(store).is_sound
+
+
+def test_a_spool_that_has_room_again_takes_what_is_in_memory(store, small_spool, caplog):
+    recorder = Recorder(store)
+    run = begin(recorder)
+    with away(store):
+        count = record_until_the_spool_is_full(recorder, caplog)
+        disk_has_room(small_spool.parent)
+        wait_for(lambda: len(spooled(small_spool)) == count + 2)
+        wait_for(lambda: in_memory(run) < count // 2)
+    recorder("stop", worker.stop_of("run-1-1", count))
+    wait_for(lambda: not files_in(small_spool))
+    assert events_of(store) == expected(count)
 
 
 def test_one_run_ends_while_the_store_is_away_and_another_goes_on(store, spool):
