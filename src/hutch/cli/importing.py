@@ -31,11 +31,14 @@ def import_(files: tuple[Path, ...], store: str | None) -> None:
     PersistentDict, or the file of a HistoryDict, whose keys are then metadata of every run. What the store
     has already is left alone. The store is made if it is not there.
     """
+    from hutch.recording import finish
     from hutch.recording.metadata_importing import import_metadata, is_metadata
     from hutch.store import open_store
 
     opened = open_store(store_location(store))
     click.get_current_context().call_on_close(opened.close)
+    # Before that: callbacks are called in reverse order.
+    click.get_current_context().call_on_close(lambda: finish(opened))
     for file in files:
         if is_metadata(file):
             sentences = _metadata_sentences(import_metadata(opened, file))

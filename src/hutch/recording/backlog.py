@@ -120,17 +120,17 @@ class Backlog:
         """Forget everything."""
         self._lots, self._outside, self._newer = [], None, []
 
-    def put_aside(self, create: Callable[[], SpoolFile], beginning: Callable[[], Iterable[bytes]]) -> bool:
+    def put_aside(self, create: Callable[[int], SpoolFile], beginning: Callable[[], Iterable[bytes]]) -> bool:
         """Append to the file what it does not have, and drop from memory what is beyond the budget.
 
-        :param create: makes the file.
+        :param create: makes the file, given the arrival number of the first document.
         :param beginning: gives the lines that it begins with.
         :returns: whether there was something to append.
         :raises OSError: if the file cannot be written; what it did not take stays in memory.
         """
         missing = [lot for lot in (*self._lots, *self._newer) if lot.place is None]
         if missing and self.file is None:
-            file = create()
+            file = create(missing[0].first)
             try:
                 file.append(b"".join(beginning()))
             except OSError:

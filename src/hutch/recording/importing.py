@@ -56,15 +56,15 @@ def import_file(store: Store, path: str | os.PathLike[str], progress: Progress |
     :raises StoreError: if the store cannot take all of it; what it has taken stays there.
     :raises RunOwnedError: if another process records one of the runs.
     """
-    is_spooled = SpoolName.parse(Path(path)) is not None
-    if is_spooled:
+    spooled = SpoolName.parse(Path(path))
+    if spooled is not None:
         path = whereabouts(Path(path))
         if not path.exists():
             msg = f"{str(path)!r} is not there any more: a recorder of its store has taken it in."
             raise ImportFileError(msg)
-    importer = _Importer(store, Path(path))
+    importer = _Importer(store, Path(path), spooled.first_arrival if spooled else 0)
     try:
-        for name, document in read_documents(path, progress, spooled=is_spooled):
+        for name, document in read_documents(path, progress, spooled=spooled is not None):
             importer.take(name, document)
     except ImportFileError as error:
         importer.finish()
@@ -77,11 +77,15 @@ def import_file(store: Store, path: str | os.PathLike[str], progress: Progress |
 
 
 class _Importer:
-    """Gives a recorder what the store lacks."""
+    """Gives a recorder what the store lacks.
 
-    def __init__(self, store: Store, path: Path) -> None:
+    :param since: nothing in the file is known by a lower arrival number, but descriptors.
+    """
+
+    def __init__(self, store: Store, path: Path, since: int = 0) -> None:
         self.imported = Imported(path)
         self._store = store
+        self._since = since
         self._recorder = Recorder(store, retried=True, pace=Pace())
         self._known: dict[str, _KnownRun] = {}
         self._run_of: dict[str, str] = {}
@@ -137,7 +141,7 @@ class _Importer:
         if uid not in self._counts_before:
             self._counts_before[uid] = self._count_marks(rows[0])
             self.imported.known_runs.append(uid)
-        self._known[uid] = known = _KnownRun(self._store, rows[0])
+        self._known[uid] = known = _KnownRun(self._store, rows[0], self._since)
         self._run_of.update(dict.fromkeys(known.names, uid))
 
     def _run_uid(self, kind: str, document: dict[str, Any]) -> str:
@@ -157,10 +161,11 @@ class _Importer:
 class _KnownRun:
     """What a store has of a run, as digests of its documents (16 bytes each).
 
+    :param since: arrival number from which on events count.
     :ivar names: uids of the documents that others refer to.
     """
 
-    def __init__(self, store: Store, row: RunRow) -> None:
+    def __init__(self, store: Store, row: RunRow, since: int = 0) -> None:
         self._start = decode(row.start)
         self._digests = {digest("start", self._start)}
         self._is_open = False
@@ -170,7 +175,7 @@ class _KnownRun:
         for document in store.documents(row.id):
             self._digests.add(digest(document.kind, decode(document.body)))
             self.names.append(document.uid)
-        self._digests.update(digest("event", event) for event in _stored_events(store, row))
+        self._digests.update(digest("event", event) for event in _stored_events(store, row, since))
 
     def has(self, name: str, document: dict[str, Any]) -> bool:
         """Tell whether the store has a document, of a page all of its events."""
@@ -194,8 +199,9 @@ def _events_of(kind: str, document: dict[str, Any]) -> list[dict[str, Any]]:
         return []
 
 
-def _stored_events(store: Store, row: RunRow) -> Iterator[dict[str, Any]]:
+def _stored_events(store: Store, row: RunRow, since: int) -> Iterator[dict[str, Any]]:
     from hutch.store.unpacking import events
 
     for batch, layout, descriptor in batches_of(store, row.id, []):
-        yield from (event for _, event in events(batch, layout, descriptor))
+        first = int(batch.column("arrival").to_numpy().searchsorted(since))
+        yield from (event for _, event in events(batch.slice(first), layout, descriptor))

@@ -222,7 +222,7 @@ class RunWriter(Arrivals):
                 return False
             self.take()
             return self._backlog.put_aside(
-                lambda: SpoolFile.create(self.row.uid, mark), self._beginning_of_file
+                lambda first: SpoolFile.create(self.row.uid, mark, first), self._beginning_of_file
             )
 
     def sync_spool(self) -> None:

@@ -73,6 +73,7 @@ class SpoolName:
     host: str
     owner: str
     number: str
+    """Of the first arrival in it, and what no other file has."""
     mark: str
 
     @classmethod
@@ -82,9 +83,15 @@ class SpoolName:
         return cls(*parts) if path.suffix == _SUFFIX and len(parts) == _PARTS else None
 
     @classmethod
-    def fresh(cls, uid: str, mark: str, owner: str) -> SpoolName:
+    def fresh(cls, uid: str, mark: str, owner: str, first: int) -> SpoolName:
         """Return a name that no other file has."""
-        return cls(_plain(uid), _host(), owner, uuid.uuid4().hex[:8], mark)
+        return cls(_plain(uid), _host(), owner, f"{first}-{uuid.uuid4().hex[:8]}", mark)
+
+    @property
+    def first_arrival(self) -> int:
+        """No document in it had a lower arrival number when it came, but descriptors; 0 if unknown."""
+        number = self.number.partition("-")[0]
+        return int(number) if number.isdecimal() else 0
 
     def __str__(self) -> str:
         return ".".join((self.run, self.host, self.owner, self.number, self.mark)) + _SUFFIX
@@ -103,15 +110,16 @@ class SpoolFile:
         self._is_synced = True
 
     @classmethod
-    def create(cls, uid: str, mark: str) -> SpoolFile:
+    def create(cls, uid: str, mark: str, first: int = 0) -> SpoolFile:
         """Make an empty file for a run.
 
         :param mark: of the store, see :func:`mark_of`.
+        :param first: arrival number of the first document.
         :raises OSError: if that is not possible.
         """
         folder = spool_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / str(SpoolName.fresh(uid, mark, _hold(folder)))
+        path = folder / str(SpoolName.fresh(uid, mark, _hold(folder), first))
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         try:
             return cls(path, os.open(path, flags, 0o644))
