@@ -24,7 +24,7 @@ __all__ = ["Connection", "Connections"]
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-_OLDEST_SERVER = 13_00_00
+_OLDEST_SERVER = 14_00_00
 _CROWDED_S = 5.0
 """Seconds for which a server that has too many connections is asked again."""
 _CROWDED_PAUSE_S = 0.1
@@ -137,7 +137,7 @@ class Connections:
         if connection.info.server_version < _OLDEST_SERVER:
             version = connection.info.server_version // 10_000
             connection.close()
-            msg = f"The server of {self.address.shown!r} is PostgreSQL {version}; hutch needs 13 or newer."
+            msg = f"The server of {self.address.shown!r} is PostgreSQL {version}; hutch needs 14 or newer."
             raise StoreError(msg)
         # Integers have one type for all sizes, else each statement would be prepared for each of them.
         connection.adapters.register_dumper(int, Int8BinaryDumper)

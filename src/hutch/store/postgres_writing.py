@@ -8,13 +8,14 @@ reads a number has read all before it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from hutch.documents import Leaf
 from hutch.store.locks import lock_number
 from hutch.store.postgres_connections import Connection
 from hutch.store.postgres_keeper import Keeper
 from hutch.store.postgres_pipeline import Answer, Pipeline
-from hutch.store.statements import Statements
+from hutch.store.statements import Statement, Statements
 from hutch.store.writing import DatabaseWriter
 
 __all__ = ["PostgresWriter"]
@@ -102,6 +103,10 @@ class PostgresWriter(DatabaseWriter):
     def _queue_lock(self, name: str) -> Answer:
         answer: Answer = self._cursor.execute(_LOCK, (lock_number(self._scope, name),))
         return answer
+
+    def _execute_each(self, statement: Statement, rows: Iterable[dict[str, Any]]) -> list[bool]:
+        answers = [self._execute(statement, values) for values in rows]
+        return [answer.fetchone() is not None for answer in answers]
 
     def _claim(self) -> None:
         self._keeper.claim()

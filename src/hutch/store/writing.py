@@ -88,17 +88,18 @@ class DatabaseWriter:
 
     def add_documents(self, run: int, documents: Sequence[DocumentRow]) -> list[DocumentRow]:
         """Add documents; return those whose ``(kind, uid)`` the run already has."""
-        present = []
-        for document in documents:
-            values = {
+        rows = [
+            {
                 "run": run,
                 "number": document.number,
                 "kind": document.kind,
                 "uid": document.uid,
                 "body": document.body,
             }
-            if self._execute(self._say.add_document, values).fetchone() is None:
-                present.append(document)
+            for document in documents
+        ]
+        added = self._execute_each(self._say.add_document, rows)
+        present = [document for document, is_new in zip(documents, added, strict=True) if not is_new]
         for kind in {document.kind for document in documents}:
             self._change(Topic.DOCUMENT, run, kind)
         return present
@@ -271,6 +272,10 @@ class DatabaseWriter:
     def _change(self, topic: Topic, run: int | None, reference: str) -> None:
         # Readers look at what there is now, so one entry for several alike is enough.
         self._changes.setdefault((topic.value, run, storable(reference)), clock.time())
+
+    def _execute_each(self, statement: Statement, rows: Iterable[dict[str, Any]]) -> list[bool]:
+        """Execute a statement for several rows of values; tell for each whether it returned something."""
+        return [self._execute(statement, values).fetchone() is not None for values in rows]
 
     def _execute(self, statement: Statement, values: dict[str, Any]) -> Any:
         return self._cursor.execute(statement.text, statement.order(values))
