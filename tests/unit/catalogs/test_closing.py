@@ -91,7 +91,7 @@ def test_what_the_process_left_in_the_spool_comes_first(interrupted, tmp_path, m
     monkeypatch.setenv("HUTCH_SPOOL", str(tmp_path / "spool"))
     (tmp_path / "spool").mkdir()
     with interrupted.open() as cat:
-        path = tmp_path / "spool" / str(SpoolName.fresh("run-1", mark_of(cat.store), "free"))
+        path = tmp_path / "spool" / str(SpoolName.fresh("run-1", mark_of(cat.store), "free", 0))
         documents = [("start", START), ("descriptor", DESCRIPTOR), ("event", event(4))]
         path.write_bytes(b"".join(encode(list(document)) + b"\n" for document in documents))
 

@@ -563,7 +563,7 @@ def test_what_waits_in_the_spool_is_taken_in(small, tmp_path, monkeypatch) -> No
     monkeypatch.setenv("HUTCH_SPOOL", str(tmp_path / "spool"))
     (tmp_path / "spool").mkdir()
     with small.open() as cat:
-        path = tmp_path / "spool" / str(SpoolName.fresh("run-2", mark_of(cat.store), "free"))
+        path = tmp_path / "spool" / str(SpoolName.fresh("run-2", mark_of(cat.store), "free", 0))
     stop = b'["stop",{"uid":"x","run_start":"run-2","time":3.0,"exit_status":"success"}]\n'
     path.write_bytes(b'["start",{"uid":"run-2","time":2.0}]\n' + stop)
 

@@ -348,7 +348,7 @@ def test_documents_that_wait_in_the_spool_are_a_note(small, tmp_path, monkeypatc
     monkeypatch.setenv("HUTCH_SPOOL", str(tmp_path / "spool"))
     (tmp_path / "spool").mkdir()
     with small.open() as cat:
-        path = tmp_path / "spool" / str(SpoolName.fresh("run-2", mark_of(cat.store), "free"))
+        path = tmp_path / "spool" / str(SpoolName.fresh("run-2", mark_of(cat.store), "free", 0))
     path.write_bytes(b'["start",{"uid":"run-2","time":2.0}]\n')
 
     (note,) = small.verify().findings

@@ -84,7 +84,7 @@ def test_what_waits_in_the_spool_is_said_and_taken_in(invoke, place, tmp_path, m
     monkeypatch.setenv("HUTCH_SPOOL", str(tmp_path / "spool"))
     (tmp_path / "spool").mkdir()
     with hutch.open_catalog(place) as cat:
-        path = tmp_path / "spool" / str(SpoolName.fresh("waiting", mark_of(cat.store), "free"))
+        path = tmp_path / "spool" / str(SpoolName.fresh("waiting", mark_of(cat.store), "free", 0))
     path.write_bytes(b'["start",{"uid":"waiting","time":2.0}]\n')
 
     assert "Sound, but for documents that wait to be stored" in invoke("verify").stdout
