@@ -118,7 +118,7 @@ def _live(folder: str, seed: str) -> None:
 
 
 def _read(folder: str) -> None:
-    """Read the run in every way until it has ended; say how often."""
+    """Read the run in every way until it has ended; say each time how many rows it has."""
     looks = rows = 0
     with hutch.open_catalog(folder) as catalog:
         run = catalog[-1]
@@ -137,9 +137,9 @@ def _read(folder: str) -> None:
                 assert [event["seq_num"] for event in events] == list(range(1, len(events) + 1))
                 assert len(events) >= rows
             looks += 1
+            say(rows)
             if ended:
                 break
-    say(looks, rows)
 
 
 def main() -> None:
