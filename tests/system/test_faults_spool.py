@@ -213,6 +213,20 @@ def test_a_damaged_file_is_left_and_named(store, folder, caplog):
     left.unlink()
 
 
+def test_a_damaged_file_is_not_tried_again_and_again(store, folder, caplog):
+    path = spooled_run(store, 10)
+    path.write_bytes(b"no JSON\n")
+    for _ in range(5):
+        Recorder(store)
+        taking_in = Committer.of(store)._taking_in
+        taking_in.join(timeout=30)
+
+    assert caplog.text.count("is no JSON") == 1
+    Committer.of(store).take_in_leftovers(again=True)
+    Committer.of(store)._taking_in.join(timeout=30)
+    assert caplog.text.count("is no JSON") == 2
+
+
 RECORD_ON = """
 import sys
 sys.path.insert(0, sys.argv[2])

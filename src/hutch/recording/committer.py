@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from hutch.errors import StoreError, StoreUnavailableError
@@ -63,6 +64,8 @@ class Committer:
         self._pid = os.getpid()
         self._stopping = False
         self._taking_in: threading.Thread | None = None
+        self._left: set[Path] = set()
+        """Files that could not be taken in."""
         self.runs: dict[str, RunWriter] = {}
         self._keeper = Keeper(self._mark, self.runs, self._wake_up)
         self.quarantine = Quarantine(self._mark)
@@ -296,7 +299,7 @@ class Committer:
         self._compactor.committed(run.row.id, is_over=run.is_over)
         if self._keeper.forget(run):
             # What was left by others may have been left because the store was away.
-            self.take_in_leftovers()
+            self.take_in_leftovers(again=True)
         with self._wake:
             if run.is_over and (run.stop is not None or not run.holders):
                 self.runs.pop(run.row.uid, None)
@@ -304,19 +307,25 @@ class Committer:
                 self._dirty.add(run)
                 self._wake.notify()
 
-    def take_in_leftovers(self) -> None:
-        """Begin to store what processes that died have left in the spool, if there is something."""
+    def take_in_leftovers(self, *, again: bool = False) -> None:
+        """Begin to store what processes that died have left in the spool, if there is something.
+
+        :param again: also what could not be stored before.
+        """
         store = self._store()
         if store is None or (self._taking_in is not None and self._taking_in.is_alive()):
             return
-        if spool.abandoned_files(self._mark):
+        if again:
+            self._left.clear()
+        paths = [path for path in spool.abandoned_files(self._mark) if path not in self._left]
+        if paths:
             self._taking_in = threading.Thread(
-                target=leftovers.take_in,
-                args=(store, self._mark, lambda: self._stopping),
-                name="hutch leftovers",
-                daemon=True,
+                target=self._take_in, args=(store, paths), name="hutch leftovers", daemon=True
             )
             self._taking_in.start()
+
+    def _take_in(self, store: Store, paths: list[Path]) -> None:
+        self._left.update(leftovers.take_in(store, self._mark, lambda: self._stopping, paths))
 
     # the disk
 

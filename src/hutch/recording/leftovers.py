@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hutch.errors import HutchError, ImportFileError
@@ -19,27 +19,35 @@ class _Ended(Exception):  # noqa: N818 - nothing is wrong
     """There is no more time."""
 
 
-def take_in(store: Store, mark: str, is_over: Callable[[], bool]) -> None:
+def take_in(
+    store: Store, mark: str, is_over: Callable[[], bool], paths: Iterable[Path] | None = None
+) -> list[Path]:
     """Store what abandoned files of a store hold, and remove them.
 
     What the store has already is left alone. A file that could not be stored to its end stays.
 
     :param mark: of the store.
     :param is_over: tells that there is no more time.
+    :param paths: of the files; else all of the store.
+    :returns: files that could not be stored.
     """
-    for path in spool.abandoned_files(mark):
+    left = []
+    for path in spool.abandoned_files(mark) if paths is None else paths:
         if is_over():
-            return
+            break
         try:
             mine = spool.claim(path)
         except OSError as error:
             logger.warning("%s cannot be taken in: %s", path, error)
-            return
-        if mine is not None:
-            _take_in_one(store, mine, is_over)
+            break
+        free = None if mine is None else _take_in_one(store, mine, is_over)
+        if free is not None:
+            left.append(free)
+    return left
 
 
-def _take_in_one(store: Store, path: Path, is_over: Callable[[], bool]) -> None:
+def _take_in_one(store: Store, path: Path, is_over: Callable[[], bool]) -> Path | None:
+    """Store what is in a file; return where it is if that was not possible."""
     from hutch.recording.importing import import_file
 
     def look(done: int, total: int) -> None:
@@ -69,3 +77,8 @@ def _take_in_one(store: Store, path: Path, is_over: Callable[[], bool]) -> None:
             free,
             error,
         )
+        return free
+    except BaseException:
+        spool.release(path)
+        raise
+    return None
