@@ -58,8 +58,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
         self._template: str | None = None
-        if self._user:
-            shutil.chown(self.folder, self._user)
+        self.own(self.folder)
         initdb = [f"{self._programs}/initdb", "-D", f"{self.folder}/data", "-A", "trust", "-U", _USER]
         initdb += ["--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
         subprocess.run(initdb, check=True, capture_output=True, user=self._user, cwd=self.folder, timeout=60)
@@ -79,13 +78,18 @@ class PostgresServer:
         """Return the path of one of the server's programs."""
         return f"{self._programs}/{name}"
 
-    def make_database(self, template: str = "template1") -> str:
+    def own(self, folder: Path) -> None:
+        """Let a folder belong to the user who runs the server."""
+        if self._user:
+            shutil.chown(folder, self._user)
+
+    def make_database(self, template: str = "template1", tablespace: str = "pg_default") -> str:
         """Make a database that is empty, or like another one; return its name."""
         name = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} TABLESPACE {tablespace}")
         return name
 
-    def make_store(self, files: Path) -> str:
+    def make_store(self, files: Path, tablespace: str = "pg_default") -> str:
         """Make a database with a store; return its address. A copy of the first one, which is faster."""
         from hutch.store import open_store
         from hutch.store.postgres_opening import MARKER
@@ -93,7 +97,7 @@ class PostgresServer:
         if self._template is None:
             self._template = self.make_database()
             open_store(self.address(self._template), files=self.folder / "files").close()
-        name = self.make_database(self._template)
+        name = self.make_database(self._template, tablespace)
         uid = uuid.uuid4().hex
         for key, value in (("store", uid), ("files", files)):
             self.execute(f"UPDATE properties SET value = '{value}' WHERE key = '{key}'", name)  # noqa: S608
