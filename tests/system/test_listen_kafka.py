@@ -235,7 +235,8 @@ def test_a_broker_that_goes_away_is_waited_for(cluster, publish, cat):
 def test_an_end_that_cannot_be_found_is_an_error(cluster, cat, monkeypatch):
     monkeypatch.setattr("hutch.listening.kafka_topics._PATIENCE_S", 0.5)
     cluster.make_topic("there")
-    for bootstrap, reason in ((cluster.bootstrap, "no topic 'nosuch'"), ("127.0.0.1:1", "No Kafka broker")):
+    reasons = {cluster.bootstrap: "no topic 'nosuch'", "127.0.0.1:1": "could not be listened to"}
+    for bootstrap, reason in reasons.items():
         source = kafka_source(bootstrap, ["nosuch"], until_end=True)
         with Listening(cat.store, source) as listening:
             wait_until(lambda listening=listening: listening.error)

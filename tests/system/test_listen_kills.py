@@ -26,8 +26,8 @@ from . import kafka_cluster, listening_worker
 from . import killed_worker as worker
 from .listeners import Listening, assert_recorded
 
-KILLS = 25
-LONGEST_LIFE_S = 1.4
+KILLS = 20
+LONGEST_LIFE_S = 1.2
 RUNS_AT_ONCE = 4
 
 

@@ -171,6 +171,7 @@ def test_a_killed_listener_is_followed_by_one_that_goes_on_with_the_run(proxy, p
         publisher(name, document)
     with hutch.open_catalog(tmp_path / "store") as cat:
         wait_until(lambda: "run-1" in cat and len(list(cat["run-1"].documents(fill="no"))) == 7)
+        wait_until(lambda: any(b'"run-1"' in value for value in cat.store.cursors().values()))
         first.end(signal.SIGKILL)
         assert cat["run-1"].status == "interrupted"
 

@@ -269,15 +269,15 @@ class _Screen:
     def show(self, status: Status) -> None:
         """Show how the listener is doing."""
         now = time.monotonic()
-        if now < self._due or status == self._last:
+        if now < self._due or (status == self._last and not self._rate):
             return
         self._due = now + _EVERY_S
         before, events = self._events
         self._rate = max(status.events - events, 0) / (now - before)
         self._events = (now, status.events)
-        self._last = status
-        if self._json_wanted:
+        if self._json_wanted and status != self._last:
             click.echo(json.dumps({"time": time.time(), **asdict(status)}))
+        self._last = status
         if self._live is not None:
             self._live.update(self._line(status))
 
@@ -288,7 +288,8 @@ class _Screen:
         if self._json_wanted:
             click.echo(json.dumps({"time": time.time(), **asdict(status)}))
         text = f"Recorded {counted(status.runs, 'run')}, {counted(status.events, 'event')}."
-        self.say(f"{text} {_remarkable(status)}".rstrip())
+        remarkable = _remarkable(status)
+        self.say(f"{text} {remarkable}." if remarkable else text)
 
     def _line(self, status: Status) -> str:
         from hutch.cli.format import counted

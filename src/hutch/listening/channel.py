@@ -43,7 +43,6 @@ class Channel:
     :param bookmark: how far it was listened to before, if it was.
     :param keeps_messages: True if messages can be asked for again.
     :param idle_s: an open run of which nothing came for so long is let go.
-    :ivar is_changed: True if something came since the position moved.
     """
 
     def __init__(
@@ -58,7 +57,6 @@ class Channel:
     ) -> None:
         self.title = title
         self.counts = Counts()
-        self.is_changed = False
         self._store = store
         self._say = say
         self._keeps_messages = keeps_messages
@@ -69,6 +67,8 @@ class Channel:
         self._waiting: deque[tuple[float, Message]] = deque()
         self._remarks: list[Remark] = []
         self._looked = 0.0
+        self._has_news = False
+        self._kept: Bookmark | None = None
         self._offsets: dict[int, int] = {}
         self._change = store.last_change()
         if bookmark is not None:
@@ -78,6 +78,11 @@ class Channel:
     def open_runs(self) -> int:
         """The number of runs that are open."""
         return len(self._places.open_runs)
+
+    @property
+    def is_changed(self) -> bool:
+        """True if something came, or ceased to wait, since the position moved."""
+        return self._has_news or bool(self._remarks) or self.bookmark() != self._kept
 
     @property
     def is_waiting(self) -> bool:
@@ -94,7 +99,6 @@ class Channel:
         self._offsets[begin.partition] = begin.offset
         # What is there by now, the listener before this one may have read.
         self._refusals.come_again(begin.partition, begin.end)
-        self.is_changed = True
 
     def pass_gap(self, gap: Gap) -> None:
         """Keep in mind that messages are gone, with the runs that may lack them."""
@@ -107,7 +111,6 @@ class Channel:
             body = encode({**facts, "run": uid} if uid else facts)
             self._remarks.append(Remark(run, "gap", gap.reason, body))
         self._offsets[gap.partition] = gap.end
-        self.is_changed = True
 
     def take(self, message: Message) -> None:
         """Record what a message holds.
@@ -127,7 +130,7 @@ class Channel:
                 self._remark(message, f"it could not be taken: {error!r}")
         self._offsets[message.partition] = message.offset + 1
         self.counts.messages += 1
-        self.is_changed = True
+        self._has_news = True
 
     def settle(self) -> Positions | None:
         """See after what waits; return where to read again from, if that is needed.
@@ -139,8 +142,7 @@ class Channel:
         if now < self._looked + _LOOK_S:
             return None
         self._looked = now
-        if self._places.let_go_idle(self._idle_s):
-            self.is_changed = True
+        self._places.let_go_idle(self._idle_s)
         return self._go_back(self._places.look_elsewhere())
 
     def flush(self) -> None:
@@ -161,10 +163,10 @@ class Channel:
                 offsets[partition] = min(offset, offsets.get(partition, offset))
         return Bookmark(offsets if self._keeps_messages else {}, self._places.open_runs, self._change)
 
-    def moved(self) -> None:
-        """Take note that the bookmark and the remarks are in the store."""
+    def moved(self, bookmark: Bookmark) -> None:
+        """Take note that a bookmark and the remarks are in the store."""
         self._remarks.clear()
-        self.is_changed = False
+        self._has_news, self._kept = False, bookmark
 
     def close(self) -> None:
         """Let open runs go."""
@@ -229,7 +231,6 @@ class Channel:
             for partition, offset in since.items():
                 found[partition] = min(offset, found.get(partition, offset))
         self._offsets.update(found)
-        self.is_changed = True
         return found
 
     def _remark(self, message: Message, reason: str) -> None:

@@ -167,7 +167,8 @@ class KafkaSource:
             msg = f"There is no topic {unread[0]!r} at {self._bootstrap}. The others are recorded."
             raise ListeningError(msg)
         if time.monotonic() > self._deadline:
-            msg = f"No Kafka broker answers at {self._bootstrap}: {self._error or 'it is silent'}."
+            reason = self._error or "no broker answers"
+            msg = f"Kafka at {self._bootstrap} could not be listened to for {_PATIENCE_S:g} s: {reason}."
             raise ListeningError(msg)
         return False
 

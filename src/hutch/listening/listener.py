@@ -213,7 +213,7 @@ class Listener:
             channel.flush()
             bookmark = channel.bookmark()
             position.move(bookmark, channel.remarks)
-            channel.moved()
+            channel.moved(bookmark)
             self._source.kept(name, bookmark.offsets)
 
     def _release(self) -> None:

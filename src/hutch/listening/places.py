@@ -127,8 +127,8 @@ class Places:
             self._start(uid, decode(row.start), offsets)
         return row is not None
 
-    def let_go_idle(self, idle_s: float) -> bool:
-        """Let runs go of which nothing comes any more; tell whether there were any."""
+    def let_go_idle(self, idle_s: float) -> None:
+        """Let runs go of which nothing comes any more."""
         now = time.monotonic()
         idle = [uid for uid, run in self._open.items() if not run.has_ended and now > run.last + idle_s]
         for uid in idle:
@@ -142,7 +142,6 @@ class Places:
                 # The same stop once more: the recorder forgets the run.
                 self._recorder("stop", decode(row.stop))
             self._forget(uid)
-        return bool(idle)
 
     def look_elsewhere(self) -> list[dict[int, int]]:
         """See what has become of runs that others record; return where those begin that nobody does now."""

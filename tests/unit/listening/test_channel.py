@@ -84,7 +84,7 @@ class Feeder:
         with self.cat.store.transaction() as writer:
             for remark in self.channel.remarks:
                 writer.quarantine(*remark)
-        self.channel.moved()
+        self.channel.moved(self.bookmark)
         return self.bookmark
 
     def let_go(self) -> None:
@@ -193,11 +193,15 @@ def test_what_came_too_early_waits_in_order_and_holds_the_position(cat, feeder):
 
 
 def test_what_waited_in_vain_is_in_quarantine_and_not_again(cat, feeder, monkeypatch):
-    monkeypatch.setattr("hutch.listening.channel._RETRY_S", 0.0)
+    monkeypatch.setattr("hutch.listening.channel._RETRY_S", 0.2)
     feeder.open()
     odd = [("nonsense", {"uid": "n"}), ("event", {})]
     feeder.give(event(1), page(2, 3), datum("x"), *odd, ("bulk_events", {}))
-    feeder.channel.settle()
+    feeder.keep()
+    assert not feeder.channel.is_changed
+    while feeder.channel.is_waiting:
+        feeder.channel.settle()
+    assert feeder.channel.is_changed  # nothing came, but what waited does so no more
     feeder.channel.flush()
     before = [row.kind for row in cat.store.quarantined()]
     assert sorted(before) == ["datum", "event", "event", "event_page", "nonsense"]
@@ -306,3 +310,19 @@ def test_a_document_that_the_store_did_not_take_may_be_given_again(cat, feeder, 
 
     assert sorted(row.kind for row in cat.store.quarantined()) == ["nonsense", "stop"]
     assert "other" in cat
+
+
+def test_a_run_whose_metadata_was_amended_is_the_same_run_when_it_comes_again(cat, feeder):
+    feeder.open()
+    feeder.give(start(), descriptor(), event(1))
+    feeder.keep()
+    feeder.give(stop(count=1))
+    feeder.channel.flush()
+    cat["run"].amend({"sample": "LaB6"}, reason="it was forgotten")
+    feeder.bookmark = Bookmark({0: 0}, [], 0)
+    feeder.open(0)
+    feeder.give(start(), descriptor(), event(1), stop(count=1))
+    feeder.keep()
+
+    assert cat["run"].start["sample"] == "LaB6"
+    assert cat.store.quarantined() == []
