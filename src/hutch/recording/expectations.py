@@ -14,7 +14,7 @@ import numpy as np
 
 from hutch.store.columns import Column, Kind
 
-__all__ = ["Expectation", "expectations", "is_in_events"]
+__all__ = ["TIMESTAMP", "Expectation", "expectations", "is_in_events"]
 
 _SCALARS: dict[str, frozenset[Kind]] = {
     "number": frozenset({Kind.FLOAT, Kind.INT, Kind.NUMBER, Kind.NULL}),
@@ -22,6 +22,7 @@ _SCALARS: dict[str, frozenset[Kind]] = {
     "string": frozenset({Kind.TEXT, Kind.NULL}),
     "boolean": frozenset({Kind.BOOL, Kind.NULL}),
 }
+_GENEROUS = {"number": Kind.NUMBER, "integer": Kind.INT, "string": Kind.TEXT, "boolean": Kind.BOOL}
 _MOST_REASONS = 10
 
 
@@ -48,6 +49,12 @@ class Expectation:
                 key = reason if reason in found or len(found) < _MOST_REASONS else "differs in other ways"
                 found.setdefault(key, []).append(position)
         return found
+
+    def generous(self, column: Column) -> Column:
+        """Return a column that holds what another one does, and all scalars that are promised."""
+        promised = Kind.TEXT if self.is_external else _GENEROUS.get(self.dtype, Kind.NULL)
+        narrower = {Kind.NULL, Kind.FLOAT, Kind.INT} if promised is Kind.NUMBER else {Kind.NULL}
+        return Column(promised) if column.kind in narrower else column
 
     def _allows(self, column: Column) -> bool:
         if self.is_external:
@@ -89,6 +96,10 @@ class Expectation:
             "boolean": kind is bool,
         }[self.dtype]
         return None if fits else f"is {kind.__name__}, described as {self.dtype}"
+
+
+TIMESTAMP = Expectation("number", (), None, is_external=False)
+"""What every timestamp promises."""
 
 
 def expectations(descriptor: dict[str, Any]) -> dict[str, Expectation]:

@@ -11,6 +11,7 @@ import copy
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
@@ -18,21 +19,20 @@ import numpy as np
 import pyarrow as pa
 
 from hutch.documents import REPLACED, decode, encode, encode_lossy
-from hutch.recording.expectations import expectations
+from hutch.recording.event_values import IMMUTABLE, all_are, bytes_of, is_integer, owned, seconds
+from hutch.recording.expectations import TIMESTAMP, expectations
 from hutch.store.columns import Column, Filled, Layout
 from hutch.store.packing import Packed, pack_all
-from hutch.store.scanning import Gathering, Values, integers, join, scan
+from hutch.store.scanning import Gathering, integers, join
 
 __all__ = ["PackedEvents", "Rows", "StreamBuffer", "join_rows"]
 
-_IMMUTABLE = frozenset({float, int, bool, str, bytes, type(None)})
-_CERTAIN = _IMMUTABLE - {type(None)}
-"""A column that begins with one of these has no lists; None may come before anything."""
 _EVENT_FIELDS = frozenset({"descriptor", "uid", "time", "seq_num", "data", "timestamps", "filled"})
 _EMPTY = b"{}"
 _FIELDS = len(_EVENT_FIELDS)
 _MOST = 2**63
 _NOTHING = Column()
+_MOST_WIDENED = 8
 _FIXED = 6
 """Values of a row before its readings: seq_num, time, uid, arrival, filled, whole."""
 
@@ -40,7 +40,6 @@ _MOST_EVENTS = 32_768
 _MOST_VALUES = 2**20
 _MOST_ARRAY_BYTES = 64_000_000
 """What may wait for the committer before the caller has to commit it."""
-_OBJECT_BYTES = 32  # a number in a list: itself, and the list's pointer to it
 
 Rows = list[Any]
 """Columns of values (:data:`~hutch.store.scanning.Values`), in the order of a row."""
@@ -76,6 +75,7 @@ class StreamBuffer:
         self.order(self._expected)
         self._is_ordered = False
         self._layout: Layout | None = None
+        self._widened = 0
         self._row_width = _FIXED + 2 * self._width
         # Either events or pages are being gathered; what was gathered before waits in lots.
         self._flat: list[Any] = []
@@ -117,10 +117,10 @@ class StreamBuffer:
                 row = (seq_num, time, event["uid"], arrival, _EMPTY, None, *values)
             else:
                 row = self._odd_row(event, arrival)
-            if not _IMMUTABLE.issuperset(map(type, values)):
+            if not IMMUTABLE.issuperset(map(type, values)):
                 # Arrays are copied: a device may use one buffer for all its readings.
-                row = tuple([value if type(value) in _IMMUTABLE else copy.deepcopy(value) for value in row])
-                self._array_bytes += sum(map(_bytes_of, row))
+                row = tuple([value if type(value) in IMMUTABLE else copy.deepcopy(value) for value in row])
+                self._array_bytes += sum(map(bytes_of, row))
                 self.is_heavy = self._array_bytes >= _MOST_ARRAY_BYTES
         except Exception:  # anything may come, and is kept
             row = self._odd_row(event, arrival)
@@ -147,14 +147,14 @@ class StreamBuffer:
             )
             if not regular or filled not in ({}, None):
                 return 0
-            rows = [_owned(column) for column in columns]
+            rows = [owned(column) for column in columns]
         except Exception:  # anything may come, and is kept: event by event
             return 0
         count = len(rows[0])
         if not count or any(len(column) != count for column in rows):
             return 0
         seq_nums, times, uids = rows[:3]
-        if not (_are(int, seq_nums) and _are(float, times) and _are(str, uids)):
+        if not (all_are(int, seq_nums) and all_are(float, times) and all_are(str, uids)):
             return 0
         if isinstance(seq_nums, list) and not -_MOST <= min(seq_nums) <= max(seq_nums) < _MOST:
             return 0
@@ -188,8 +188,7 @@ class StreamBuffer:
         before = self._layout
         seq_nums, times, uids, arrivals, filled, wholes = columns[:_FIXED]
         readings = columns[_FIXED : _FIXED + width]
-        known = [*before.data, *before.timestamps] if before else [("", _NOTHING)] * (2 * width)
-        packed = pack_all(columns[_FIXED:], [column for _, column in known])
+        packed = pack_all(columns[_FIXED:], self._at_least())
         kinds = [column.column for column in packed]
         layout = Layout(
             data=tuple(zip(self._keys, kinds[:width], strict=True)),
@@ -197,6 +196,7 @@ class StreamBuffer:
             filled=_filled_kind(filled, before),
             whole=(before is not None and before.whole) or wholes.count(None) < len(wholes),
         )
+        self._widened += before is not None and layout != before
         self._layout = layout
         arrays = [
             pa.array(integers(seq_nums)),
@@ -223,6 +223,16 @@ class StreamBuffer:
         twin = StreamBuffer(self._descriptor)
         twin.order(self._keys)
         return twin
+
+    def _at_least(self) -> list[Column]:
+        """Return what each column was so far, or more if columns widen again and again: segments stay few."""
+        if self._layout is None:
+            return [_NOTHING] * (2 * self._width)
+        columns = [column for _, column in (*self._layout.data, *self._layout.timestamps)]
+        if self._widened < _MOST_WIDENED:
+            return columns
+        promises = [*(self._expected[key] for key in self._keys), *repeat(TIMESTAMP, self._width)]
+        return [promise.generous(column) for promise, column in zip(promises, columns, strict=True)]
 
     def event_of(self, row: Sequence[Any]) -> dict[str, Any]:
         """Return the event of a row, in plain Python types."""
@@ -282,13 +292,13 @@ class StreamBuffer:
         seq_num, time, filled = plain.get("seq_num"), plain.get("time"), plain.get("filled")
         reasons = list(self._structure(plain, data, times))
         reasons += [(place, REPLACED) for place in replaced]
-        fits = not reasons and type(time) is float and _is_integer(seq_num)
+        fits = not reasons and type(time) is float and is_integer(seq_num)
         self._oddities += [(key, reason, arrival) for key, reason in reasons]
         if fits:  # as they came: arrays remain arrays
             data, times = event["data"], event["timestamps"]
         return (
-            seq_num if _is_integer(seq_num) else 0,
-            _seconds(time),
+            seq_num if is_integer(seq_num) else 0,
+            seconds(time),
             plain["uid"],
             arrival,
             None if fits and filled is None else _EMPTY if not fits or not filled else encode(filled),
@@ -315,9 +325,9 @@ class StreamBuffer:
         for name in ("data", "timestamps", "filled"):
             if not isinstance(event.get(name, {}), dict):
                 yield name, "is no dictionary"
-        if not _is_integer(event.get("seq_num")):
+        if not is_integer(event.get("seq_num")):
             yield "seq_num", "is no integer of 64 bit"
-        if math.isnan(_seconds(event.get("time"))):
+        if math.isnan(seconds(event.get("time"))):
             yield "time", "is no number"
 
     def order(self, keys: Iterable[str]) -> None:
@@ -353,43 +363,6 @@ def _taker(keys: tuple[str, ...]) -> Any:
         only = keys[0]
         return lambda mapping: (mapping[only],)
     return itemgetter(*keys) if keys else lambda _: ()
-
-
-def _owned(column: Any) -> Values:
-    """Return a page's column, one element an event, that shares nothing mutable with the page."""
-    if isinstance(column, np.ndarray):
-        column = column.tolist() if column.ndim == 1 else list(column)
-    numbers = scan(column)
-    if numbers is not None:
-        return numbers
-    values = list(column)
-    return copy.deepcopy(values) if values and type(values[0]) not in _CERTAIN else values
-
-
-def _bytes_of(value: Any) -> int:
-    """Return about what an array, or a list of lists of one length, takes in memory."""
-    if isinstance(value, np.ndarray):
-        return value.nbytes
-    if type(value) is list and value:
-        return len(value) * (_bytes_of(value[0]) or _OBJECT_BYTES)
-    return 0
-
-
-def _are(kind: type, values: Values) -> bool:
-    if isinstance(values, np.ndarray):
-        return values.dtype.kind == np.dtype(kind).kind
-    return set(map(type, values)) == {kind}
-
-
-def _is_integer(value: Any) -> bool:
-    return type(value) is int and -(2**63) <= value < 2**63
-
-
-def _seconds(time: Any) -> float:
-    try:
-        return float(time)
-    except (TypeError, ValueError, OverflowError):
-        return float("nan")
 
 
 def _filled_kind(filled: Sequence[bytes | None], before: Layout | None) -> Filled:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hutch.recording.lots import in_lots
 from hutch.recording.stream_buffer import StreamBuffer
+from hutch.store.unpacking import events
 
 
 def buffer_of(*keys):
@@ -70,3 +71,27 @@ def test_a_value_that_changes_its_type_again_and_again_makes_few_layouts():
         (rows,) = buffer.take()
         layouts.add(buffer.pack(rows).layout)
     assert len(layouts) <= 3
+
+
+@pytest.mark.parametrize(
+    ("dtype", "first", "then"),
+    [("number", None, 0.5), ("number", 0.5, 1), ("integer", None, 7), ("string", None, "a")],
+)
+def test_columns_that_widen_one_after_the_other_make_few_layouts(dtype, first, then):
+    keys = [f"key_{number}" for number in range(200)]
+    data_keys = {key: {"dtype": dtype, "shape": [], "source": "test"} for key in keys}
+    buffer = StreamBuffer({"uid": "d", "data_keys": data_keys})
+    data, layouts, found, expected = dict.fromkeys(keys, first), set(), [], []
+    for number in range(1, 202):
+        add(buffer, number, **data)
+        expected.append(dict(data))
+        (rows,) = buffer.take()
+        packed = buffer.pack(rows)
+        layouts.add(packed.layout)
+        found += [event["data"] for _, event in events(packed.batch, packed.layout, "d")]
+        data[keys[number % 200]] = then
+    assert len(layouts) <= 10
+    assert found == expected
+    assert [[type(value) for value in row.values()] for row in found] == [
+        [type(value) for value in row.values()] for row in expected
+    ]
