@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import pwd
 import select
@@ -10,10 +11,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -26,6 +29,7 @@ GUARDED = "guarded"
 """A user that must give a password, once a test has made it."""
 
 _USER = "postgres"
+_PR_SET_PDEATHSIG = 1
 
 
 def find_programs() -> Path | None:
@@ -56,6 +60,8 @@ class PostgresServer:
         self._programs = find_programs()
         self._user = _USER if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
+        # The system watches the thread that starts the server, so it must be one that stays.
+        self._starter = ThreadPoolExecutor(1)
         self._numbers = count(1)
         self._template: str | None = None
         self.own(self.folder)
@@ -119,9 +125,16 @@ class PostgresServer:
         for name, value in (defaults | settings).items():
             command += ["-c", f"{name}={value}"]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, user=self._user, cwd=self.folder, start_new_session=True
-            )
+            self._process = self._starter.submit(
+                subprocess.Popen,
+                command,
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd=self.folder,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            ).result()
         deadline = time.monotonic() + 30
         while True:
             with contextlib.suppress(psycopg.OperationalError):
@@ -154,7 +167,14 @@ class PostgresServer:
         """Stop the server and delete all it has."""
         if self._process is not None and self._process.poll() is None:
             self.stop()
+        self._starter.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _end_with_parent() -> None:
+    """Have the system stop the server when the tests are killed (on Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _free_port() -> int:
