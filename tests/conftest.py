@@ -35,6 +35,15 @@ def require() -> Callable[[str, str | None], None]:
     return _require
 
 
+@pytest.fixture(scope="session", autouse=True)
+def spool_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of what a store could not take, away from the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("spool")
+        patch.setenv("HUTCH_SPOOL", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def postgres_server(require: Callable[[str, str | None], None]) -> Iterator[PostgresServer]:
     """A PostgreSQL server of the tests' own; whoever stops it starts it again."""
