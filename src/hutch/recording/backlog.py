@@ -7,11 +7,11 @@ uses it sees to that.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hutch.config import spool_memory_bytes
 from hutch.recording.lots import Lot, added_up
 from hutch.recording.spool import SpoolFile
 from hutch.store import Mark
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from hutch.recording.stream_buffer import StreamBuffer
 
 __all__ = ["Backlog"]
-
-_MEMORY_BYTES = 64_000_000
-"""Bytes of a run in memory, about, beyond which what is in the spool is dropped from it."""
 
 _COST_IN_MEMORY = 2
 """Bytes in memory for each one in the file, about."""
@@ -54,13 +51,11 @@ class _Outside:
 class Backlog:
     """The lots of one run; see the module.
 
-    :param memory_bytes: of a run in memory, about; else ``$HUTCH_SPOOL_MEMORY_BYTES``.
     :ivar file: the spool's file, while there is one.
     """
 
-    def __init__(self, memory_bytes: int | None = None) -> None:
-        given = os.environ.get("HUTCH_SPOOL_MEMORY_BYTES")
-        self._memory_bytes = memory_bytes or (int(given) if given else _MEMORY_BYTES)
+    def __init__(self) -> None:
+        self._memory_bytes = spool_memory_bytes()
         self.file: SpoolFile | None = None
         self._lots: list[Lot] = []
         self._outside: _Outside | None = None

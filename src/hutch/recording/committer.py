@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from hutch.config import patience_s, spool_memory_bytes
 from hutch.errors import StoreError, StoreUnavailableError
 from hutch.recording import leftovers, spool
 from hutch.recording.compactor import Compactor
@@ -56,8 +57,10 @@ class Committer:
 
     def __init__(self, store: Store) -> None:
         self._store = weakref.ref(store, lambda _: self._end())
-        # Now, as the store may be away when it is needed.
+        # Now, as the store may be away when it is needed, and nobody there to be told what is wrong.
         self._mark = spool.mark_of(store)
+        spool_memory_bytes()
+        patience_s()
         self._dirty: set[RunWriter] = set()
         self._wake = threading.Condition()
         self._unsynced = threading.Event()

@@ -18,7 +18,7 @@ from hutch.documents.schemas import SCHEMAS, problems
 from hutch.errors import DocumentError, RunOwnedError, StoreError
 from hutch.recording.committer import Committer
 from hutch.recording.paging import bulk_events, page_events
-from hutch.recording.patience import PATIENCE_S, patiently
+from hutch.recording.patience import patiently
 from hutch.recording.quarantine import stored_run, why_no_descriptor
 from hutch.recording.run_writer import RunWriter
 from hutch.recording.starting import begin_run, continue_run
@@ -51,7 +51,7 @@ class Recorder:
         and not only at a start: the caller has it still, and gives it again.
     :param pace: of a caller that reads many documents from where they are kept: others are not kept
         waiting, and nothing is put aside.
-    :param patience_s: how long a start waits for a store that does not answer.
+    :param patience_s: how long a start waits for a store that does not answer; else what is configured.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Recorder:
         strict: bool = False,
         retried: bool = False,
         pace: Pace | None = None,
-        patience_s: float = PATIENCE_S,
+        patience_s: float | None = None,
     ) -> None:
         self._store = store
         self._strict = strict
