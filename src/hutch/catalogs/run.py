@@ -367,6 +367,8 @@ class Run:
         documents = self.store.documents(self._row.id, ["descriptor"])
         found = [stream_name(decode(row.body)) for row in documents]
         names = dict.fromkeys([*found, *(segment.stream for segment in self.store.segments(self._row.id))])
+        if not names:
+            check_present(self.store, self._row.id)
         return sorted(names, key=lambda name: name != PRIMARY)
 
     def _count_points(self) -> int:
