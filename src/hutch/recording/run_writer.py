@@ -50,7 +50,8 @@ class RunWriter(Arrivals):
     :ivar holders: the recorders that have it open.
     :ivar is_abandoned: True when some of it has been forgotten, and is to be given again.
     :ivar is_recovering: True while the store takes what waited for it.
-    :ivar trying_since: when the commit that is going on began, by ``time.monotonic()``, or None.
+    :ivar trying_since: when the store was asked last by a commit that goes on, by ``time.monotonic()``,
+        or None.
     """
 
     def __init__(self, store: Store, row: RunRow, pace: Pace | None = None) -> None:
@@ -109,17 +110,24 @@ class RunWriter(Arrivals):
         :returns: what was wrong with what was written.
         :raises StoreError: if the store cannot take it; it is kept for the next commit.
         """
-        if not self._commit_lock.acquire(timeout=_LONGEST_WAIT_S):
+        if not self._acquired():
             self.take(stop)
             msg = f"The store {self.store.location!r} has not answered for {_LONGEST_WAIT_S:g} s."
             raise StoreUnavailableError(msg)
-        self.trying_since = time.monotonic()
         try:
             self.take(stop)
             return self._commit_groups(math.inf if for_s is None else time.monotonic() + for_s)
         finally:
             self.trying_since = None
             self._commit_lock.release()
+
+    def _acquired(self) -> bool:
+        """Wait for the commit of another thread; give up if the store does not answer that one."""
+        while not self._commit_lock.acquire(timeout=_LONGEST_WAIT_S):
+            since = self.trying_since
+            if since is not None and time.monotonic() - since >= _LONGEST_WAIT_S:
+                return False
+        return True
 
     def take(self, stop: dict[str, Any] | None = None) -> None:
         """Put all that has arrived into the backlog, with the stop document if it is given."""
@@ -182,10 +190,13 @@ class RunWriter(Arrivals):
         """Write lots in one transaction."""
         segments = dict(self._segments)
         for lot in group:
+            # Packing is work of this process, however long it takes.
+            self.trying_since = None
             with self._lots_lock:
                 self._pack(lot)
             self._serialize(lot)
         was_doubtful, self._is_doubtful = self._is_doubtful, True
+        self.trying_since = time.monotonic()
         with self._transaction() as writer:
             for lot in without_stored(writer, self.store, self.row.id, group) if was_doubtful else group:
                 self._write(writer, lot, segments, group)
@@ -307,6 +318,7 @@ class RunWriter(Arrivals):
         from hutch.store.arrow_files import new_batch
 
         for buffer, packed in lot.events[len(lot.batches) :]:
+            self.trying_since = time.monotonic()
             batch = new_batch(self.store.files, self.row.id, packed.first_arrival, packed.batch)
             lot.batches.append((buffer, packed.layout, batch))
 
