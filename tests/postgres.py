@@ -153,11 +153,14 @@ class PostgresServer:
         """Kill the server and all that it started, as the system does when it runs out of memory."""
         server = psutil.Process(self._process.pid)
         server.suspend()
-        for child in server.children(recursive=True):
+        children = server.children(recursive=True)
+        for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
         server.kill()
         self._process.wait(timeout=30)
+        # A new server does not begin while one of them holds on to the memory that they shared.
+        psutil.wait_procs(children, timeout=30)
 
     def kill_process(self, pid: int) -> None:
         """Kill one process of the server, which then ends all others, recovers and goes on by itself."""

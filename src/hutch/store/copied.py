@@ -44,10 +44,10 @@ class Copied:
         return asdict(self)
 
 
-def nothing_copied(source: Side, target: Side, began: float) -> Copied:
+def nothing_copied(source: str, target: Side, began: float) -> Copied:
     """Return what there is to say of a copy that was complete already."""
     duration_s = time.monotonic() - began
-    return Copied(source.place, target.place, _count_runs(target), 0, 0, 0, 0, time.time(), duration_s)
+    return Copied(source, target.place, _count_runs(target), 0, 0, 0, 0, time.time(), duration_s)
 
 
 def what_was_copied(copier: Copier, source: Side, target: Side, began: float) -> Copied:

@@ -48,12 +48,15 @@ def look(where: Where) -> dict[str, str] | None:
     return bring_up_to_date(path) if path.exists() else None
 
 
-def open_side(where: Where) -> Side:
-    """Return the side of a store that is there."""
+def open_side(where: Where, *, whole: bool = True) -> Side:
+    """Return the side of a store that is there.
+
+    :param whole: False takes one whose files are gone already.
+    """
     if is_address(os.fspath(where)):
         from hutch.store.postgres_side import DatabaseSide
 
-        return DatabaseSide(os.fspath(where))
+        return DatabaseSide(os.fspath(where), whole=whole)
     return FolderSide(target_folder(where))
 
 

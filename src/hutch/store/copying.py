@@ -11,6 +11,7 @@ the log of SQLite does not grow meanwhile. A file that compaction has replaced b
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -113,8 +114,8 @@ class Copier:
         :raises StoreFullError: if the target's disk has no room for it.
         :raises StoreError: if the source is not what was copied before.
         """
-        self._begin()
-        while runs := self._next_runs():
+        last = self._begin()
+        while runs := self._next_runs(last):
             for portion in self._portions(runs):
                 self._copy_portion(portion, self._copy.but(through=portion[-1]))
         if self._copy.through is not None:
@@ -123,20 +124,23 @@ class Copier:
             lacking = self._files.lacking(source)
         for portion in self._portions(lacking):
             self._copy_portion(portion, self._copy)
+        before = math.inf
         for _ in range(_ROUNDS):
             with self._source.snapshot() as source:
                 newest, runs = newest_change(source), self._changed(source)
-            if self._is_little(runs):
+            # Where more is recorded than can be copied, one long snapshot has to take it.
+            if self._is_little(runs) or len(runs) >= before:
                 break
+            before = len(runs)
             for portion in self._portions(runs):
                 self._copy_portion(portion, self._copy)
             self._save(self._copy.but(cursor=newest))
-        while not self._copy_feed():
+        while self._copy_feed() < newest:
             continue
         self._files.sweep()
 
-    def _begin(self) -> None:
-        """Decide where to go on, and see whether there is room."""
+    def _begin(self) -> int:
+        """Decide where to go on, and see whether there is room; return the last run that there is."""
         with self._source.snapshot() as source, self._target.snapshot() as target:
             newest, oldest = newest_change(source), oldest_change(source)
             self._check_history(source, target)
@@ -148,10 +152,12 @@ class Copier:
                 copy = copy.but(cursor=newest, through=0)
             self._copy = copy
             pending = self._pending(source, target)
+            last: int = source.execute(sa.select(sa.func.max(t.runs.c.id))).scalar() or 0
         self._check_room(pending)
         self._progress.of_runs = pending.runs
         self._progress.of_bytes = pending.batch_bytes
         self._tell()
+        return last
 
     def _check_history(self, source: sa.Connection, target: sa.Connection) -> None:
         """See that the source has had all the changes that the target has.
@@ -191,11 +197,11 @@ class Copier:
             )
             raise StoreFullError(msg)
 
-    def _next_runs(self) -> list[int]:
-        """Return some of the runs that have not been looked at."""
+    def _next_runs(self, last: int) -> list[int]:
+        """Return some of the runs up to the last one that have not been looked at."""
         if self._copy.through is None:
             return []
-        after = sa.select(t.runs.c.id).where(t.runs.c.id > self._copy.through)
+        after = sa.select(t.runs.c.id).where(t.runs.c.id > self._copy.through, t.runs.c.id <= last)
         with self._source.snapshot() as source:
             asked = after.order_by(t.runs.c.id).limit(_RUNS_OF_A_PORTION)
             return list(source.execute(asked).scalars())
@@ -216,9 +222,10 @@ class Copier:
             yield portion
 
     def _is_little(self, runs: Sequence[int]) -> bool:
+        if len(runs) > _FEW_RUNS:
+            return False
         with self._source.snapshot() as source:
-            sizes = [load.body_bytes for load in loads(source, runs).values()]
-        return len(runs) <= _FEW_RUNS and sum(sizes) <= _BYTES_OF_A_PORTION
+            return sum(load.body_bytes for load in loads(source, runs).values()) <= _BYTES_OF_A_PORTION
 
     def _changed(self, source: sa.Connection) -> list[int]:
         """Return the runs that have changed since the cursor, of those that have been looked at."""
@@ -248,7 +255,7 @@ class Copier:
         self._files.remove_replaced()
         self._tell()
 
-    def _copy_feed(self) -> bool:
+    def _copy_feed(self) -> int:
         with self._source.snapshot() as source, self._target.transaction() as target:
             copier = TableCopier(source, target, self.tally, self._count_bytes)
             self._write(copier, self._copy)
@@ -305,7 +312,7 @@ class Copier:
             copier = TableCopier(source, target, self.tally, self._count_bytes)
             copy_runs(copier, runs)
             copy_loose(copier)
-            while not copy_feed(copier):
+            while copy_feed(copier) < newest_change(source):
                 continue
             copy_numbers(copier)
             forget_replaced(copier)

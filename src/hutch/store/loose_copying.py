@@ -46,14 +46,14 @@ def oldest_change(side: sa.Connection) -> int:
     return side.execute(sa.select(sa.func.min(t.changes.c.number))).scalar() or 0
 
 
-def copy_feed(copier: TableCopier) -> bool:
-    """Copy a part of the changes that the target lacks; tell whether it has all now."""
+def copy_feed(copier: TableCopier) -> int:
+    """Copy a part of the changes that the target lacks; return the number of the last one that it has."""
     number = t.changes.c.number
     newest = newest_change(copier.target)
     last = min(newest_change(copier.source), newest + _FEED_AT_ONCE)
     copier.add(t.changes, sa.and_(number > newest, number <= max(last, oldest_change(copier.source))))
     copier.target.execute(sa.delete(t.changes).where(number < oldest_change(copier.source)))
-    return newest_change(copier.target) >= newest_change(copier.source)
+    return newest_change(copier.target)
 
 
 def copy_properties(copier: TableCopier, **more: str | None) -> None:

@@ -100,16 +100,16 @@ def delete_old(where: Where, to: Where) -> None:
         msg = f"{os.fspath(where)!r} has not moved, so it is not deleted."
         raise StoreError(msg)
     _check_moved_to(where, found, to)
-    with contextlib.closing(open_side(where)) as side:
+    with contextlib.closing(open_side(where, whole=False)) as side:
         side.delete()
 
 
 def _go_on(where: Where, found: Mapping[str, str], to: Where, began: float) -> Copied:
     """Let the new store be used, if that is all that was left to do."""
     _check_moved_to(where, found, to)
-    with contextlib.closing(open_side(where)) as source, contextlib.closing(open_side(to)) as target:
+    with contextlib.closing(open_side(to)) as target:
         _open_for_all(target)
-        return nothing_copied(source, target, began)
+        return nothing_copied(shown(where), target, began)
 
 
 def _check_moved_to(where: Where, found: Mapping[str, str], to: Where) -> None:

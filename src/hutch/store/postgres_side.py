@@ -30,6 +30,7 @@ from hutch.store.postgres_opening import (
     migrate,
     open_database,
 )
+from hutch.store.roles import COPY
 from hutch.store.schema import is_behind
 from hutch.store.sides import Side
 
@@ -41,14 +42,16 @@ _POOL_SIZE = 2
 class DatabaseSide(Side):
     """The side of a store in a database that is there, up to date, with its folder of files.
 
+    :param whole: False takes one whose folder is gone already.
     :raises NoStoreError: if there is no store.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, whole: bool = True) -> None:
         self._address = Address(text)
         self._found = _find(self._address)
         self._root = files_folder(self._found)
-        self.check()
+        if whole:
+            self.check()
         engine = make_engine(Connections(self._address), _POOL_SIZE)
         super().__init__(engine, self._address.shown, self._root / ARROW_FILES)
 
@@ -135,7 +138,9 @@ def open_database_target(text: str, files: str | os.PathLike[str] | None) -> Ite
     :raises StoreError: if another process copies into it.
     """
     address = Address(text)
-    if look_at_database(text) is None:
+    properties = look_at_database(text)
+    if properties is None or (files is not None and COPY not in properties):
+        # Also where the making of one was interrupted.
         open_database(text, create=True, files=files).close()
     found = _find(address)
     if files is not None and Path(files).expanduser().absolute() != Path(found.files):

@@ -79,6 +79,7 @@ class SqliteStore(DatabaseReader):
         self._path = folder / DATABASE
         self._frozen = frozen
         self._writable = frozen is None and is_writable(folder)
+        self._keeps_connections = self._writable or is_backup_folder(folder)
         self._idle: deque[sqlite3.Connection] = deque()
         self._writer: sqlite3.Connection | None = None
         self._open_writer: DatabaseWriter | None = None
@@ -227,7 +228,7 @@ class SqliteStore(DatabaseReader):
             translate(error, self._folder)
         finally:
             # One that takes the file for immutable must not be used when somebody else may have written.
-            if self._closed or not self._writable:
+            if self._closed or not self._keeps_connections:
                 connection.close()
             else:
                 self._idle.append(connection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hutch.documents import encode, leaves
+from hutch.documents import decode, encode, leaves
 from hutch.store import DocumentRow, Mark, Store
 from hutch.store.protocol import TombstoneRow
 
@@ -47,7 +47,7 @@ def amend(store: Store, run: int, sample: str) -> None:
     with store.transaction() as writer:
         writer.lock(f"run/{run}")
         writer.amend_run(replace(row, scan_id=8), encode(start), "alice", "wrong sample", b"[]")
-        writer.remove_leaves(run, row.time, leaves({"sample": f"of {row.uid}", "scan_id": 7}))
+        writer.remove_leaves(run, row.time, leaves(decode(row.current)))
         writer.add_leaves(run, row.time, leaves(start))
 
 
@@ -102,7 +102,7 @@ def contents(store: Store) -> dict[str, object]:
         "cursors": store.cursors(),
         "retention": store.retention(),
         "changes": store.changes(0, 10**6),
-        "leaves": store.count_leaves(),
+        "leaves": sorted(leaf for page in store.leaf_pages() for leaf in page),
     }
     for row in runs:
         batches = store.batches(row.id)
@@ -112,7 +112,6 @@ def contents(store: Store) -> dict[str, object]:
             "batches": [(batch, store.read_bytes(batch)) for batch in batches],
             "marks": store.marks(row.id),
             "amendments": store.amendments(row.id),
-            "leaves": store.leaves(row.id),
         }
     return found
 
