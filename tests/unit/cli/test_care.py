@@ -246,16 +246,16 @@ def test_runs_lists_what_was_deleted(invoke) -> None:
 
 
 def test_ctrl_c_says_how_far_a_deletion_came(invoke, place, monkeypatch) -> None:
-    from hutch.store.pacing import Pace
+    from hutch.store import pacing
 
-    rest = Pace._rest
+    rest = pacing._rest
 
-    def interrupt(self) -> None:
-        rest(self)
-        monkeypatch.setattr(Pace, "_rest", rest)
+    def interrupt(turns) -> None:
+        rest(turns)
+        monkeypatch.setattr(pacing, "_rest", rest)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Pace, "_rest", interrupt)
+    monkeypatch.setattr(pacing, "_rest", interrupt)
     found = invoke("delete", "1", "2", "--reason", "x", "--yes")
     assert found.exit_code == 130
     assert "the same command goes on" in found.stderr
