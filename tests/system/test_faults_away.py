@@ -466,13 +466,13 @@ def test_kill_at_any_moment_while_the_store_is_away_costs_nothing(tmp_path, spoo
             while not (said := nursery.heard(0.01)):
                 pass
             with away(store):
-                said += nursery.heard(chance.uniform(0, 0.4))
-                if is_back := chance.random() < 0.4:
+                said += nursery.heard(chance.uniform(0, 0.3))
+                if is_back := chance.random() < 0.25:
                     pass
                 else:
                     killed_at, last = nursery.kill(pid)
             if is_back:  # and what was put aside is on its way into the store
-                said += nursery.heard(chance.uniform(0.8, 1.6))
+                said += nursery.heard(chance.uniform(0.8, 1.4))
                 killed_at, last = nursery.kill(pid)
             said += last
             outside += bool(files_in(spool))
