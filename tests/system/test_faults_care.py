@@ -31,7 +31,8 @@ from . import copying_worker, counting_worker
 from .copying_worker import check
 from .counting_worker import Worker
 
-KILLS = 30
+KILLS = {"sqlite": 30, "postgresql": 15}
+"""Of one kind of copy, by the database that it fills or empties."""
 STEPS = 40
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
@@ -142,16 +143,18 @@ class Moments:
     """Random times to be killed at, until there were enough kills.
 
     :param whole_s: how long it takes if nothing happens to it.
+    :param enough: kills.
     """
 
-    def __init__(self, whole_s: float) -> None:
+    def __init__(self, whole_s: float, enough: int) -> None:
         self.kills = 0
+        self._enough = enough
         self._whole_s = whole_s
         self._chance = random.Random(20240229)
 
     def __iter__(self) -> Iterator[float]:
-        for _ in range(10 * KILLS):
-            if self.kills >= KILLS:
+        for _ in range(10 * self._enough):
+            if self.kills >= self._enough:
                 return
             yield self._chance.uniform(0, self._whole_s)
         pytest.fail(f"only {self.kills} kills came before the end")
@@ -175,7 +178,7 @@ def test_a_backup_that_is_killed_goes_on(kind, copies, new_address, tmp_path):
         for _ in range(STEPS):
             worker.step()
         whole_s = time_of(lambda: copies.run("back_up", address, tmp_path / "first"))
-        for for_s in (moments := Moments(whole_s)):
+        for for_s in (moments := Moments(whole_s, KILLS[kind])):
             if copies.run("back_up", address, folder, for_s=for_s) != 0:
                 moments.kills += 1
                 if chance.random() < 0.5:
@@ -198,7 +201,7 @@ def test_a_restored_store_is_complete_or_cannot_be_used(kind, copies, new_addres
     back_up(str(tmp_path / "place-0"), source)
     whole_s = time_of(lambda: copies.run("restore", source, *new_address(kind)))
     address, files = new_address(kind)
-    for for_s in (moments := Moments(whole_s)):
+    for for_s in (moments := Moments(whole_s, KILLS[kind])):
         if copies.run("restore", source, address, files, for_s=for_s) != 0:
             moments.kills += 1
             with contextlib.suppress(NoStoreError):
@@ -239,7 +242,7 @@ def test_a_store_that_is_being_moved_is_whole_here_or_there(kind, other, copies,
     to, to_files = new_address(kind)
     whole_s = time_of(lambda: copies.run("move and delete", address, to, to_files))
     address = to
-    for number, for_s in enumerate(moments := Moments(whole_s)):
+    for number, for_s in enumerate(moments := Moments(whole_s, min(KILLS[kind], KILLS[other]))):
         to, to_files = new_address(other if number % 2 == 0 else kind)
         what = "move" if number % 3 else "move and delete"
         for again in range(3):
