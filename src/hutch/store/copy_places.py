@@ -13,6 +13,7 @@ from hutch.errors import NoStoreError, StoreError
 from hutch.store import tables as t
 from hutch.store.addresses import Address, is_address
 from hutch.store.faults import translate
+from hutch.store.file_copying import loose_files
 from hutch.store.folder_lock import LOCK, FolderLock
 from hutch.store.opening import bring_up_to_date, make_folder
 from hutch.store.places import DATABASE, check_folder
@@ -185,4 +186,7 @@ def _claim(side: Side, wanted: Copy) -> None:
                     f"Give the {wanted.purpose} a new place."
                 )
                 raise StoreError(msg)
+        if list(loose_files(side.files, set())):
+            msg = f"{side.place!r} is not empty, it has Arrow files. Give the {wanted.purpose} a new place."
+            raise StoreError(msg)
         connection.execute(t.properties.insert(), [{"key": COPY, "value": wanted.text}])

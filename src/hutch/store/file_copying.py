@@ -165,13 +165,13 @@ def loose_files(folder: Path, named: set[str]) -> Iterable[str]:
                 yield found
 
 
-def remove_files(folder: Path, names: Iterable[str]) -> None:
-    """Delete files; what is gone already is no error.
+def remove_files(folder: Path, names: Iterable[str | None]) -> None:
+    """Delete files, if they have a name; what is gone already is no error.
 
     :raises StoreError: if one cannot be deleted.
     """
     try:
-        for name in names:
+        for name in filter(None, names):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         translate(error, folder.parent)

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from hutch.errors import NoStoreError
 from hutch.store import faults, tables
-from hutch.store.file_copying import loose_files, remove_files
+from hutch.store.file_copying import remove_files
 from hutch.store.folder_lock import LOCK
 from hutch.store.places import DATABASE, is_backup_folder, is_writable
 from hutch.store.sqlite import connect
@@ -76,18 +76,21 @@ class Side(ABC):
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
         """Open a transaction that reads what there is at one moment, and keeps nobody waiting."""
+        self.check()
         with self._begin(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection:
             yield connection
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """Open a transaction that writes."""
+        self.check()
         with self._begin(hutch_writes=True) as connection:
             yield connection
 
     @contextlib.contextmanager
     def standstill(self) -> Iterator[sa.Connection]:
         """Open a transaction that writes, while nobody else can."""
+        self.check()
         with self._begin(hutch_writes=True) as connection:
             if self.is_server:
                 names = ", ".join(table.name for table in tables.metadata.sorted_tables)
@@ -105,8 +108,13 @@ class Side(ABC):
         self.engine.dispose()
 
     def delete_files(self) -> None:
-        """Delete the Arrow files, and the folders that are empty then."""
-        remove_files(self.files, loose_files(self.files, set()))
+        """Delete the Arrow files that batches name, or named, and the folders that are empty then.
+
+        Others stay: nobody knows whether what is in them is anywhere else.
+        """
+        with self._begin() as connection:
+            for column in (tables.batches.c.file, tables.discarded.c.file):
+                remove_files(self.files, connection.execute(sa.select(column)).scalars())
         for folder in [*self.files.glob("*"), self.files]:
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -115,7 +123,6 @@ class Side(ABC):
     def _begin(self, **options: Any) -> Iterator[sa.Connection]:
         if not self.is_server:
             options.pop("isolation_level", None)
-        self.check()
         try:
             with self.engine.connect() as connection:
                 connection = connection.execution_options(**options)
@@ -162,9 +169,9 @@ class FolderSide(Side):
 
     def delete(self) -> None:
         """Delete the store, its database last; what else is in the folder stays."""
+        self.delete_files()
         self.close()
         try:
-            self.delete_files()
             shutil.rmtree(self._folder / "owners", ignore_errors=True)
             for name in (LOCK, f"{DATABASE}-wal", f"{DATABASE}-shm", DATABASE):
                 (self._folder / name).unlink(missing_ok=True)

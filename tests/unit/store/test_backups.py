@@ -588,6 +588,17 @@ def test_an_empty_store_is_filled_and_another_is_not(backend, store, folder, new
         restore(folder, address)
 
 
+def test_a_store_without_runs_that_has_files_is_not_filled(backend, store, folder, tmp_path):
+    back_up(backend.address, folder)
+    with contextlib.closing(open_store(tmp_path / "new")) as new:
+        (new.files / "0").mkdir()
+        (new.files / "0" / "1-2-0123abcd.arrow").write_bytes(b"who knows")
+
+    with pytest.raises(StoreError, match="is not empty, it has Arrow files"):
+        restore(folder, tmp_path / "new")
+    assert (tmp_path / "new" / "files" / "0" / "1-2-0123abcd.arrow").read_bytes() == b"who knows"
+
+
 def test_what_is_no_backup_is_not_restored(backend, store, tmp_path):
     with pytest.raises(NoStoreError, match="There is no backup in .*nowhere"):
         restore(tmp_path / "nowhere", tmp_path / "new")

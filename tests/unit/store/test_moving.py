@@ -260,6 +260,19 @@ def test_what_else_is_in_the_folder_of_the_old_store_stays(tmp_path):
     assert found == ["files", "files/notes.txt", "notes.txt"]
 
 
+def test_files_that_no_batch_names_are_not_deleted_with_the_old_store(backend, whole, new_place):
+    loose = [whole.files / "0" / "9-2-0123abcd.arrow", whole.files / "lost+found" / "9-2-0123abcd.arrow"]
+    for path in loose:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"who knows")
+    gone = whole.files / next(iter(named_files(whole)))
+    move(backend.address, *new_place)
+    delete_old(backend.address, new_place[0])
+
+    assert [path.read_bytes() for path in loose] == [b"who knows"] * 2
+    assert not gone.exists()
+
+
 def test_an_old_store_is_not_deleted_when_the_new_one_is_gone(backend, whole, new_place, tmp_path):
     move(backend.address, tmp_path / "new")
     (tmp_path / "new").rename(tmp_path / "aside")
