@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -53,7 +54,8 @@ class FileCopier:
         """
         path = self._target / wanted.name
         try:
-            if path.stat().st_size != wanted.size:
+            there = path.stat()
+            if there.st_size != wanted.size or (self._link and self._is_other(there, wanted)):
                 return False
             if not is_read:
                 return True
@@ -64,6 +66,13 @@ class FileCopier:
         except OSError:
             return False
         return found == wanted.crc32
+
+    def _is_other(self, there: os.stat_result, wanted: Wanted) -> bool:
+        """Tell whether what should be a second name has become one of a file that was replaced."""
+        with contextlib.suppress(FileNotFoundError):
+            source = (self._source / wanted.name).stat()
+            return there.st_dev == source.st_dev and there.st_ino != source.st_ino
+        return False
 
     def bring(self, files: Iterable[Wanted]) -> dict[str, str]:
         """Copy files, also over those that are there.
