@@ -57,7 +57,8 @@ def write(content: RenderableType) -> None:
         terminal.print(content)
         return
     with terminal.capture() as captured:
-        terminal.print(content)
+        # Lines of text are for programs too: they stay whole.
+        terminal.print(content, soft_wrap=isinstance(content, Text))
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 

@@ -272,6 +272,10 @@ class Copier:
         copier.write.update(t.properties, [(COPY, copy.text)], ("key", "value"))
         return copy
 
+    def start_over(self) -> None:
+        """Have everything compared the next time, as after something was found wrong in the target."""
+        self._save(self._copy.but(through=0))
+
     # to the end
 
     def finish(self, end: Callable[[TableCopier, Copy], object], *, standstill: bool = False) -> None:

@@ -75,7 +75,11 @@ def move(
             with open_target(to, wanted, files) as target:
                 copier = Copier(source, target, link=True, report=report)
                 copier.catch_up()
-                _check(to, check)
+                try:
+                    _check(to, check)
+                except StoreError:
+                    copier.start_over()
+                    raise
 
                 def seal(tables: TableCopier, copy: Copy) -> None:
                     _check_nobody_records(store)
