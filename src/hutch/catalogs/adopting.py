@@ -40,7 +40,7 @@ def settle_file(store: Store, file: LooseFile, now: float) -> Repair | None:
     for _ in range(_TRIES):
         try:
             return _settle(store, file)
-        except _ChangedError:
+        except (_ChangedError, FileNotFoundError):
             found = examine(store, file.name, now)
             if found is None:
                 return None
@@ -78,6 +78,8 @@ def keep_copy(store: Store, name: str) -> Path:
     """Give a file a second name in the folder of what cannot be placed, and return that.
 
     Done twice, it is the same one.
+
+    :raises FileNotFoundError: if another repair has put it away and deleted it.
     """
     path = store.files / name
     target = _kept_path(store, path)

@@ -133,6 +133,10 @@ class RunRepair:
     def _give_up(self, batch: Batch, segment: Segment, body: pa.Buffer | None, found: Salvaged) -> None:
         """Keep the rows that can be read, and put the damaged bytes away."""
         run, files = self._row.id, self._store.files
+        try:
+            kept = self._put_away(batch, segment, body)
+        except FileNotFoundError:  # another repair has put it away
+            return
         new = [
             new_batch(files, run, int(part.column("arrival")[0].as_py()), part).in_segment(segment.id)
             for part in _joined(found.kept)
@@ -143,7 +147,6 @@ class RunRepair:
             Mark(segment.stream, _from_arrival(part.first_arrival), DOUBTFUL, part.rows, part.first_arrival)
             for part in new
         ]
-        kept = self._put_away(batch, segment, body)
 
         def mark(writer: Writer) -> None:
             writer.add_marks(run, marks)
