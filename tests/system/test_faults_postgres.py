@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import subprocess
@@ -521,3 +522,17 @@ def test_a_full_disk_of_the_server_costs_nothing(database_on_a_small_disk, spool
     check(catalog, "run-1-1", 2001)
     finish(store)
     store.close()
+
+
+def test_who_follows_a_run_waits_for_a_server_that_restarts(postgres_server, store, catalog):
+    with contextlib.closing(open_store(store.location)) as other:
+        detector = Detector(Recorder(store), "followed")
+        followed = hutch.catalogs.Catalog(other)["followed"].follow(timeout_s=LONGEST_WAIT_S)
+        seen = list(itertools.islice(followed, 20))
+        postgres_server.kill()
+        postgres_server.start()
+        seen += itertools.islice(followed, 200)
+        detector.end()
+        seen += followed
+    assert [name for name, _ in seen[:2]] == ["start", "descriptor"]
+    assert seen == list(catalog["followed"].documents(fill="no"))

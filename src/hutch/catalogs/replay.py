@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode
-from hutch.errors import ConfigurationError, CorruptBatchError
+from hutch.errors import ConfigurationError, CorruptBatchError, StoreUnavailableError
 from hutch.store.columns import Layout
 from hutch.store.protocol import Batch, DocumentRow, RunRow, Segment, Store
 from hutch.store.rereading import read_rows
@@ -28,8 +28,10 @@ _BYTES_AT_ONCE = 2**20
 """Events are made from so many rows, or from columns of so many bytes, at a time."""
 _LOOK_AGAIN_S = 1.0
 """While a run is followed, so often is looked whether its process still lives, in s."""
+_AWAY_S = 0.2
+"""So often a store that is away is asked again, in s."""
 
-_arrival: Callable[[tuple[int, str, dict[str, Any]]], int] = itemgetter(0)
+_arrival: Callable[[tuple[Any, ...]], int] = itemgetter(0)
 
 
 def replay(
@@ -52,30 +54,47 @@ def replay(
 def follow(store: Store, run: RunRow, timeout_s: float | None) -> Iterator[NamedDocument]:
     """Yield the documents of a run as they are committed, until it ends or its process has died.
 
+    While the server of a database is away, it waits for that.
+
     :param timeout_s: ends after so long without a new document, in s; None waits without limit.
     """
     yield "start", decode(run.start)
     progress = _Progress(store, run)
     last_news = time.monotonic()
+    cursor: int | None
     while True:
-        # In this order: what is committed before the end is seen before the end is told.
-        cursor = store.last_change()
-        run = present_row(store, run.id)
-        ended = run.stop is not None or not store.is_live(run.owner)
-        for name, document in progress.news():
-            last_news = time.monotonic()
-            yield name, document
-        if run.stop is not None:
-            check_present(store, run.id)
-            yield "stop", decode(run.stop)
-        if ended:
-            return
+        try:
+            # In this order: what is committed before the end is seen before the end is told.
+            cursor = store.last_change()
+            run = present_row(store, run.id)
+            ended = run.stop is not None or not store.is_live(run.owner)
+            for name, document in progress.news():
+                last_news = time.monotonic()
+                yield name, document
+            if run.stop is not None:
+                check_present(store, run.id)
+                yield "stop", decode(run.stop)
+            if ended:
+                return
+        except StoreUnavailableError:
+            cursor = None
         patience_s = _LOOK_AGAIN_S
         if timeout_s is not None:
             patience_s = min(patience_s, last_news + timeout_s - time.monotonic())
             if patience_s <= 0:
                 return
-        store.wait(cursor, patience_s)
+        _wait(store, cursor, patience_s)
+
+
+def _wait(store: Store, cursor: int | None, patience_s: float) -> None:
+    """Wait for news after a cursor, or for a store that is away."""
+    try:
+        if cursor is not None:
+            store.wait(cursor, patience_s)
+            return
+    except StoreUnavailableError:
+        pass
+    time.sleep(min(patience_s, _AWAY_S))
 
 
 def _documents(store: Store, run: RunRow, start: bytes) -> Iterator[NamedDocument]:
@@ -136,6 +155,10 @@ def _in_pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield batch.slice(start, rows)
 
 
+_Item = tuple[int, str, dict[str, Any], int | None]
+"""Arrival number, name, document, and the segment if it is an event."""
+
+
 class _Progress:
     """How far the documents of an open run have been seen."""
 
@@ -147,18 +170,22 @@ class _Progress:
         """How many rows of each segment."""
 
     def news(self) -> Iterator[NamedDocument]:
-        """Yield what was committed since the last time, in order of arrival."""
+        """Yield what was committed since the last time, in order of arrival; it may end anywhere."""
         # In this order: there are the segments of all batches, and the descriptors of all segments.
         committed = self._store.batches(self._run.id)
         segments = self._store.segments(self._run.id)
         rows = [row for row in self._store.documents(self._run.id) if row.number > self._last_document]
-        sources = [_others(rows)]
-        for segment in segments:
-            mine = [batch for batch in committed if batch.segment == segment.id]
-            # Compaction replaces batches, and leaves rows in their places.
-            sources.append(_events(self._store, segment, mine, self._rows.get(segment.id, 0)))
-            self._rows[segment.id] = sum(batch.rows for batch in mine)
-        for arrival, name, document in heapq.merge(*sources, key=_arrival):
-            if name != "event":
+        sources: list[Iterator[_Item]] = [((*item, None) for item in _others(rows))]
+        sources += [self._rest(segment, committed) for segment in segments]
+        for arrival, name, document, segment in heapq.merge(*sources, key=_arrival):
+            if segment is None:
                 self._last_document = arrival
+            else:
+                # Compaction replaces batches, and leaves rows in their places.
+                self._rows[segment] = self._rows.get(segment, 0) + 1
             yield name, document
+
+    def _rest(self, segment: Segment, committed: Sequence[Batch]) -> Iterator[_Item]:
+        mine = [batch for batch in committed if batch.segment == segment.id]
+        for item in _events(self._store, segment, mine, self._rows.get(segment.id, 0)):
+            yield *item, segment.id

@@ -57,6 +57,7 @@ def _open_or_next(catalog: Catalog, timeout_s: float | None) -> Run | None:
     """Return the newest run that is being recorded, or wait for one to begin."""
     import time
 
+    from hutch.errors import StoreUnavailableError
     from hutch.store import Topic
 
     store = catalog.store
@@ -67,8 +68,13 @@ def _open_or_next(catalog: Catalog, timeout_s: float | None) -> Run | None:
     click.echo(f"Waiting for the next run in {store.location} …", err=True)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     while deadline is None or time.monotonic() < deadline:
-        store.wait(cursor, _PATIENCE_S)
-        for change in store.changes(cursor):
+        try:
+            store.wait(cursor, _PATIENCE_S)
+            news = store.changes(cursor)
+        except StoreUnavailableError:
+            time.sleep(_PATIENCE_S)
+            continue
+        for change in news:
             cursor = change.number
             if change.topic is Topic.START:
                 return catalog[change.reference]
