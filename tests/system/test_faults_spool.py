@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from hutch.catalogs import Catalog
 from hutch.catalogs.verifying import verify
-from hutch.documents import REPLACED
+from hutch.documents import REPLACED, encode
 from hutch.errors import StoreUnavailableError
 from hutch.recording import Recorder, finish, leftovers, spool
 from hutch.recording.committer import Committer
@@ -337,3 +338,26 @@ def test_a_file_of_a_live_process_is_not_imported_by_another(store, folder):
 
 def refuse(*args, **options):
     raise StoreUnavailableError("It does not answer.")
+
+
+def test_what_is_left_of_a_run_that_was_deleted_waits_for_a_person(folder, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("HUTCH_SPOOL_MEMORY_BYTES", "1000000")
+    with contextlib.closing(open_store(tmp_path / "store")) as store:
+        recorder = Recorder(store)
+        for name, document in a_run(event(1)):
+            recorder(name, document)
+        recorder.close()
+        mark = spool.mark_of(store)
+        file = spool.SpoolFile.create("run", mark)
+        for name, document in a_run(event(1), event(2)):
+            file.append(spool.line_of(name, encode(document)))
+        path = file.let_go()
+        Catalog(store).plan_deletion("run").execute(reason="of no use")
+
+        with caplog.at_level(logging.WARNING):
+            assert leftovers.take_in(store, mark, lambda: False) == [path]
+        assert path.exists() and len(Catalog(store)) == 0
+        assert "was deleted by" in caplog.text and "of no use. Delete the file, or" in caplog.text
+        import_file(store, path)
+        assert Catalog(store)["run"].primary.read().sizes["time"] == 2
+        finish(store)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from hutch.errors import HutchError, ImportFileError
+from hutch.errors import HutchError, ImportFileError, RunDeletedError
 from hutch.recording import spool
 from hutch.store import Store
 
@@ -56,6 +56,7 @@ def _take_in_one(store: Store, path: Path, is_over: Callable[[], bool]) -> Path 
 
     try:
         if path.stat().st_size:
+            _check_not_deleted(store, path)
             imported = import_file(store, path, look)
             count, skipped = imported.documents.total(), imported.skipped
             store.sync()
@@ -82,3 +83,23 @@ def _take_in_one(store: Store, path: Path, is_over: Callable[[], bool]) -> Path 
         spool.release(path)
         raise
     return None
+
+
+def _check_not_deleted(store: Store, path: Path) -> None:
+    """Raise if a file is of a run that was deleted since: only a person can want that back.
+
+    :raises RunDeletedError: saying what to do.
+    """
+    from hutch.recording.document_files import read_documents
+
+    name, document = next(read_documents(path, spooled=True), ("", {}))
+    uid = document.get("uid") if name == "start" else None
+    if not isinstance(uid, str) or store.runs_by_uid([uid]):
+        return
+    for row in store.tombstones(uid):
+        if row.uid == uid:
+            msg = (
+                f"run {uid!r} was deleted by {row.author}: {row.reason}. "
+                "Delete the file, or bring back what is in it with: hutch import"
+            )
+            raise RunDeletedError(msg, uid)
