@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from hutch.errors import NoStoreError
-from hutch.store import faults, tables
+from hutch.store import checkpoints, faults, tables
 from hutch.store.file_copying import remove_files
 from hutch.store.folder_lock import LOCK
 from hutch.store.places import DATABASE, is_backup_folder, is_writable
@@ -173,7 +173,7 @@ class FolderSide(Side):
         self.close()
         try:
             shutil.rmtree(self._folder / "owners", ignore_errors=True)
-            for name in (LOCK, f"{DATABASE}-wal", f"{DATABASE}-shm", DATABASE):
+            for name in (LOCK, checkpoints.LOCK, f"{DATABASE}-wal", f"{DATABASE}-shm", DATABASE):
                 (self._folder / name).unlink(missing_ok=True)
         except OSError as error:
             faults.translate(error, self._folder)

@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy.dialects import sqlite
 
 from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError
-from hutch.store import owners
+from hutch.store import checkpoints, owners
 from hutch.store.faults import translate
 from hutch.store.places import DATABASE, has_log, is_backup_folder, is_writable
 from hutch.store.reading import DatabaseReader
@@ -37,6 +37,9 @@ _TRY_AGAIN_S = 0.001
 _TIDY_PAGES = 1000
 _MOST_PAGES = 16_000
 """Pages in the log after which a commit moves them, if nobody has done it at leisure."""
+
+_LOOK_EVERY = 64
+"""Commits after which that is looked at."""
 
 _POLL_S = 0.01
 
@@ -86,6 +89,7 @@ class SqliteStore(DatabaseReader):
         self._write_lock = threading.RLock()
         self._sync_lock = threading.Lock()
         self._log: tuple[int, int] | None = None
+        self._commits = 0
         self._owner: owners.Owner | None = None
         self._closed = False
         try:
@@ -138,6 +142,7 @@ class SqliteStore(DatabaseReader):
                 yield self._open_writer
                 self._open_writer.finish()
                 connection.execute("COMMIT")
+                self._commits += 1
             except BaseException as error:
                 with contextlib.suppress(sqlite3.Error):
                     connection.rollback()
@@ -146,6 +151,8 @@ class SqliteStore(DatabaseReader):
                 raise
             finally:
                 self._open_writer = None
+            if self._commits % _LOOK_EVERY == 0:
+                self._relieve()
 
     def sync(self) -> None:
         """Put what is committed onto the disk."""
@@ -170,12 +177,8 @@ class SqliteStore(DatabaseReader):
 
     def tidy(self) -> None:
         """Move what is in the log into the database, if that is much, before a commit has to."""
-        with self._sync_lock:
-            log = None if self._closed else self._log
-            is_due = log is not None and has_frames(log[0], _TIDY_PAGES)
-        if is_due:
-            with self._reading_connection() as connection:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if self._has_pages(_TIDY_PAGES):
+            self._checkpoint()
 
     def close(self) -> None:
         """Close connections and let owned runs go."""
@@ -208,6 +211,42 @@ class SqliteStore(DatabaseReader):
         for (table, parent), count in orphans.items():
             said.append(f"{count:,} rows of table {table!r} name a row of table {parent!r} that is not there")
         return said
+
+    def _has_pages(self, count: int) -> bool:
+        """Tell whether so many pages are in the log."""
+        with self._sync_lock:
+            return not self._closed and self._log is not None and has_frames(self._log[0], count)
+
+    def _relieve(self) -> None:
+        """Move what is in the log into the database if nobody has done it at leisure."""
+        if self._log is None:
+            self.sync()
+        if self._has_pages(_MOST_PAGES):
+            with contextlib.suppress(StoreError):  # what is committed is committed
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Move what is in the log into the database, unless somebody else does it now."""
+        try:
+            with checkpoints.sole(self._folder) as is_sole:
+                if is_sole:
+                    self._stir()
+                    with self._reading_connection() as connection:
+                        checkpoints.checkpoint(connection)
+        except OSError as error:
+            translate(error, self._folder)
+
+    def _stir(self) -> None:
+        with self._write_lock:
+            connection = self._writing_connection()
+            try:
+                _begin(connection)
+                checkpoints.stir(connection)
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.rollback()
+                translate(error, self._folder)
 
     def _ask(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
         with self._reading_connection() as connection:
@@ -243,7 +282,8 @@ class SqliteStore(DatabaseReader):
         if self._writer is None:
             self._writer = connect(self._path)
             self._writer.execute("PRAGMA busy_timeout=0")
-            self._writer.execute(f"PRAGMA wal_autocheckpoint={_MOST_PAGES}")
+            # SQLite must not do it by itself: see checkpoints.
+            self._writer.execute("PRAGMA wal_autocheckpoint=0")
         return self._writer
 
     def _check_in_place(self) -> None:
