@@ -28,6 +28,7 @@
     ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
+    ├── QueryError (ValueError)            a search that cannot be understood
     ├── ConfigurationError (ValueError)
     ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
     └── MissingExtraError (ImportError)    an optional dependency is not installed
@@ -59,6 +60,7 @@ __all__ = [
     "MissingExtraError",
     "NetworkFilesystemError",
     "NoStoreError",
+    "QueryError",
     "ReadOnlyStoreError",
     "RunClosedError",
     "RunDeletedError",
@@ -235,6 +237,10 @@ class ImportFileError(HutchError, ValueError):
 
 class ListeningError(HutchError, RuntimeError):
     """A stream of documents cannot be listened to: nobody is there, or somebody else does it."""
+
+
+class QueryError(HutchError, ValueError):
+    """A search that cannot be understood: an unknown operator, a value of a wrong type, a reversed range."""
 
 
 class ConfigurationError(HutchError, ValueError):

@@ -1,4 +1,4 @@
-"""What of a document is searched: its scalar leaves, as rows of the index table.
+"""What of a document is searched: its scalar leaves and its words, as rows of the index table.
 
 The rows of a run are a pure function of its documents, so the index can be made again at any time.
 
@@ -6,21 +6,25 @@ A row is ``(key, type, number, text)``. ``key`` is the dotted path; lists are wa
 ``{"a": [{"b": 1}]}`` has the leaf ``a.b`` (MongoDB's rule: an array matches when an element does).
 Elements of a list within a list are no leaves of it, as in MongoDB. The start document's keys stand
 as they are, those of other sources begin with their name (``stop.exit_status``); a start key that
-has the name of a source is written ``start.stop``. Path components that hold a dot themselves can't
-be addressed in a query and have no rows.
+has the name of a source is written ``start.stop``. What is posted to a run has one literal name after the
+name of its source, dots and all. The words of a document stand under keys that no path is.
+
+What a row says is exact. Where the value cannot be told by one, a row of the type DOCUMENT says that it
+must be looked up in the document.
 
 ===========  ======================  ==============================================================
 type         number, text            meaning
 ===========  ======================  ==============================================================
 NULL         0, ""                   the value None
 BOOL         0 or 1, ""
-NUMBER       value, ""               beyond 2**53 the nearest float, to be checked in the document
+NUMBER       value, ""               a number that a float of 64 bit holds
 NAN          0, ""
 TEXT         0, prefix or whole      longer than 200 characters: prefix, U+0001, hash
 EMPTY_LIST   0, ""                   ``[]``
 EMPTY_DICT   0, ""                   ``{}``
-DOCUMENT     0, ""                   the value must be looked up in the document: a list of more
-                                     than 64 elements, or one that holds lists
+DOCUMENT     0, ""                   look in the document: a list of more than 64 elements, or one that
+                                     holds lists; an integer that is no float; text that no database
+                                     takes; a dictionary with keys that no path names (a dot in them)
 ===========  ======================  ==============================================================
 """
 
@@ -28,9 +32,26 @@ from __future__ import annotations
 
 import hashlib
 from enum import IntEnum
+from itertools import islice
 from typing import Any, NamedTuple
 
-__all__ = ["LONGEST_LIST", "LONGEST_TEXT", "SOURCES", "Leaf", "LeafType", "leaves", "storable", "text_key"]
+from hutch.documents.text import is_storable
+from hutch.documents.words import words_of
+
+__all__ = [
+    "LONGEST_LIST",
+    "LONGEST_PATH",
+    "LONGEST_TEXT",
+    "MOST_WORDS",
+    "SOURCES",
+    "Leaf",
+    "LeafType",
+    "has_rows",
+    "leaves",
+    "posted_leaves",
+    "text_key",
+    "words_key",
+]
 
 LONGEST_LIST = 64
 """A list with more elements than this has one marker row instead of one row an element."""
@@ -41,7 +62,11 @@ LONGEST_TEXT = 200
 SOURCES = frozenset({"start", "stop", "param", "dqm"})
 """First components of a key that name a source, not a key of the start document."""
 
-_LARGEST_FLOAT = 1.7976931348623157e308
+LONGEST_PATH = 400
+"""Characters; a path that is longer has no rows, as databases bound the size of a row of an index."""
+
+MOST_WORDS = 2000
+"""A document has rows for so many different words at most."""
 
 
 class LeafType(IntEnum):
@@ -73,15 +98,46 @@ class Leaf(NamedTuple):
 def leaves(document: dict[str, Any], source: str = "start") -> set[Leaf]:
     """Return the index rows of one document in plain Python types.
 
-    :param source: ``start``, or the name that all keys begin with.
+    :param source: ``start`` or ``stop``.
     """
     found: set[Leaf] = set()
     for key, value in document.items():
-        if "." in key:
-            continue
         path = f"{source}.{key}" if source != "start" or key in SOURCES else key
-        _walk(storable(path), value, found)
+        if _is_named(key) and has_rows(path):
+            _walk(path, value, found)
+    if source == "start" and not _is_moment(document.get("time")):
+        # Rows are ordered by the time of their run, which then is that of its arrival.
+        found.add(Leaf("time", _DOCUMENT, 0.0, ""))
+    key = words_key(source)
+    words = dict.fromkeys(words_of(document, source))
+    if len(words) > MOST_WORDS:
+        found.add(Leaf(key, _DOCUMENT, 0.0, ""))
+    found.update(Leaf(key, _TEXT, 0.0, text_key(word)) for word in islice(words, MOST_WORDS))
     return found
+
+
+def posted_leaves(source: str, name: str, value: Any) -> set[Leaf]:
+    """Return the index rows of one value that was posted to a run, in plain Python types.
+
+    :param source: ``param`` or ``dqm``.
+    """
+    path = f"{source}.{name}"
+    if not has_rows(path):
+        return set()
+    if isinstance(value, dict) and value:
+        # Its name may hold dots: rows of what is in it could not be told from those of other names.
+        return {Leaf(path, _DOCUMENT, 0.0, "")}
+    found: set[Leaf] = set()
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        found.add(Leaf(path, _DOCUMENT, 0.0, ""))
+    else:
+        _walk(path, value, found)
+    return found
+
+
+def words_key(source: str) -> str:
+    """Return the key of the rows of a document's words; no path begins with a dot."""
+    return f".{source}"
 
 
 def text_key(text: str) -> str:
@@ -89,19 +145,26 @@ def text_key(text: str) -> str:
 
     Text up to 200 characters is itself; longer text is its first 200 characters, U+0001, and the
     first 16 bytes of its SHA-256 in hexadecimal, so that equality is decided by the index alone.
-    Lone surrogates are replaced, as no database takes them, and NULs, as PostgreSQL does not.
     """
     if len(text) > LONGEST_TEXT:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        return f"{storable(text[:LONGEST_TEXT])}\x01{digest}"
-    return storable(text)
+        return f"{text[:LONGEST_TEXT]}\x01{digest}"
+    return text
 
 
-def storable(text: str) -> str:
-    """Return text as every database takes it: lone surrogates become ``?``, NULs U+FFFD."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+def has_rows(path: str) -> bool:
+    """Tell whether the index has rows of a path; it is not too long, and every database takes it."""
+    return len(path) <= LONGEST_PATH and is_storable(path)
+
+
+def _is_named(key: str) -> bool:
+    """Tell whether a path can name a key."""
+    return key != "" and "." not in key
+
+
+def _is_moment(time: Any) -> bool:
+    """Tell whether a time is that of its run."""
+    return type(time) is float and time == time or type(time) is int and _is_exact(time)
 
 
 def _walk(path: str, value: Any, found: set[Leaf]) -> None:
@@ -110,8 +173,10 @@ def _walk(path: str, value: Any, found: set[Leaf]) -> None:
         if not value:
             found.add(Leaf(path, _EMPTY_DICT, 0.0, ""))
         for key, item in value.items():
-            if "." not in key:
-                _walk(f"{path}.{storable(key)}", item, found)
+            if _is_named(key) and has_rows(longer := f"{path}.{key}"):
+                _walk(longer, item, found)
+            else:
+                found.add(Leaf(path, _DOCUMENT, 0.0, ""))
     elif isinstance(value, list):
         if not value:
             found.add(Leaf(path, _EMPTY_LIST, 0.0, ""))
@@ -126,18 +191,23 @@ def _walk(path: str, value: Any, found: set[Leaf]) -> None:
 
 def _leaf(path: str, value: Any) -> Leaf:
     if isinstance(value, str):
-        return Leaf(path, _TEXT, 0.0, text_key(value))
+        if is_storable(value):
+            return Leaf(path, _TEXT, 0.0, text_key(value))
+        return Leaf(path, _DOCUMENT, 0.0, "")
     if value is None:
         return Leaf(path, _NULL, 0.0, "")
     if isinstance(value, bool):
         return Leaf(path, _BOOL, float(value), "")
     if value != value:  # noqa: PLR0124 - the definition of NaN
         return Leaf(path, _NAN, 0.0, "")
-    return Leaf(path, _NUMBER, _number(value), "")
+    if isinstance(value, float) or _is_exact(value):
+        return Leaf(path, _NUMBER, float(value), "")
+    return Leaf(path, _DOCUMENT, 0.0, "")
 
 
-def _number(value: int | float) -> float:
+def _is_exact(number: int) -> bool:
+    """Tell whether a float of 64 bit holds an integer."""
     try:
-        return float(value)
+        return float(number) == number
     except OverflowError:
-        return _LARGEST_FLOAT if value > 0 else -_LARGEST_FLOAT
+        return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from hutch.documents.leaves import storable
+from hutch.documents.text import storable
 
 __all__ = ["document_uid", "uid_in"]
 

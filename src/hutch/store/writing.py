@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from hutch.documents import Leaf
-from hutch.documents.leaves import storable
+from hutch.documents.text import storable
 from hutch.errors import CorruptBatchError
 from hutch.store.owners import Process
 from hutch.store.protocol import Batch, DocumentRow, Mark, NewBatch, RunRow, TombstoneRow, Topic
