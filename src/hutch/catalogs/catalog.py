@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import operator
 import sys
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from contextlib import suppress
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
+from hutch.catalogs.lookups import Lookup
 from hutch.catalogs.run import Run
 from hutch.catalogs.selection import Selection
 from hutch.catalogs.summary import RunSummary, as_html, as_text
-from hutch.catalogs.tombstones import Tombstone, check_deleted, list_tombstones, present_row
-from hutch.errors import AmbiguousRunError, RunDeletedError, RunIndexError, RunNotFoundError
+from hutch.catalogs.tombstones import Tombstone, list_tombstones, present_row
+from hutch.errors import RunDeletedError
 from hutch.store.protocol import RunRow, Store
 
 if TYPE_CHECKING:
@@ -26,14 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalog"]
 
-_CANDIDATES = 10
-"""As many runs are named when a prefix fits several."""
 _SHOWN = 10
 """As many runs are in the table that a catalog prints."""
 _COMPLETED = 100
 """As many uids are offered for completion."""
 
 Key = str | SupportsIndex
+SortKey = str | tuple[str, int]
 
 
 class Catalog(Mapping[str, Run]):
@@ -45,6 +44,7 @@ class Catalog(Mapping[str, Run]):
     ``cat[-1]``, ``cat[-10]``    counted back from the newest; ``cat[0]`` is the oldest
     ``cat[-5:]``                 a catalog of those runs, in that order
     ``cat[["17531a", 42]]``      a list of runs
+    ``cat.search(…)``            a catalog of those runs that a query asks for
     ===========================  ====================================================================
 
     :param store: where the runs are.
@@ -89,23 +89,23 @@ class Catalog(Mapping[str, Run]):
         if isinstance(key, slice):
             return self._with(self._selection.sliced(key))
         if isinstance(key, list):
-            return [self._run(self._find(item)) for item in key]
-        return self._run(self._find(key))
+            return [self._run(self._lookup.find(item)) for item in key]
+        return self._run(self._lookup.find(key))
 
     def __contains__(self, key: object) -> bool:
         if isinstance(key, Run):
             return key.store.location == self.store.location and self._selection.by_uid(key.uid) is not None
         try:
-            self._find(key)
+            self._lookup.find(key)
         except (LookupError, TypeError):
             return False
         return True
 
     def __len__(self) -> int:
-        return len(self._selection.positions())
+        return self._selection.count()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._selection.uids())
+        return self._selection.uids()
 
     def values(self) -> ValuesView[Run]:
         """Return a view of the runs, in order."""
@@ -114,6 +114,48 @@ class Catalog(Mapping[str, Run]):
     def items(self) -> ItemsView[str, Run]:
         """Return a view of pairs of uid and run, in order."""
         return _Items(self)
+
+    def search(self, query: Any) -> Catalog:
+        """Return a catalog of those runs that a query asks for; searches narrow.
+
+        :param query: a dictionary in MongoDB's language, as in ``{"num_points": {"$gt": 50}}``, or an object
+            of :mod:`hutch.queries`, as in ``Key("plan_name") == "scan"``; those of Tiled and DataBroker too.
+        :raises QueryError: if it cannot be understood, naming what and the remedy.
+        """
+        from hutch.queries import condition_of
+
+        return self._with(self._selection.searched(condition_of(query)))
+
+    def sort(self, *keys: SortKey) -> Catalog:
+        """Return a catalog of these runs in another order.
+
+        Runs without the field come first, then NaN, numbers, text, dictionaries, bools. A list counts as its
+        lowest element, or in descending order as its highest. Runs that are the same stay as they stood.
+
+        :param keys: each a key, or a pair of a key and 1 (ascending) or -1 (descending).
+        :raises QueryError: if one is neither.
+        """
+        from hutch.catalogs.sorting import parse_order
+
+        return self._with(self._selection.sorted(parse_order(keys)))
+
+    @overload
+    def distinct(self, key: str, *, counts: Literal[False] = False) -> list[Any]: ...
+    @overload
+    def distinct(self, key: str, *, counts: Literal[True]) -> Mapping[Any, int]: ...
+    def distinct(self, key: str, *, counts: bool = False) -> list[Any] | Mapping[Any, int]:
+        """Return the different values that these runs have at a key, those of most runs first.
+
+        Of a list each element is a value.
+
+        :param counts: True returns a mapping of each value to the number of runs that have it.
+        :raises QueryError: if the key is none.
+        """
+        from hutch.catalogs.value_counts import ValueCounts
+        from hutch.queries.paths import parse_path
+
+        found = ValueCounts(self._selection.count_values(parse_path(key)))
+        return found if counts else list(found)
 
     def head(self, count: int = 5) -> Catalog:
         """Return a catalog of the first runs."""
@@ -192,7 +234,7 @@ class Catalog(Mapping[str, Run]):
 
         # Text and a run can be iterated over too, and would name other runs.
         several = runs if isinstance(runs, Iterable) and not isinstance(runs, (str, Run)) else [runs]
-        named = [run if isinstance(run, Run) else self._run(self._find(run)) for run in several]
+        named = [run if isinstance(run, Run) else self._run(self._lookup.find(run)) for run in several]
         book = RuleBook(self.store)
         found = Deletion(self.store, book)
         for done, run in enumerate(dict.fromkeys(named), 1):
@@ -249,75 +291,27 @@ class Catalog(Mapping[str, Run]):
     def _title(self) -> str:
         count = len(self)
         runs = "1 run" if count == 1 else f"{count:,} runs" if count else "no runs yet"
-        what = "Some of catalog" if self._selection.slices else "Catalog"
+        what = "Catalog" if self._selection.is_whole else "Some of catalog"
         note = ""
         if count > _SHOWN:
-            note = f", the first {_SHOWN}" if self._selection.slices else f", the newest {_SHOWN}"
+            note = f", the first {_SHOWN}" if self._is_arranged else f", the newest {_SHOWN}"
         return f"{what} {self.name!r} in {self.store.location}: {runs}{note}"
+
+    @property
+    def _is_arranged(self) -> bool:
+        """Tell whether somebody has chosen an order or a slice, which is shown as it is."""
+        return bool(self._selection.order or self._selection.window.slices)
 
     def _summaries(self) -> Iterator[RunSummary]:
         """Yield the newest runs, the newest first; of a slice the first, in its own order."""
-        shown = self if self._selection.slices else self[::-1]
+        shown = self if self._is_arranged else self[::-1]
         for run in islice(shown[:_SHOWN].runs(), _SHOWN):
             with suppress(RunDeletedError):  # a moment ago
                 yield run.summary()
 
-    # finding
-
-    def _find(self, key: object) -> RunRow:
-        if isinstance(key, str):
-            return self._find_uid(key)
-        if isinstance(key, bool):
-            msg = f"{key!r} is no key of a run. {_KEYS}"
-            raise TypeError(msg)
-        try:
-            number = operator.index(key)  # type: ignore[arg-type]
-        except TypeError:
-            msg = f"{key!r} of type {type(key).__name__} is no key of a run. {_KEYS}"
-            raise TypeError(msg) from None
-        return self._find_number(number)
-
-    def _find_uid(self, uid: str) -> RunRow:
-        row = self._selection.by_uid(uid)
-        if row is not None:
-            return row
-        rows = self._selection.by_prefix(uid, _CANDIDATES + 1) if uid else []
-        if len(rows) == 1:
-            return rows[0]
-        if not rows:
-            check_deleted(self.store, uid)
-            msg = f"No run {uid!r} in {self._described()}"
-            raise RunNotFoundError(msg)
-        candidates = [row.uid for row in rows[:_CANDIDATES]]
-        count = f"more than {_CANDIDATES}" if len(rows) > _CANDIDATES else str(len(rows))
-        named = "\n".join(f"  {self._run(row)!r}" for row in rows[:_CANDIDATES])
-        msg = f"{uid!r} fits {count} runs in catalog {self.name!r}. Give more of the uid:\n{named}"
-        raise AmbiguousRunError(msg, candidates)
-
-    def _find_number(self, number: int) -> RunRow:
-        if number > 0:
-            row = self._selection.by_scan_id(number)
-            if row is None:
-                check_deleted(self.store, number)
-                msg = f"No run with scan_id {number} in {self._described()}"
-                raise RunNotFoundError(msg)
-            return row
-        row = self._selection.at(number)
-        if row is None:
-            count = len(self)
-            reason = f"it has {count} run{'s' if count != 1 else ''}"
-            msg = f"No run at {number} in catalog {self.name!r}: {reason}. List runs with: hutch runs"
-            raise RunIndexError(msg)
-        return row
-
-    def _described(self) -> str:
-        """Return the catalog's name with a hint at what there is, for messages."""
-        newest = self._selection.newest()
-        if newest is None:
-            return f"catalog {self.name!r}: it is empty."
-        scan = "" if newest.scan_id is None else f"{newest.scan_id} "
-        short = f"({newest.uid[:8]!r})" if scan else repr(newest.uid[:8])
-        return f"catalog {self.name!r}. Newest run: {scan}{short}. List runs with: hutch runs"
+    @property
+    def _lookup(self) -> Lookup:
+        return Lookup(self._selection, self.name)
 
     def _run(self, row: RunRow) -> Run:
         return Run(self.store, row, root_map=self.root_map, datetimes=self.datetimes, rules=self._rules)
@@ -327,9 +321,6 @@ class Catalog(Mapping[str, Run]):
         found._selection = selection
         found._rules = self._rules
         return found
-
-
-_KEYS = "Give a uid or its beginning, a scan_id, a negative number that counts from the newest, or a slice."
 
 
 class _Runs(ValuesView[Run]):

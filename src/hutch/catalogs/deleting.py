@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hutch.catalogs.expected_leaves import leaves_now
 from hutch.catalogs.metadata import dictionary
 from hutch.catalogs.retention_rules import Facts, RuleBook
 from hutch.catalogs.signatures import Signature, sign
 from hutch.catalogs.tombstones import present_row
-from hutch.documents import Leaf, decode, encode, leaves
+from hutch.documents import decode, encode
 from hutch.errors import HutchError, RunHeldError, RunNotFoundError, RunOwnedError, StoreFullError
 from hutch.store.pacing import Pace
 from hutch.store.protocol import DocumentRow, RunRow, Store, TombstoneRow
@@ -160,7 +161,7 @@ class Deletion:
             if now != run.row or (now.stop is None and self._store.is_live(now.owner)):
                 result.spared[run.uid] = _CHANGED
                 return
-            rows = _leaves_of(now)
+            rows = leaves_now(self._store, now)
             if rows is None:
                 writer.remove_strange_leaves(now.id)
             else:
@@ -277,15 +278,6 @@ def _tombstone(run: PlannedRun, signature: Signature) -> TombstoneRow:
         signature.reason,
         encode(summary),
     )
-
-
-def _leaves_of(row: RunRow) -> set[Leaf] | None:
-    """Return the index rows of a run; None if a document is damaged, so that nobody knows."""
-    try:
-        found = leaves(decode(row.current))
-        return found if row.stop is None else found | leaves(decode(row.stop), "stop")
-    except (ValueError, AttributeError, RecursionError):
-        return None
 
 
 def _read(body: bytes) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from hutch.catalogs.expected_leaves import leaves_now
 from hutch.catalogs.findings import Finding, Kind
-from hutch.catalogs.run_verifying import expected_leaves
 from hutch.documents import Leaf
 from hutch.errors import RunNotFoundError
 from hutch.store.protocol import RunRow, Store
@@ -119,25 +119,32 @@ def check_index(store: Store, sums: IndexSums, suspects: Sequence[int]) -> Itera
 def _check_group(store: Store, group: Sequence[int]) -> Iterator[Finding]:
     waiting = list(group)
     for _ in range(_TRIES):
-        before = {run: present_run(store, run) for run in waiting}
+        before = {run: _state(store, run) for run in waiting}
         found = find_rows(store, waiting)
-        after = {run: present_run(store, run) for run in waiting}
+        after = {run: _state(store, run) for run in waiting}
         for run in waiting:
             if before[run] == after[run]:
-                yield from _compare(run, after[run], found.get(run, {}))
+                yield from _compare(run, *after[run], found.get(run, {}))
         waiting = [run for run in waiting if before[run] != after[run]]
         if not waiting:
             return
 
 
-def _compare(run: int, row: RunRow | None, found: dict[float, set[Leaf]]) -> Iterator[Finding]:
+def _state(store: Store, run: int) -> tuple[RunRow | None, set[Leaf] | None]:
+    """Return a run, if it is there, and the index rows that it must have, if anybody knows."""
+    row = present_run(store, run)
+    return row, None if row is None else leaves_now(store, row)
+
+
+def _compare(
+    run: int, row: RunRow | None, expected: set[Leaf] | None, found: dict[float, set[Leaf]]
+) -> Iterator[Finding]:
     count = sum(map(len, found.values()))
     if row is None:
         if count:
             text = f"The index has {count:,} rows of a run that is not there (its internal number is {run})"
             yield Finding(Kind.STRANGE_LEAVES, text)
         return
-    expected = expected_leaves(row)
     if expected is None:
         return
     present = found.get(row.time, set())

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from hutch.catalogs.expected_leaves import expected_leaves, leaves_now
 from hutch.catalogs.index_verifying import IndexSums, find_rows, present_run
-from hutch.catalogs.run_verifying import expected_leaves
 from hutch.documents import Leaf
 from hutch.store.pacing import Pace
 from hutch.store.protocol import RunRow, Store, Writer
@@ -83,7 +83,7 @@ class _Reindexing:
         ids = [np.empty(0, np.int64)]
         had_rows = False
         for page in self._pages():
-            wrong = list(_wrong(sums, page))
+            wrong = list(self._wrong(sums, page))
             had_rows |= any(sums.count(row.id) for row in wrong)
             self.add([row.id for row in wrong], done)
             ids.append(np.array([row.id for row in page], np.int64))
@@ -94,7 +94,7 @@ class _Reindexing:
         strange = []
         if had_rows:
             sums = IndexSums(self._store)
-            strange = [row.id for page in self._pages() for row in _wrong(sums, page)]
+            strange = [row.id for page in self._pages() for row in self._wrong(sums, page)]
         for group in sums.in_groups(nobodys + strange):
             self.remove(group, done)
         self._store.sync()
@@ -104,7 +104,7 @@ class _Reindexing:
         """Add the index rows that runs must have."""
 
         def complete(writer: Writer, run: int, row: RunRow | None) -> None:
-            expected = None if row is None else expected_leaves(row)
+            expected = None if row is None else leaves_now(self._store, row)
             if row is not None and expected is not None:
                 writer.add_leaves(run, row.time, expected)
                 done.completed += 1
@@ -118,7 +118,7 @@ class _Reindexing:
         found = find_rows(self._store, runs)
 
         def clear(writer: Writer, run: int, row: RunRow | None) -> None:
-            expected: set[Leaf] | None = set() if row is None else expected_leaves(row)
+            expected: set[Leaf] | None = set() if row is None else leaves_now(self._store, row)
             if expected is None:
                 return
             count = 0
@@ -145,16 +145,16 @@ class _Reindexing:
                     if not self._pace.has_time:
                         break
 
+    def _wrong(self, sums: IndexSums, page: Sequence[RunRow]) -> Iterator[RunRow]:
+        """Yield runs whose index rows are not those that they must have."""
+        posted = self._store.posted_now([row.id for row in page])
+        for row in page:
+            expected = expected_leaves(row, posted.get(row.id, {}))
+            if expected is None or not sums.agrees(row, expected):
+                yield row
+
     def _pages(self) -> Iterator[list[RunRow]]:
         last = 0
         while page := self._store.runs_after(last, _RUNS_AT_ONCE):
             yield page
             last = page[-1].id
-
-
-def _wrong(sums: IndexSums, page: Iterable[RunRow]) -> Iterator[RunRow]:
-    """Yield runs whose index rows are not those that they must have."""
-    for row in page:
-        expected = expected_leaves(row)
-        if expected is None or not sums.agrees(row, expected):
-            yield row

@@ -8,7 +8,7 @@ from typing import Any
 
 from hutch.catalogs.deleting import Deletion, Progress, plan_run
 from hutch.catalogs.retention_rules import RetentionRule, RuleBook
-from hutch.catalogs.selection import Selection
+from hutch.catalogs.selection import rows_by_uid
 from hutch.catalogs.signatures import this_user
 from hutch.documents import encode
 from hutch.errors import ConfigurationError
@@ -63,7 +63,7 @@ class Retention:
         found = Deletion(store, book)
         youngest = now - min((rule.age_s for rule in book.rules if not rule.keep), default=math.inf)
         uids = store.run_uids()
-        for done, row in enumerate(Selection(store).rows(uids), 1):
+        for done, row in enumerate(rows_by_uid(store, uids), 1):
             if row.time > youngest:
                 break
             rule = book.deleting(row, now)

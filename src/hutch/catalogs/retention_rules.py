@@ -21,7 +21,7 @@ from functools import cached_property
 from typing import Any
 
 from hutch.catalogs.metadata import dictionary
-from hutch.catalogs.selection import Selection
+from hutch.catalogs.selection import rows_by_uid
 from hutch.catalogs.summary import printable
 from hutch.documents import decode, encode, is_same, plain
 from hutch.errors import ConfigurationError, DocumentError
@@ -212,7 +212,7 @@ def _newest_fitting(store: Store, rule: RetentionRule) -> set[str]:
     """Return the uids of the newest runs that fit a rule, as many as it counts."""
     found: set[str] = set()
     # By uid, as runs may come and go meanwhile.
-    for row in Selection(store).rows(reversed(store.run_uids())):
+    for row in rows_by_uid(store, reversed(store.run_uids())):
         with contextlib.suppress(*_DAMAGED):
             if rule.fits(Facts(store, row)):
                 found.add(row.uid)

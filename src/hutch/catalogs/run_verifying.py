@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from hutch.catalogs.batch_verifying import Columns, check_batch, place_of, read_body, schema_of
+from hutch.catalogs.expected_leaves import expected_leaves
 from hutch.catalogs.findings import DOUBTFUL, LOST, Finding, Kind
 from hutch.catalogs.metadata import stream_name
-from hutch.documents import Leaf, decode, leaves
+from hutch.documents import Leaf, decode
 from hutch.errors import CorruptBatchError
 from hutch.store.protocol import Batch, DocumentRow, RunContents, RunRow, Segment, Store
 
-__all__ = ["RunCheck", "expected_leaves"]
+__all__ = ["RunCheck"]
 
 _MOST_NAMED = 5
 
@@ -67,7 +68,7 @@ class RunCheck:
     @cached_property
     def leaves(self) -> set[Leaf] | None:
         """The index rows that follow from the documents; None if those cannot be read."""
-        return expected_leaves(self.row)
+        return expected_leaves(self.row, self._contents.posted)
 
     def run(self) -> None:
         """Check everything."""
@@ -295,15 +296,6 @@ def _rows_of(columns: Sequence[Columns], start: int, stop: int) -> list[Columns]
             found.append((arrival[rows], seq_num[rows], digests[rows]))
         place += len(arrival)
     return found
-
-
-def expected_leaves(row: RunRow) -> set[Leaf] | None:
-    """Return the index rows that follow from a run's documents; None if those cannot be read."""
-    start = _parse_quietly(row.current)
-    stop = {} if row.stop is None else _parse_quietly(row.stop)
-    if start is None or stop is None:
-        return None
-    return leaves(start) | leaves(stop, "stop")
 
 
 def _parse_quietly(body: bytes | None) -> dict[str, Any] | None:

@@ -5,25 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
+from hutch.catalogs.sorting import SortKey, in_order
+from hutch.catalogs.windows import WHOLE, Window
+from hutch.queries.conditions import And, Condition, Equal, Field, Matching, Path, everything
+from hutch.queries.patterns import quoted
 from hutch.store.protocol import RunRow, Store
 
-__all__ = ["Selection"]
+__all__ = ["Selection", "rows_by_uid"]
 
-_AT_ONCE = 500
+_AT_ONCE = 100
 """Rows that are fetched together while iterating."""
+
+_TIME = Path("start", ("time",))
+_SCAN_ID = Path("start", ("scan_id",))
+_UID = Path("start", ("uid",))
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Runs of a store, ordered by start time; then slices, each taken of what the one before left.
+    """Runs of a store: those that fulfil a condition, in an order, and of these a window.
 
     It holds no runs: every question is answered from what the store has at that moment, so the last
     five are always the last five.
+
+    :ivar source: among which they are, if these are a window of others; None stands for all of the store.
+    :ivar order: by which keys they stand; by start time if there are none.
     """
 
     store: Store
-    slices: tuple[slice, ...] = ()
+    condition: Condition = everything
+    order: tuple[SortKey, ...] = ()
+    window: Window = WHOLE
+    source: Selection | None = None
+
+    # narrower ones
 
     def sliced(self, part: slice) -> Selection:
         """Return a slice of these runs.
@@ -31,73 +48,159 @@ class Selection:
         :raises TypeError: if a bound is no integer.
         :raises ValueError: if the step is zero.
         """
-        range(0)[part]
-        return replace(self, slices=(*self.slices, part))
+        return replace(self, window=self.window.sliced(part))
 
-    def positions(self) -> range:
-        """Return the positions of these runs in the store's order."""
-        found = range(self.store.count_runs())
-        for part in self.slices:
-            found = found[part]
-        return found
+    def searched(self, condition: Condition) -> Selection:
+        """Return those of these runs that fulfil a condition."""
+        if self.window != WHOLE:
+            return Selection(self.store, condition, source=self)
+        both = condition if self.condition == everything else And((self.condition, condition))
+        return replace(self, condition=both)
 
-    def uids(self) -> list[str]:
-        """Return the uids of these runs, in order."""
-        found = self.store.run_uids()
-        for part in self.slices:
-            found = found[part]
-        return found
+    def sorted(self, order: tuple[SortKey, ...]) -> Selection:
+        """Return these runs in another order."""
+        if self.window != WHOLE:
+            return Selection(self.store, order=order, source=self)
+        return replace(self, order=order)
 
-    def rows(self, uids: Iterable[str] | None = None) -> Iterator[RunRow]:
-        """Yield these runs as they are when first asked, or those of some uids, in order."""
-        remaining = iter(self.uids() if uids is None else uids)
-        while wanted := list(islice(remaining, _AT_ONCE)):
-            found = {row.uid: row for row in self.store.runs_by_uid(wanted)}
-            yield from (found[uid] for uid in wanted if uid in found)
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether these are all runs of the store, in order of time."""
+        return self == Selection(self.store)
+
+    # all of them
+
+    def count(self) -> int:
+        """Return how many there are."""
+        return self.window.count(self._count_all)
+
+    def uids(self) -> Iterator[str]:
+        """Yield the uids of these runs, in order."""
+        if self.is_whole:
+            yield from self.store.run_uids()
+            return
+        ids = iter(self.ids())
+        while wanted := list(islice(ids, 10 * _AT_ONCE)):
+            found = self.store.uids_by_id(wanted)
+            yield from (found[run] for run in wanted if run in found)
+
+    def ids(self) -> list[int]:
+        """Return the ids of these runs, in order."""
+        if self.window.is_short and not self._is_listed:
+            return [row.id for row in self.rows()]
+        return self._cut(self._all_ids())
+
+    def rows(self) -> Iterator[RunRow]:
+        """Yield these runs, in order."""
+        if self._is_listed:
+            yield from self._fetched(self.ids())
+            return
+        part = self.window.part(self._count_all)
+        if part is None:  # every other, say
+            yield from self._fetched(self._cut(self._all_ids()))
+            return
+        found = self._read(part.start, part.count, part.newest_first != self._is_descending)
+        yield from reversed(list(found)) if part.is_turned else found
+
+    # one of them
 
     def at(self, index: int) -> RunRow | None:
         """Return the run at a position, counted from the end if negative."""
-        if self.slices:
-            positions = self.positions()
-            if not -len(positions) <= index < len(positions):
-                return None
-            found = self.store.runs(start=positions[index], limit=1)
-        elif index < 0:
-            found = self.store.runs(start=-index - 1, limit=1, newest_first=True)
-        else:
-            found = self.store.runs(start=index, limit=1)
-        return found[0] if found else None
+        part = slice(index, index + 1) if index >= 0 else slice(index, index + 1 or None)
+        return next(self.sliced(part).rows(), None)
 
     def by_uid(self, uid: str) -> RunRow | None:
         """Return the run with a uid, if it is among these."""
         found = self.store.runs_by_uid([uid])
-        return found[0] if found and (self._is_everything() or uid in self.uids()) else None
+        return found[0] if found and self._has(found[0]) else None
 
     def by_prefix(self, prefix: str, limit: int) -> list[RunRow]:
         """Return runs among these whose uid begins with a text, newest first."""
-        if self._is_everything():
+        if self.is_whole:
             return self.store.runs_by_prefix(prefix, limit)
-        rows = self.rows([uid for uid in self.uids() if uid.startswith(prefix)])
-        return sorted(rows, key=_age, reverse=True)[:limit]
+        return list(islice(self._newest_with(Field(_UID, Matching(f"^{quoted(prefix)}"))), limit))
 
     def by_scan_id(self, scan_id: int) -> RunRow | None:
         """Return the newest run with a scan_id among these."""
-        if self._is_everything():
+        if self.is_whole:
             return self.store.run_by_scan_id(scan_id)
-        return max((row for row in self.rows() if row.scan_id == scan_id), key=_age, default=None)
+        return next(self._newest_with(Field(_SCAN_ID, Equal(scan_id))), None)
 
     def newest(self) -> RunRow | None:
         """Return the newest of these runs."""
-        if not self.slices:
-            return self.at(-1)
-        positions = self.positions()
-        found = self.store.runs(start=max(positions), limit=1) if positions else []
-        return found[0] if found else None
+        return next(self._newest_with(everything), None)
 
-    def _is_everything(self) -> bool:
-        """Tell whether no slice leaves a run out, so that the store's own look-ups answer."""
-        return not self.slices or len(self.positions()) == self.store.count_runs()
+    def count_values(self, path: Path) -> list[tuple[Any, int]]:
+        """Return the different values that these runs have at a path, and how many have each."""
+        values = self.store.values(path)
+        is_all = self.condition == everything and self.window == WHOLE and self.source is None
+        return values.count(None if is_all else set(self.ids()))
+
+    # without the window
+
+    @property
+    def _is_descending(self) -> bool:
+        """Tell whether they stand in the opposite order of time."""
+        return self.order == ((_TIME, -1),)
+
+    @property
+    def _is_listed(self) -> bool:
+        """Tell whether their order is known only once all are looked at."""
+        return self.source is not None or self.order not in ((), ((_TIME, 1),), ((_TIME, -1),))
+
+    def _count_all(self) -> int:
+        if self.source is not None:
+            return len(self._all_ids())
+        if self.condition == everything:
+            return self.store.count_runs()
+        return self.store.search(self.condition).count()
+
+    def _all_ids(self) -> list[int]:
+        search = self.store.search(self.condition)
+        if self.source is None:
+            found = [run for _, run in search.places(newest_first=self._is_descending)]
+            if not self._is_listed:
+                return found
+        else:
+            found = self.source.ids()
+            found = found if self.condition == everything else search.filter(found)
+        return in_order(self.store, found, self.order)
+
+    def _read(self, start: int, limit: int | None, newest_first: bool) -> Iterator[RunRow]:
+        """Yield runs in order of time, some of them from a position on."""
+        if self.condition == everything and limit is not None and limit <= _AT_ONCE:
+            yield from self.store.runs(start=start, limit=limit, newest_first=newest_first)
+            return
+        search = self.store.search(self.condition)
+        yield from search.rows(start=start, limit=limit, newest_first=newest_first)
+
+    def _newest_with(self, condition: Condition) -> Iterator[RunRow]:
+        """Yield those of these runs that fulfil a condition, the newest first."""
+        if self.window == WHOLE and self.source is None:
+            found = replace(self, order=()).searched(condition)
+            yield from self.store.search(found.condition).rows(newest_first=True)
+            return
+        ids = self.store.search(condition).filter(self.ids())
+        yield from sorted(self._fetched(ids), key=lambda row: (row.time, row.id), reverse=True)
+
+    def _has(self, row: RunRow) -> bool:
+        if self.window != WHOLE or self.source is not None:
+            return row.id in self.ids()
+        return self.condition == everything or bool(self.store.search(self.condition).filter([row.id]))
+
+    def _cut(self, ids: list[int]) -> list[int]:
+        return [ids[position] for position in self.window.positions(lambda: len(ids))]
+
+    def _fetched(self, ids: Iterable[int]) -> Iterator[RunRow]:
+        rest = iter(ids)
+        while wanted := list(islice(rest, _AT_ONCE)):
+            rows = self.store.runs_by_id(wanted)
+            yield from (rows[run] for run in wanted if run in rows)
 
 
-def _age(row: RunRow) -> tuple[float, int]:
-    return row.time, row.id
+def rows_by_uid(store: Store, uids: Iterable[str]) -> Iterator[RunRow]:
+    """Yield the runs of some uids in the same order, of those that are there."""
+    rest = iter(uids)
+    while wanted := list(islice(rest, _AT_ONCE)):
+        found = {row.uid: row for row in store.runs_by_uid(wanted)}
+        yield from (found[uid] for uid in wanted if uid in found)

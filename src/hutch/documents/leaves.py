@@ -48,6 +48,7 @@ __all__ = [
     "LeafType",
     "has_rows",
     "leaves",
+    "leaves_of",
     "posted_leaves",
     "text_key",
     "words_key",
@@ -132,6 +133,13 @@ def posted_leaves(source: str, name: str, value: Any) -> set[Leaf]:
         found.add(Leaf(path, _DOCUMENT, 0.0, ""))
     else:
         _walk(path, value, found)
+    return found
+
+
+def leaves_of(path: str, value: Any) -> set[Leaf]:
+    """Return the index rows of a value at a path."""
+    found: set[Leaf] = set()
+    _walk(path, value, found)
     return found
 
 

@@ -21,6 +21,8 @@ from hutch.store.rows import (
     Mark,
     NewBatch,
     OwnerRow,
+    Posted,
+    PostedRow,
     QuarantineRow,
     RetentionRow,
     RunContents,
@@ -33,6 +35,11 @@ from hutch.store.rows import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hutch.queries.conditions import Condition
+    from hutch.queries.conditions import Path as QueryPath
+    from hutch.store.path_values import PathValues
+    from hutch.store.searching import Search
+
 __all__ = [
     "AmendmentRow",
     "Batch",
@@ -41,6 +48,8 @@ __all__ = [
     "Mark",
     "NewBatch",
     "OwnerRow",
+    "Posted",
+    "PostedRow",
     "QuarantineRow",
     "RetentionRow",
     "RunContents",
@@ -126,6 +135,16 @@ class Writer(Protocol):
         """
         ...
 
+    def post(
+        self, run: int, source: str, name: str, value: bytes | None, author: str, origin: bytes | None = None
+    ) -> None:
+        """Post a parameter or a verdict to a run, or with None remove it. The index is left alone.
+
+        :param source: ``param`` or ``dqm``.
+        :param origin: where it comes from, as a document.
+        """
+        ...
+
     def delete_run(self, run: int, tombstone: TombstoneRow) -> None:
         """Delete a run but for its index rows, and leave a tombstone; its files are discarded."""
         ...
@@ -207,6 +226,22 @@ class Store(Protocol):
         """Return a run by its number."""
         ...
 
+    def runs_by_id(self, ids: Sequence[int]) -> dict[int, RunRow]:
+        """Return the runs with some numbers, of those that are there."""
+        ...
+
+    def uids_by_id(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return the uids of the runs with some numbers, of those that are there."""
+        ...
+
+    def values(self, path: QueryPath) -> PathValues:
+        """Return what is asked of all values of a path."""
+        ...
+
+    def search(self, condition: Condition) -> Search:
+        """Return the runs that fulfil a condition, to be counted or fetched."""
+        ...
+
     def is_live(self, owner: str | None) -> bool:
         """Tell whether the owner of an open run is a process that lives."""
         ...
@@ -265,6 +300,14 @@ class Store(Protocol):
 
     def amendments(self, run: int) -> list[AmendmentRow]:
         """Return the corrections of a run's start document, oldest first."""
+        ...
+
+    def posted(self, run: int) -> list[PostedRow]:
+        """Return everything that was posted to a run, oldest first."""
+        ...
+
+    def posted_now(self, runs: Sequence[int]) -> dict[int, Posted]:
+        """Return what holds of what was posted to some runs."""
         ...
 
     def marks(self, run: int) -> list[Mark]:

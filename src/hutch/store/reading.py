@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hutch.documents import Leaf
 from hutch.errors import CorruptBatchError, FeedPrunedError, RunNotFoundError
+from hutch.store.index_reading import IndexReader
 from hutch.store.protocol import (
     AmendmentRow,
     Batch,
@@ -15,6 +16,7 @@ from hutch.store.protocol import (
     DocumentRow,
     Mark,
     OwnerRow,
+    PostedRow,
     QuarantineRow,
     RetentionRow,
     RunRow,
@@ -37,12 +39,13 @@ Query = Callable[[Statement, dict[str, Any]], list[Any]]
 """Executes a statement and returns all rows."""
 
 
-class DatabaseReader(Survey):
+class DatabaseReader(Survey, IndexReader):
     """The reading half of a :class:`~hutch.store.protocol.Store`, for any database."""
 
     def __init__(self, query: Query, statements: Statements, files: Path) -> None:
         self._query = query
         self._say = statements
+        self._ask_index = statements.index
         self._files = files
         self._uid = ""
 
@@ -196,6 +199,10 @@ class DatabaseReader(Survey):
     def amendments(self, run: int) -> list[AmendmentRow]:
         """Return the corrections of a run's start document, oldest first."""
         return [AmendmentRow(*row) for row in self._query(self._say.amendments, {"run": run})]
+
+    def posted(self, run: int) -> list[PostedRow]:
+        """Return everything that was posted to a run, oldest first."""
+        return [PostedRow(*row) for row in self._query(self._say.posted, {"run": run})]
 
     def marks(self, run: int) -> list[Mark]:
         """Return the nonconforming values of a run."""

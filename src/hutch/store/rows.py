@@ -5,8 +5,10 @@ No row holds a parsed document: bodies are the bytes of :mod:`hutch.documents.en
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 __all__ = [
     "AmendmentRow",
@@ -16,6 +18,8 @@ __all__ = [
     "Mark",
     "NewBatch",
     "OwnerRow",
+    "Posted",
+    "PostedRow",
     "QuarantineRow",
     "RetentionRow",
     "RunContents",
@@ -23,6 +27,7 @@ __all__ = [
     "Segment",
     "TombstoneRow",
     "Topic",
+    "posted_of",
 ]
 
 
@@ -43,6 +48,8 @@ class Topic(StrEnum):
     """A start document was corrected; the reference is the run's uid."""
     DELETE = "delete"
     """A run was deleted; the reference is its uid."""
+    POST = "post"
+    """A value was posted to a run; the reference is its source and name, as in ``param.gain``."""
     COMPACT = "compact"
     """Batches were replaced by fewer that hold the same events; the reference is ``stream``."""
 
@@ -109,6 +116,43 @@ class RetentionRow:
     time: float
     """When it was made, s since 1970."""
     author: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostedRow:
+    """A parameter or a verdict that was posted to a run; of each name the last is what holds."""
+
+    id: int
+    run: int
+    source: str
+    """``param`` or ``dqm``."""
+    name: str
+    value: bytes | None
+    """None if it was removed."""
+    time: float
+    """s since 1970."""
+    author: str
+    origin: bytes | None
+    """Where it comes from, as a document: a job, a check."""
+
+
+Posted = dict[str, dict[str, bytes]]
+"""What holds of what was posted to a run, by source and name."""
+
+
+def posted_of(rows: Iterable[Sequence[Any]]) -> dict[int, Posted]:
+    """Return what holds of what was posted to runs.
+
+    :param rows: run, source, name and value of all of it, the oldest first.
+    """
+    found: dict[int, Posted] = {}
+    for run, source, name, value in rows:
+        values = found.setdefault(run, {}).setdefault(source, {})
+        if value is None:
+            values.pop(name, None)
+        else:
+            values[name] = value
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +257,7 @@ class RunContents:
     marks: list[Mark] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     """Kind and reason of each document in quarantine."""
+    posted: Posted = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,18 @@ documents, whose function it is: looking for one run's rows in it would be a sca
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from hutch.documents import Leaf, decode, leaves
+from hutch.documents.leaves import posted_leaves
 from hutch.errors import StoreError
 from hutch.store import tables as t
 from hutch.store.file_copying import Wanted
+from hutch.store.rows import Posted, posted_of
 from hutch.store.table_copying import Row, TableCopier, in_groups
 
 __all__ = ["copy_runs", "wanted_files"]
@@ -28,6 +31,7 @@ _OF_RUNS: dict[sa.Table, str | None] = {
     t.batches: "body",
     t.marks: None,
     t.amendments: "edits",
+    t.posted: "value",
 }
 """What belongs to runs, with its large column. Quarantine, which has no index by run, is copied apart."""
 
@@ -59,11 +63,14 @@ def _copy_some(copier: TableCopier, runs: Sequence[int]) -> None:
     _delete(copier, [there[run] for run in strange])
     known = [run for run in target if run not in strange]
     fresh = [run for run in source if run not in known]
-    changed = {run for run in known if target[run] != source[run]}
+    ours, theirs = (_posted(side, known) for side in (copier.source, copier.target))
+    changed = {run for run in known if target[run] != source[run] or ours.get(run) != theirs.get(run)}
     rows = [tuple(source[run]) for run in fresh]
     copier.write.insert(t.runs, [(*row[:_OWNER], None, *row[_OWNER:]) for row in rows])
     copier.write.update(t.runs, [source[run] for run in changed], _RUN)
-    _index(copier, [target[run] for run in changed], [source[run] for run in [*fresh, *changed]])
+    before = [(target[run], theirs.get(run, {})) for run in changed]
+    ours.update(_posted(copier.source, fresh))
+    _index(copier, before, [(source[run], ours.get(run, {})) for run in [*fresh, *changed]])
     if fresh:
         for table in _OF_RUNS:
             copier.add(table, table.c.run.in_(fresh))
@@ -87,7 +94,8 @@ def _delete(copier: TableCopier, runs: Sequence[sa.Row[Any]]) -> None:
     ids = [run.id for run in runs]
     copier.tally.gone_files |= set(wanted_files(copier.target, ids))
     copier.tally.deleted += len(ids)
-    _index(copier, runs, [])
+    posted = _posted(copier.target, ids)
+    _index(copier, [(run, posted.get(run.id, {})) for run in runs], [])
     for table in (t.quarantine, *reversed(_OF_RUNS)):
         copier.target.execute(sa.delete(table).where(table.c.run.in_(ids)))
     copier.write.delete(t.runs, [(run,) for run in ids])
@@ -110,24 +118,42 @@ def _check_deleted(source: sa.Connection, runs: Sequence[sa.Row[Any]]) -> None:
             raise StoreError(msg)
 
 
-def _index(copier: TableCopier, before: Iterable[sa.Row[Any]], now: Iterable[sa.Row[Any]]) -> None:
-    """Make the index of some runs what follows from their documents."""
-    old = {leaf for run in before for leaf in _leaves(run)}
-    new = {leaf for run in now for leaf in _leaves(run)}
+def _posted(side: sa.Connection, runs: Sequence[int]) -> dict[int, Posted]:
+    """Return what holds of what was posted to some runs."""
+    columns = [t.posted.c[name] for name in ("run", "source", "name", "value")]
+    found: dict[int, Posted] = {}
+    for some in in_groups(runs):
+        asked = sa.select(*columns).where(t.posted.c.run.in_(some)).order_by(t.posted.c.id)
+        found.update(posted_of(side.execute(asked)))
+    return found
+
+
+_Known = tuple[sa.Row[Any], Posted]
+"""A run, and what was posted to it."""
+
+
+def _index(copier: TableCopier, before: Iterable[_Known], now: Iterable[_Known]) -> None:
+    """Make the index of some runs what their documents, and what was posted to them, come to."""
+    old = {leaf for run, posted in before for leaf in _leaves(run, posted)}
+    new = {leaf for run, posted in now for leaf in _leaves(run, posted)}
     copier.write.delete(t.index, sorted(old - new))
     copier.write.insert(t.index, sorted(new - old), leave_known=True)
 
 
-def _leaves(run: sa.Row[Any]) -> Iterator[Row]:
-    """Yield the rows of the index that follow from a run's documents; none from what cannot be read."""
+def _leaves(run: sa.Row[Any], posted: Posted) -> Iterator[Row]:
+    """Yield the rows of the index that a run must have; none from what cannot be read."""
     found: set[Leaf] = set()
     for body, source in ((run.start if run.amended is None else run.amended, "start"), (run.stop, "stop")):
         try:
-            document = {} if body is None else decode(body)
+            document = None if body is None else decode(body)
         except (ValueError, RecursionError):
             continue
         if isinstance(document, dict):
             found |= leaves(document, source)
+    for source, values in posted.items():
+        for name, value in values.items():
+            with contextlib.suppress(ValueError, RecursionError):
+                found |= posted_leaves(source, name, decode(value))
     for leaf in found:
         # A driver may take members of an enumeration for something else than numbers.
         yield (leaf.key, int(leaf.type), leaf.number, leaf.text, run.time, run.id)

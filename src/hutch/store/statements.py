@@ -13,34 +13,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hutch.store import tables as t
+from hutch.store.index_statements import IndexStatements
+from hutch.store.statement import RUN_COLUMNS, Statement
 
 __all__ = ["Statement", "Statements"]
-
-
-class Statement:
-    """One statement in the driver's own text; call it with values by name, get them in its order."""
-
-    __slots__ = ("fixed", "names", "text")
-
-    def __init__(self, statement: sa.sql.ClauseElement, dialect: sa.Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
-        self.text = str(compiled)
-        # Both drivers number their parameters by position.
-        self.names: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
-        # Values that belong to the statement, such as the 1 of a LIMIT.
-        self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
-
-    def order(self, values: dict[str, Any]) -> tuple[Any, ...]:
-        """Return values in the order in which the text names them."""
-        given = {**self.fixed, **values} if self.fixed else values
-        return tuple([given[name] for name in self.names])
 
 
 def _columns(table: sa.Table, *names: str) -> Sequence[sa.Column[Any]]:
     return [table.c[name] for name in names]
 
 
-_RUN = ("id", "uid", "time", "scan_id", "owner", "start", "stop", "amended")
 _DOCUMENT = ("number", "kind", "uid", "body")
 _BATCH = ("id", "segment", "first_arrival", "rows", "size", "crc32", "file")
 
@@ -50,8 +32,9 @@ class Statements:
 
     def __init__(self, dialect: sa.Dialect) -> None:
         self._dialect = dialect
+        self.index = IndexStatements(dialect)
         insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
-        run = sa.select(*_columns(t.runs, *_RUN))
+        run = sa.select(*_columns(t.runs, *RUN_COLUMNS))
         newest = (t.runs.c.time.desc(), t.runs.c.id.desc())
         oldest = (t.runs.c.time, t.runs.c.id)
         say = self._say
@@ -234,7 +217,7 @@ class Statements:
         say = self._say
         run: sa.BindParameter[int] = sa.bindparam("run")
         self.owned_runs = say(
-            sa.select(*_columns(t.runs, *_RUN))
+            sa.select(*_columns(t.runs, *RUN_COLUMNS))
             .where(t.runs.c.owner.is_not(None))
             .order_by(t.runs.c.time, t.runs.c.id)
         )
@@ -255,8 +238,13 @@ class Statements:
             .where(t.amendments.c.run == run)
             .order_by(t.amendments.c.id)
         )
+        posted = ("run", "source", "name", "value", "time", "author", "origin")
+        self.post = say(insert(t.posted).values(_named(*posted)))
+        self.posted = say(
+            sa.select(*_columns(t.posted, "id", *posted)).where(t.posted.c.run == run).order_by(t.posted.c.id)
+        )
         # What refers to something goes before it.
-        of_a_run = (t.amendments, t.marks, t.quarantine, t.batches, t.segments, t.documents)
+        of_a_run = (t.posted, t.amendments, t.marks, t.quarantine, t.batches, t.segments, t.documents)
         self.delete_run = [say(sa.delete(table).where(table.c.run == run)) for table in of_a_run]
         self.delete_run.append(say(sa.delete(t.runs).where(t.runs.c.id == run)))
         self.files_of_run = say(
@@ -290,7 +278,7 @@ class Statements:
             return sa.select(*columns).where(table.c.run >= first, table.c.run <= last)
 
         self.runs_after = say(
-            sa.select(*_columns(t.runs, *_RUN))
+            sa.select(*_columns(t.runs, *RUN_COLUMNS))
             .where(t.runs.c.id > sa.bindparam("run"))
             .order_by(t.runs.c.id)
             .limit(sa.bindparam("limit"))
@@ -308,6 +296,7 @@ class Statements:
         mark = ("stream", "key", "reason", "count", "first_arrival")
         self.marks_of_runs = say(of_runs(t.marks, *mark).order_by(t.marks.c.first_arrival, t.marks.c.key))
         self.refused_of_runs = say(of_runs(t.quarantine, "kind", "reason").order_by(t.quarantine.c.id))
+        self.posted_of_runs = say(of_runs(t.posted, "source", "name", "value").order_by(t.posted.c.id))
         self.bodies_of_runs = say(
             sa.select(batches.id, batches.body).where(
                 batches.run >= first, batches.run <= last, batches.body.is_not(None)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hutch.store.rows import Batch, DocumentRow, Mark, RunContents, RunRow, Segment
+from hutch.store.rows import Batch, DocumentRow, Mark, RunContents, RunRow, Segment, posted_of
 from hutch.store.statements import Statement, Statements
 
 __all__ = ["Survey"]
@@ -45,6 +45,8 @@ class Survey:
             found[run].marks.append(Mark(*row))
         for run, *row in self._query(say.refused_of_runs, values):
             found[run].refused.append((row[0], row[1]))
+        for run, posted in posted_of(self._query(say.posted_of_runs, values)).items():
+            found[run].posted.update(posted)
         return dict(found)
 
     def bodies(self, first: int, last: int) -> dict[int, bytes]:

@@ -20,6 +20,7 @@ __all__ = [
     "marks",
     "metadata",
     "owners",
+    "posted",
     "properties",
     "quarantine",
     "retention",
@@ -29,7 +30,7 @@ __all__ = [
     "tombstones",
 ]
 
-HEAD = "0002"
+HEAD = "0003"
 """The migration that this module describes; a test compares the two."""
 
 metadata = sa.MetaData()
@@ -196,6 +197,22 @@ amendments = sa.Table(
     sa.Index("amendments_run", "run", "id"),
     sqlite_autoincrement=True,
     comment="who corrected what of a start document, and when",
+)
+
+posted = sa.Table(
+    "posted",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("run", _Id, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("source", sa.Text, nullable=False, comment="param or dqm"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("value", sa.LargeBinary, comment="null if it was removed"),
+    sa.Column("time", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("origin", sa.LargeBinary, comment="where it comes from: a job, a check"),
+    sa.Index("posted_run", "run", "id"),
+    sqlite_autoincrement=True,
+    comment="parameters and verdicts of runs; of each name the last is what holds",
 )
 
 tombstones = sa.Table(

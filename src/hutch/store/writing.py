@@ -155,6 +155,22 @@ class DatabaseWriter:
         self._execute(self._say.add_amendment, values)
         self._change(Topic.AMEND, run.id, run.uid)
 
+    def post(
+        self, run: int, source: str, name: str, value: bytes | None, author: str, origin: bytes | None = None
+    ) -> None:
+        """Post a parameter or a verdict to a run, or with None remove it. The index is left alone."""
+        values = {
+            "run": run,
+            "source": source,
+            "name": storable(name),
+            "value": value,
+            "time": clock.time(),
+            "author": storable(author),
+            "origin": origin,
+        }
+        self._execute(self._say.post, values)
+        self._change(Topic.POST, run, f"{source}.{name}")
+
     def delete_run(self, run: int, tombstone: TombstoneRow) -> None:
         """Delete a run but for its index rows, and leave a tombstone; its files are discarded."""
         files = self._execute(self._say.files_of_run, {"run": run}).fetchall()

@@ -1,0 +1,43 @@
+"""Parameters and verdicts that are posted to a run: kept with who said them, and searched for by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hutch.catalogs.tombstones import present_row
+from hutch.documents import decode, encode, plain
+from hutch.documents.leaves import posted_leaves
+from hutch.errors import DocumentError
+from hutch.queries.paths import POSTED
+from hutch.store.protocol import Store
+
+__all__ = ["post"]
+
+
+def post(
+    store: Store, run: int, source: str, name: str, value: Any, *, author: str, origin: Any = None
+) -> None:
+    """Post a value to a run; what was posted before under the same name is kept as its history.
+
+    It is found by ``{"param.gain": 3}`` from then on, whatever characters its name has.
+
+    :param run: its number.
+    :param source: ``param`` or ``dqm``.
+    :param value: text, number, bool, None, or lists and dictionaries of these.
+    :param origin: where it comes from, as a document: a job, a check.
+    :raises DocumentError: if the source, the name or the value is none.
+    :raises RunDeletedError: if the run has been deleted.
+    """
+    if source not in POSTED or not name:
+        msg = f"{source}.{name} cannot be posted. Give a name, and one of {', '.join(sorted(POSTED))}."
+        raise DocumentError(msg)
+    kept = plain(value)
+    with store.transaction() as writer:
+        writer.lock(f"run/{run}")
+        row = present_row(store, run)
+        before = store.posted_now([run]).get(run, {}).get(source, {})
+        old = posted_leaves(source, name, decode(before[name])) if name in before else set()
+        new = posted_leaves(source, name, kept)
+        writer.remove_leaves(run, row.time, old - new)
+        writer.add_leaves(run, row.time, new - old)
+        writer.post(run, source, name, encode(kept), author, None if origin is None else encode(origin))

@@ -1,0 +1,164 @@
+"""Statements that ask the index, and the runs within some time, for what lies between bounds.
+
+Their text follows from which columns are bounded and how, so each shape is compiled once for a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from hutch.store import tables as t
+from hutch.store.index_rows import Bound, Everything, Rows
+from hutch.store.statement import RUN_COLUMNS, Statement
+
+__all__ = ["AT_ONCE", "IndexStatements", "ids_of", "values_of"]
+
+AT_ONCE = 100
+"""Runs that are fetched together by their ids."""
+
+Shape = tuple[tuple[str, str], ...]
+
+
+def values_of(bounds: Sequence[Bound]) -> dict[str, Any]:
+    """Return the values of some bounds by the names that statements have for them."""
+    return {f"bound_{number}": value for number, (_, _, value) in enumerate(bounds)}
+
+
+class IndexStatements:
+    """The statements for one database.
+
+    :param dialect: of the database.
+    """
+
+    def __init__(self, dialect: sa.Dialect) -> None:
+        self._dialect = dialect
+        self._said: dict[tuple[Any, ...], Statement] = {}
+
+    def count(self, where: Rows | Everything, *, is_bounded: bool = False) -> Statement:
+        """Count runs; with ``is_bounded`` rows, and no more than ``most``."""
+        shape = _shape(where)
+        key = ("count", type(where), shape, is_bounded, isinstance(where, Rows) and where.is_ordered)
+        if key not in self._said:
+            run, table = _run_of(where)
+            if is_bounded:
+                some = _bounded(sa.select(run), table, shape).limit(sa.bindparam("most")).subquery()
+                found: Any = sa.select(sa.func.count()).select_from(some)
+            elif isinstance(where, Everything) or where.is_ordered:
+                found = _bounded(sa.select(sa.func.count()).select_from(table), table, shape)
+            else:
+                found = _bounded(sa.select(sa.func.count(run.distinct())), table, shape)
+            self._said[key] = Statement(found, self._dialect)
+        return self._said[key]
+
+    def ids(self, where: Rows | Everything) -> Statement:
+        """Select the ids of runs, some more than once."""
+        shape = _shape(where)
+        key = ("ids", type(where), shape)
+        if key not in self._said:
+            run, table = _run_of(where)
+            self._said[key] = Statement(_bounded(sa.select(run), table, shape), self._dialect)
+        return self._said[key]
+
+    def places(self, where: Rows | Everything, *, newest_first: bool, is_continued: bool) -> Statement:
+        """Select time and id of runs in order, ``limit`` of them after the first ``start``.
+
+        :param is_continued: only those that come after ``last_time`` and ``last_run``.
+        """
+        shape = _shape(where)
+        key = ("places", type(where), shape, newest_first, is_continued)
+        if key not in self._said:
+            run, table = _run_of(where)
+            columns = (table.c.time, run)
+            order = [column.desc() if newest_first else column.asc() for column in columns]
+            found: sa.Select[Any] = sa.select(*columns)
+            if isinstance(where, Rows) and not where.is_ordered:
+                found = found.distinct()
+            found = _bounded(found, table, shape).order_by(*order)
+            if is_continued:
+                place, last = sa.tuple_(*columns), sa.tuple_(*map(sa.bindparam, ("last_time", "last_run")))
+                found = found.where(place < last if newest_first else place > last)
+            found = found.limit(sa.bindparam("limit")).offset(sa.bindparam("start"))
+            self._said[key] = Statement(found, self._dialect)
+        return self._said[key]
+
+    def next_text(self, where: Rows, *, is_first: bool) -> Statement:
+        """Select the first text, or the next after ``after``, among rows of text."""
+        shape = _shape(where)
+        key = ("next_text", shape, is_first)
+        if key not in self._said:
+            text = t.index.c.text
+            found = _bounded(sa.select(text), t.index, shape).order_by(text).limit(1)
+            if not is_first:
+                found = found.where(text > sa.bindparam("after"))
+            self._said[key] = Statement(found, self._dialect)
+        return self._said[key]
+
+    def leaves(self, where: Rows, *, is_counted: bool = False) -> Statement:
+        """Select the leaves of rows with their runs, or with how many runs have each, and one of these."""
+        shape = _shape(where)
+        key = ("leaves", shape, is_counted)
+        if key not in self._said:
+            index = t.index.c
+            columns = (index.type, index.number, index.text)
+            last: Any = (sa.func.count(), sa.func.min(index.run)) if is_counted else (index.run,)
+            found = _bounded(sa.select(*columns, *last), t.index, shape)
+            self._said[key] = Statement(found.group_by(*columns) if is_counted else found, self._dialect)
+        return self._said[key]
+
+    def runs(self, *names: str) -> Statement:
+        """Select the runs with some ids, ``AT_ONCE`` of them.
+
+        :param names: of the columns; all if none is given.
+        """
+        key = ("runs", names)
+        if key not in self._said:
+            columns = [t.runs.c[name] for name in names or RUN_COLUMNS]
+            self._said[key] = Statement(sa.select(*columns).where(_one_of(t.runs.c.id)), self._dialect)
+        return self._said[key]
+
+    def posted(self) -> Statement:
+        """Select what was posted to the runs with some ids, ``AT_ONCE`` of them, oldest first."""
+        key = ("posted",)
+        if key not in self._said:
+            posted = t.posted.c
+            columns = (posted.run, posted.source, posted.name, posted.value)
+            found = sa.select(*columns).where(_one_of(posted.run)).order_by(posted.id)
+            self._said[key] = Statement(found, self._dialect)
+        return self._said[key]
+
+
+_COMPARED = {
+    "=": sa.Column.__eq__,
+    "<": sa.Column.__lt__,
+    "<=": sa.Column.__le__,
+    ">": sa.Column.__gt__,
+    ">=": sa.Column.__ge__,
+}
+
+
+def _one_of(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    return column.in_([sa.bindparam(f"id_{number}") for number in range(AT_ONCE)])
+
+
+def ids_of(some: Sequence[int]) -> dict[str, int]:
+    """Return ids, ``AT_ONCE`` of them at most, by the names that statements have for them."""
+    # The statement has a fixed number of places, so the last is said several times.
+    return {f"id_{number}": some[min(number, len(some) - 1)] for number in range(AT_ONCE)}
+
+
+def _shape(where: Rows | Everything) -> Shape:
+    return tuple((column, operator) for column, operator, _ in where.bounds)
+
+
+def _run_of(where: Rows | Everything) -> tuple[sa.Column[Any], sa.Table]:
+    """Return the column with the ids of runs, and its table."""
+    return (t.index.c.run, t.index) if isinstance(where, Rows) else (t.runs.c.id, t.runs)
+
+
+def _bounded(found: sa.Select[Any], table: sa.Table, shape: Shape) -> sa.Select[Any]:
+    for number, (column, operator) in enumerate(shape):
+        found = found.where(_COMPARED[operator](table.c[column], sa.bindparam(f"bound_{number}")))
+    return found

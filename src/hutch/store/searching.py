@@ -1,0 +1,302 @@
+"""Searches: which runs fulfil a condition, by the index as far as it tells, and by their documents beyond.
+
+Whoever wants the newest ten gets them from a walk: along rows of the index that are in order of time, or
+along all runs. A walk that misses too often gives up and lets the index say which runs come into question.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Container, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from hutch.errors import QueryError
+from hutch.queries.conditions import And, Condition, Field, NewestOfScanId, Not, Or
+from hutch.queries.matching import matches
+from hutch.queries.paths import POSTED
+from hutch.store.index_rows import EVERYTHING, Everything, Meet, Rest, Rows, RunSet, Union
+from hutch.store.index_statements import AT_ONCE
+from hutch.store.planning import Plan, Planner
+from hutch.store.rows import RunRow
+from hutch.store.run_documents import read_documents
+
+if TYPE_CHECKING:
+    from hutch.store.index_reading import IndexReader, Place
+
+__all__ = ["Search"]
+
+_MOST_MISSES = 1000
+"""Runs that a walk looks at in vain before it asks the index."""
+
+_FEW = 300
+"""So few runs are sooner looked at one by one than compared with other sets."""
+
+_MANY = 20_000
+"""So many runs are sooner put in order with all others than looked up one by one."""
+
+_PAGE, _LARGEST_PAGE = 20, 500
+
+
+class Search:
+    """The runs that fulfil a condition; each answer is of the moment when it is given.
+
+    :param reader: the store.
+    """
+
+    def __init__(self, reader: IndexReader, condition: Condition) -> None:
+        self.condition = condition
+        self._reader = reader
+        self._asks_posted = _asks_posted(condition)
+
+    def count(self) -> int:
+        """Return how many runs there are."""
+        plan = self._plan()
+        if plan.is_exact and isinstance(plan.runs, (Rows, Everything)):
+            return self._reader.count_in(plan.runs)
+        return len(self._ids(plan.runs)) if plan.is_exact else len(self._tested_ids(plan))
+
+    def rows(
+        self, *, start: int = 0, limit: int | None = None, newest_first: bool = False
+    ) -> Iterator[RunRow]:
+        """Yield runs in order of time, ``limit`` of them from the ``start``-th on."""
+        stop = None if limit is None else start + limit
+        plan = self._plan()
+        if plan.is_exact and isinstance(plan.runs, (Rows, Everything)) and self._is_ordered(plan.runs):
+            places: Iterable[Place] = self._paged(plan.runs, newest_first, start, limit)
+        elif plan.is_exact and (limit is None or self._is_ordered(plan.runs)):
+            places = islice(self._places(plan.runs, newest_first), start, stop)
+        else:
+            yield from islice(self._found(plan, newest_first), start, stop)
+            return
+        yield from self._fetched(places)
+
+    def ids(self) -> set[int]:
+        """Return the ids of all runs."""
+        plan = self._plan()
+        return self._ids(plan.runs) if plan.is_exact else self._tested_ids(plan)
+
+    def places(self, *, newest_first: bool = False) -> list[Place]:
+        """Return time and id of all runs in order of time."""
+        plan = self._plan()
+        if plan.is_exact:
+            return list(self._places(plan.runs, newest_first))
+        return self._sorted(self._tested_ids(plan), newest_first)
+
+    def filter(self, ids: Sequence[int]) -> list[int]:
+        """Return those of some runs that are among these, in the same order."""
+        if len(ids) > _MOST_MISSES:
+            found: Container[int] = self.ids()
+        else:
+            found = self._passed(ids)
+        return [run for run in ids if run in found]
+
+    # plans
+
+    def _plan(self) -> Plan:
+        return Planner(self._reader.has_marks, self._reader.texts_in).plan(self.condition)
+
+    def _size(self, part: RunSet) -> int:
+        """Return about how many runs a set has, at most one more than a walk looks at in vain."""
+        match part:
+            case Rows() | Everything():
+                return self._reader.count_rows_in(part, _MOST_MISSES + 1)
+            case Union(parts):
+                return min(sum(map(self._size, parts)), _MOST_MISSES + 1)
+            case Meet(parts):
+                return min(map(self._size, parts))
+        return _MOST_MISSES + 1
+
+    def _is_ordered(self, part: RunSet) -> bool:
+        """Tell whether just the runs of a set can be read in order, a few at a time."""
+        match part:
+            case Rows():
+                return part.is_ordered or self._size(part) <= _MOST_MISSES
+            case Everything():
+                return True
+            case Union(parts):
+                return all(map(self._is_ordered, parts))
+        return False
+
+    # sets
+
+    def _ids(self, part: RunSet) -> set[int]:
+        """Return the ids of the runs of a set."""
+        match part:
+            case Rows() | Everything():
+                return self._reader.ids_in(part)
+            case Union(parts):
+                return set[int]().union(*map(self._ids, parts))
+            case Rest(inner):
+                return self._reader.ids_in(EVERYTHING) - self._ids(inner)
+            case Meet(parts):
+                first, *others = sorted(parts, key=lambda one: (isinstance(one, Rest), self._size(one)))
+                found = self._ids(first)
+                for one in others:
+                    if isinstance(one, Rest):
+                        found -= self._ids(one.part)
+                    else:
+                        found &= self._ids(one)
+                return found
+
+    def _tested_ids(self, plan: Plan) -> set[int]:
+        """Return the ids of the runs that pass the test, of a plan that is not exact."""
+        candidates = plan.runs
+        if isinstance(candidates, Meet):
+            smallest = min(candidates.parts, key=self._size)
+            if self._size(smallest) <= _FEW:
+                candidates = smallest
+        ids = iter(sorted(self._ids(candidates)))
+        found: set[int] = set()
+        while some := list(islice(ids, AT_ONCE)):
+            found.update(self._passed(some))
+        return found
+
+    def _places(self, part: RunSet, newest_first: bool) -> Iterable[Place]:
+        """Return where the runs of a set stand, in order."""
+        if isinstance(part, (Rows, Everything)) and not self._is_ordered(part):
+            return self._reader.places_in(part, newest_first=newest_first)
+        if self._is_ordered(part):
+            return self._ordered(part, newest_first)
+        return self._sorted(self._ids(part), newest_first)
+
+    def _sorted(self, ids: set[int], newest_first: bool) -> list[Place]:
+        """Return where runs stand, in order."""
+        if len(ids) > _MANY:
+            all_of_them = self._reader.places_in(EVERYTHING, newest_first=newest_first)
+            return [place for place in all_of_them if place[1] in ids]
+        return sorted(self._reader.places_by_id(list(ids)), reverse=newest_first)
+
+    # walks
+
+    def _found(self, plan: Plan, newest_first: bool) -> Iterator[RunRow]:
+        """Yield all runs that fulfil the condition, in order."""
+        misses = 0
+        places = iter(self._ordered(plan.runs, newest_first))
+        size = _PAGE
+        while some := list(islice(places, size)):
+            passed = self._passed([run for _, run in some])
+            for _, run in some:
+                misses = 0 if run in passed else misses + 1
+                if run in passed:
+                    yield passed[run]
+            if misses > _MOST_MISSES:
+                yield from self._remaining(plan, some[-1], newest_first)
+                return
+            size = min(2 * size, _LARGEST_PAGE)
+
+    def _remaining(self, plan: Plan, last: Place, newest_first: bool) -> Iterator[RunRow]:
+        """Yield the runs that come after a place, as the index names them."""
+        if plan.is_exact and isinstance(plan.runs, (Rows, Everything)):
+            yield from self._fetched(self._reader.places_in(plan.runs, newest_first=newest_first, after=last))
+            return
+        places = self._sorted(self._ids(plan.runs), newest_first)
+        left = iter([place for place in places if (place < last if newest_first else place > last)])
+        if plan.is_exact:
+            yield from self._fetched(left)
+            return
+        while some := [run for _, run in islice(left, AT_ONCE)]:
+            passed = self._passed(some)
+            yield from (passed[run] for run in some if run in passed)
+
+    def _ordered(self, part: RunSet, newest_first: bool) -> Iterable[Place]:
+        """Return the runs of a set, or of one that holds it, in order and without reading far ahead."""
+        match part:
+            case Rows() if not part.is_ordered and self._size(part) <= _MOST_MISSES:
+                return self._reader.places_in(part, newest_first=newest_first)
+            case Rows() if part.is_ordered:
+                return self._paged(part, newest_first)
+            case Everything():
+                return self._paged(part, newest_first)
+            case Union(parts) if all(map(self._is_narrow, parts)):
+                return _merged([self._ordered(one, newest_first) for one in parts], newest_first)
+            case Meet(parts):
+                narrow = [one for one in parts if self._is_narrow(one)]
+                if narrow:
+                    return self._ordered(min(narrow, key=self._size), newest_first)
+        return self._paged(EVERYTHING, newest_first)
+
+    def _is_narrow(self, part: RunSet) -> bool:
+        """Tell whether a walk along a set, or one that holds it, is shorter than one along all runs."""
+        match part:
+            case Union(parts):
+                return all(map(self._is_narrow, parts))
+            case Meet(parts):
+                return any(map(self._is_narrow, parts))
+        return part != EVERYTHING and self._is_ordered(part)
+
+    def _paged(
+        self, part: Rows | Everything, newest_first: bool, start: int = 0, limit: int | None = None
+    ) -> Iterator[Place]:
+        """Yield runs of ordered rows, read page by page."""
+        size = _PAGE if limit is None else _LARGEST_PAGE
+        last: Place | None = None
+        while limit is None or limit > 0:
+            wanted = size if limit is None else min(size, limit)
+            page = self._reader.places_in(
+                part,
+                newest_first=newest_first,
+                start=start if last is None else 0,
+                limit=wanted,
+                after=last,
+            )
+            yield from page
+            if len(page) < wanted:
+                return
+            last = page[-1]
+            limit = None if limit is None else limit - wanted
+            size = min(2 * size, _LARGEST_PAGE)
+
+    # runs
+
+    def _fetched(self, places: Iterable[Place]) -> Iterator[RunRow]:
+        """Yield the runs at some places, of those that are still there."""
+        rest = iter(places)
+        while some := [run for _, run in islice(rest, AT_ONCE)]:
+            rows = self._reader.runs_by_id(some)
+            yield from (rows[run] for run in some if run in rows)
+
+    def _passed(self, ids: Sequence[int]) -> dict[int, RunRow]:
+        """Return those of some runs whose documents fulfil the condition."""
+        found = read_documents(self._reader, ids, with_posted=self._asks_posted)
+        return {
+            row.id: row
+            for row, documents in found
+            if matches(self.condition, documents, partial(self._is_newest, row))
+        }
+
+    def _is_newest(self, row: RunRow, asked: NewestOfScanId) -> bool:
+        """Tell whether a run is the newest of its scan_id.
+
+        :raises QueryError: if it must be and is not.
+        """
+        newest = None if row.scan_id is None else self._reader.run_by_scan_id(row.scan_id)
+        if newest is None or newest.id == row.id:
+            return True
+        if asked.is_required:
+            msg = (
+                f"Several runs have the scan_id {row.scan_id}: the newest is {newest.uid!r}, another is "
+                f"{row.uid!r}. Give duplicates='latest' or 'all'."
+            )
+            raise QueryError(msg)
+        return False
+
+
+def _merged(streams: Sequence[Iterable[Place]], newest_first: bool) -> Iterator[Place]:
+    last: Place | None = None
+    for place in heapq.merge(*streams, reverse=newest_first):
+        if place != last:
+            yield place
+        last = place
+
+
+def _asks_posted(condition: Condition) -> bool:
+    match condition:
+        case Field(path):
+            return path.source in POSTED
+        case And(parts) | Or(parts):
+            return any(map(_asks_posted, parts))
+        case Not(part):
+            return _asks_posted(part)
+    return False
