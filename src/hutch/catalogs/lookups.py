@@ -1,4 +1,4 @@
-"""Finding one run of a catalog by what people call it: its uid, the beginning of that, a scan_id, a position."""
+"""Finding one run of a catalog by what people call it: uid, beginning of a uid, scan_id, position."""
 
 from __future__ import annotations
 

@@ -97,13 +97,13 @@ def test_an_amendment_and_a_deletion_are_told_in_the_feed(store):
 
 def test_index_rows_are_removed_and_others_stay(store):
     run, other = add_run(store, "uid"), add_run(store, "other")
-    before, after = leaves({"a": [1, 2], "b": "\0\ud800" * 300}), leaves({"a": [2, 3]})
+    before, after = leaves({"time": 1.0, "a": [1, 2], "b": "x" * 300}), leaves({"time": 1.0, "a": [2, 3]})
     with store.transaction() as writer:
         for name in (run, other):
             writer.add_leaves(name, 1.0, before)
         writer.remove_leaves(run, 1.0, before - after)
         writer.add_leaves(run, 1.0, after - before)
-        writer.remove_leaves(run, 1.0, leaves({"never": "there"}))
+        writer.remove_leaves(run, 1.0, leaves({"never": "there"}, "stop"))
 
     assert store.leaves(run) == after
     assert store.leaves(other) == before
@@ -117,7 +117,7 @@ def test_all_index_rows_of_a_run_can_be_removed(store):
         writer.add_leaves(run, 77.0, leaves({"b": 1}))
         writer.remove_strange_leaves(run)
 
-    assert store.count_leaves() == {other: 1}
+    assert store.count_leaves() == {other: len(leaves({"a": 1}))}
 
 
 def test_who_gets_a_lock_sees_what_the_one_before_has_written(backend):

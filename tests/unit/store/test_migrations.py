@@ -16,6 +16,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 import hutch
+from hutch.catalogs.findings import Kind
+from hutch.catalogs.reindexing import reindex
 from hutch.catalogs.verifying import verify
 from hutch.errors import ReadOnlyStoreError, StoreFullError
 from hutch.recording import Recorder
@@ -90,6 +92,8 @@ def test_an_old_store_reads_as_it_did(old_store):
         assert found.errors == []
         assert (found.runs, found.events) == (7, 29)
         assert len(catalog.store.quarantined()) == 2
+        assert [run.uid for run in catalog.search({"uid": "plain"}).runs()] == ["plain"]
+        assert catalog.store.posted(1) == []
         assert catalog.store.tombstones() == catalog.store.amendments(1) == catalog.store.retention() == []
 
 
@@ -145,8 +149,8 @@ def test_a_migration_that_is_killed_at_any_statement_is_completed_by_the_next(ol
         if ended == 0:
             break
         assert ended == -9
-    # Both came before the kill was too late, and none in between.
-    assert set(versions) == {"0001", tables.HEAD}
+    # All came before the kill was too late, and none in between.
+    assert set(versions) == {"0001", "0002", tables.HEAD}
     assert versions == sorted(versions)
     assert len(versions) > 10
 
@@ -265,6 +269,9 @@ def test_a_program_of_the_old_version_goes_on_while_the_store_is_migrated(old_st
             (row,) = new.runs_by_uid(["after"])
             assert (row.amended, row.stop, row.id) == (None, b"{}", 9)
             assert new.changes(new.last_change() - 1)[0].reference == "after"
+            # It knows nothing of the rows that came with the new version.
+            assert {finding.kind for finding in verify(new).errors} == {Kind.NO_LEAVES}
+            reindex(new)
             assert verify(new).errors == []
 
 
