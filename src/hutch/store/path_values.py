@@ -148,7 +148,16 @@ def _value(value: Any) -> _Value:
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return ("null" if value is None else "nan", 0)
     kind = bracket(value)
-    return kind, encode(value) if kind in ("list", "dictionary") else value
+    return kind, encode(_normal(value)) if kind in ("list", "dictionary") else value
+
+
+def _normal(value: Any) -> Any:
+    """Return one of all values that are equal to one."""
+    if isinstance(value, dict):
+        return {key: _normal(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_normal(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _plain(value: _Value) -> Any:
