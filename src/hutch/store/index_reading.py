@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hutch.store import index_rows
 from hutch.store.index_rows import Everything, Rows
-from hutch.store.index_statements import AT_ONCE, IndexStatements, ids_of, values_of
+from hutch.store.index_statements import AT_ONCE, IndexStatements, ids_of
 from hutch.store.rows import Posted, RunRow, posted_of
 from hutch.store.statement import Statement
 
@@ -79,16 +79,16 @@ class IndexReader:
 
     def count_in(self, where: Rows | Everything) -> int:
         """Return the number of runs of some rows."""
-        return int(self._query(self._ask_index.count(where), values_of(where.bounds))[0][0])
+        return int(self._query(self._ask_index.count(where), where.values())[0][0])
 
     def count_rows_in(self, where: Rows | Everything, most: int) -> int:
         """Return the number of rows between bounds, at most so many."""
         statement = self._ask_index.count(where, is_bounded=True)
-        return int(self._query(statement, {**values_of(where.bounds), "most": most})[0][0])
+        return int(self._query(statement, {**where.values(), "most": most})[0][0])
 
     def ids_in(self, where: Rows | Everything) -> set[int]:
         """Return the ids of the runs of some rows."""
-        return {row[0] for row in self._query(self._ask_index.ids(where), values_of(where.bounds))}
+        return {row[0] for row in self._query(self._ask_index.ids(where), where.values())}
 
     def places_in(
         self,
@@ -102,7 +102,7 @@ class IndexReader:
         """Return runs of some rows in order, ``limit`` of them from the ``start``-th after a place on."""
         is_continued = after is not None
         statement = self._ask_index.places(where, newest_first=newest_first, is_continued=is_continued)
-        values = {**values_of(where.bounds), "start": start, "limit": _NO_LIMIT if limit is None else limit}
+        values = {**where.values(), "start": start, "limit": _NO_LIMIT if limit is None else limit}
         if after is not None:
             values["last_time"], values["last_run"] = after
         return [(row[0], row[1]) for row in self._query(statement, values)]
@@ -110,7 +110,7 @@ class IndexReader:
     def texts_in(self, where: Rows, most: int) -> list[str] | None:
         """Return the different texts of some rows, None if there are more than so many."""
         found: list[str] = []
-        values = values_of(where.bounds)
+        values = where.values()
         while rows := self._query(self._ask_index.next_text(where, is_first=not found), values):
             if len(found) == most:
                 return None
@@ -120,11 +120,11 @@ class IndexReader:
 
     def leaves_in(self, where: Rows) -> list[tuple[int, float, str, int]]:
         """Return type, number and text of rows, with their runs."""
-        return self._query(self._ask_index.leaves(where), values_of(where.bounds))
+        return self._query(self._ask_index.leaves(where), where.values())
 
     def count_leaves_in(self, where: Rows) -> list[tuple[int, float, str, int, int]]:
         """Return type, number and text of rows, with how many runs have each, and one of them."""
-        return self._query(self._ask_index.leaves(where, is_counted=True), values_of(where.bounds))
+        return self._query(self._ask_index.leaves(where, is_counted=True), where.values())
 
     def has_marks(self, key: str) -> bool:
         """Tell whether the index says of any run that a key must be looked up in the document."""

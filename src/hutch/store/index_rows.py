@@ -6,7 +6,7 @@ said by :mod:`hutch.documents.leaves`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hutch.documents.leaves import Leaf, LeafType
@@ -44,14 +44,23 @@ class Rows:
     """The runs of the rows between some bounds.
 
     :ivar is_ordered: the bounds leave one leaf, so its rows are ordered by time and have each run once.
+    :ivar also: ordered rows that the runs must have as well.
+    :ivar without: ordered rows that they must not have.
     """
 
     bounds: tuple[Bound, ...]
     is_ordered: bool = False
+    also: tuple[Rows, ...] = ()
+    without: tuple[Rows, ...] = ()
 
     def within(self, bounds: tuple[Bound, ...]) -> Rows:
         """Return those of the rows that are within further bounds, of their runs' time."""
-        return Rows((*self.bounds, *bounds), self.is_ordered)
+        return replace(self, bounds=(*self.bounds, *bounds))
+
+    def values(self) -> dict[str, Any]:
+        """Return all values by the names that statements have for them."""
+        found = [value for rows in (self, *self.also, *self.without) for _, _, value in rows.bounds]
+        return {f"bound_{number}": value for number, value in enumerate(found)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,10 @@ class Everything:
     """All runs, or those that began within some bounds of time."""
 
     bounds: tuple[Bound, ...] = ()
+
+    def values(self) -> dict[str, Any]:
+        """Return all values by the names that statements have for them."""
+        return {f"bound_{number}": value for number, (_, _, value) in enumerate(self.bounds)}
 
 
 RunSet = Rows | Union | Meet | Rest | Everything

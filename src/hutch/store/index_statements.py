@@ -6,6 +6,7 @@ Their text follows from which columns are bounded and how, so each shape is comp
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,17 +15,15 @@ from hutch.store import tables as t
 from hutch.store.index_rows import Bound, Everything, Rows
 from hutch.store.statement import RUN_COLUMNS, Statement
 
-__all__ = ["AT_ONCE", "IndexStatements", "ids_of", "values_of"]
+__all__ = ["AT_ONCE", "IndexStatements", "ids_of"]
 
 AT_ONCE = 100
 """Runs that are fetched together by their ids."""
 
-Shape = tuple[tuple[str, str], ...]
+_Bounds = tuple[tuple[str, str], ...]
 
-
-def values_of(bounds: Sequence[Bound]) -> dict[str, Any]:
-    """Return the values of some bounds by the names that statements have for them."""
-    return {f"bound_{number}": value for number, (_, _, value) in enumerate(bounds)}
+Shape = tuple[_Bounds | None, ...]
+"""Columns and operators: of the rows, of what runs must have too, and after a None of what they must not."""
 
 
 class IndexStatements:
@@ -44,12 +43,12 @@ class IndexStatements:
         if key not in self._said:
             run, table = _run_of(where)
             if is_bounded:
-                some = _bounded(sa.select(run), table, shape).limit(sa.bindparam("most")).subquery()
+                some = _bounded(sa.select(run), table, where).limit(sa.bindparam("most")).subquery()
                 found: Any = sa.select(sa.func.count()).select_from(some)
             elif isinstance(where, Everything) or where.is_ordered:
-                found = _bounded(sa.select(sa.func.count()).select_from(table), table, shape)
+                found = _bounded(sa.select(sa.func.count()).select_from(table), table, where)
             else:
-                found = _bounded(sa.select(sa.func.count(run.distinct())), table, shape)
+                found = _bounded(sa.select(sa.func.count(run.distinct())), table, where)
             self._said[key] = Statement(found, self._dialect)
         return self._said[key]
 
@@ -59,7 +58,7 @@ class IndexStatements:
         key = ("ids", type(where), shape)
         if key not in self._said:
             run, table = _run_of(where)
-            self._said[key] = Statement(_bounded(sa.select(run), table, shape), self._dialect)
+            self._said[key] = Statement(_bounded(sa.select(run), table, where), self._dialect)
         return self._said[key]
 
     def places(self, where: Rows | Everything, *, newest_first: bool, is_continued: bool) -> Statement:
@@ -76,7 +75,7 @@ class IndexStatements:
             found: sa.Select[Any] = sa.select(*columns)
             if isinstance(where, Rows) and not where.is_ordered:
                 found = found.distinct()
-            found = _bounded(found, table, shape).order_by(*order)
+            found = _bounded(found, table, where).order_by(*order)
             if is_continued:
                 place, last = sa.tuple_(*columns), sa.tuple_(*map(sa.bindparam, ("last_time", "last_run")))
                 found = found.where(place < last if newest_first else place > last)
@@ -90,7 +89,7 @@ class IndexStatements:
         key = ("next_text", shape, is_first)
         if key not in self._said:
             text = t.index.c.text
-            found = _bounded(sa.select(text), t.index, shape).order_by(text).limit(1)
+            found = _bounded(sa.select(text), t.index, where).order_by(text).limit(1)
             if not is_first:
                 found = found.where(text > sa.bindparam("after"))
             self._said[key] = Statement(found, self._dialect)
@@ -104,7 +103,7 @@ class IndexStatements:
             index = t.index.c
             columns = (index.type, index.number, index.text)
             last: Any = (sa.func.count(), sa.func.min(index.run)) if is_counted else (index.run,)
-            found = _bounded(sa.select(*columns, *last), t.index, shape)
+            found = _bounded(sa.select(*columns, *last), t.index, where)
             self._said[key] = Statement(found.group_by(*columns) if is_counted else found, self._dialect)
         return self._said[key]
 
@@ -150,6 +149,12 @@ def ids_of(some: Sequence[int]) -> dict[str, int]:
 
 
 def _shape(where: Rows | Everything) -> Shape:
+    if isinstance(where, Everything):
+        return (_bounds_of(where),)
+    return (_bounds_of(where), *map(_bounds_of, where.also), None, *map(_bounds_of, where.without))
+
+
+def _bounds_of(where: Rows | Everything) -> _Bounds:
     return tuple((column, operator) for column, operator, _ in where.bounds)
 
 
@@ -158,7 +163,21 @@ def _run_of(where: Rows | Everything) -> tuple[sa.Column[Any], sa.Table]:
     return (t.index.c.run, t.index) if isinstance(where, Rows) else (t.runs.c.id, t.runs)
 
 
-def _bounded(found: sa.Select[Any], table: sa.Table, shape: Shape) -> sa.Select[Any]:
-    for number, (column, operator) in enumerate(shape):
-        found = found.where(_COMPARED[operator](table.c[column], sa.bindparam(f"bound_{number}")))
+def _bounded(found: sa.Select[Any], table: sa.Table, where: Rows | Everything) -> sa.Select[Any]:
+    """Return a statement with all conditions, whose values are named as the rows name them."""
+    names = map("bound_{}".format, count())
+
+    def within(place: Any, bounds: Sequence[Bound]) -> list[sa.ColumnElement[bool]]:
+        return [_COMPARED[op](place.c[column], sa.bindparam(next(names))) for column, op, _ in bounds]
+
+    found = found.where(*within(table, where.bounds))
+    if isinstance(where, Everything):
+        return found
+    for others, is_wanted in ((where.also, True), (where.without, False)):
+        for other in others:
+            rows = t.index.alias()
+            same = (rows.c.time == table.c.time, rows.c.run == table.c.run)
+            # Not one of the same run within the other bounds: a look-up by the whole key.
+            there = sa.exists(sa.select(sa.literal(1)).where(*within(rows, other.bounds), *same))
+            found = found.where(there if is_wanted else ~there)
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from hutch.errors import QueryError
 from hutch.queries.conditions import And, Condition, Field, NewestOfScanId, Not, Or
 from hutch.queries.matching import matches
 from hutch.queries.paths import POSTED
-from hutch.store.index_rows import EVERYTHING, Everything, Meet, Rest, Rows, RunSet, Union
+from hutch.store.index_rows import EVERYTHING, Everything, Meet, Rest, Rows, RunSet, Union, meet, rest, union
 from hutch.store.index_statements import AT_ONCE
 from hutch.store.planning import Plan, Planner
 from hutch.store.rows import RunRow
@@ -36,6 +37,9 @@ _FEW = 300
 _MANY = 20_000
 """So many runs are sooner put in order with all others than looked up one by one."""
 
+_MOST_COUNTED = 10
+"""Sets of which the runs of all of them are counted one set after the other."""
+
 _PAGE, _LARGEST_PAGE = 20, 500
 
 
@@ -53,9 +57,17 @@ class Search:
     def count(self) -> int:
         """Return how many runs there are."""
         plan = self._plan()
-        if plan.is_exact and isinstance(plan.runs, (Rows, Everything)):
-            return self._reader.count_in(plan.runs)
-        return len(self._ids(plan.runs)) if plan.is_exact else len(self._tested_ids(plan))
+        if not plan.is_exact:
+            return len(self._tested_ids(plan))
+        match plan.runs:
+            case Rows() | Everything():
+                return self._reader.count_in(plan.runs)
+            case Union(parts) if len(parts) <= _MOST_COUNTED and all(map(_is_plain, parts)):
+                # Each run where it is found first.
+                rows = [part for part in parts if isinstance(part, Rows)]
+                alone = (replace(part, without=tuple(rows[:place])) for place, part in enumerate(rows))
+                return sum(map(self._reader.count_in, alone))
+        return len(self._ids(plan.runs))
 
     def rows(
         self, *, start: int = 0, limit: int | None = None, newest_first: bool = False
@@ -95,7 +107,37 @@ class Search:
     # plans
 
     def _plan(self) -> Plan:
-        return Planner(self._reader.has_marks, self._reader.texts_in).plan(self.condition)
+        plan = Planner(self._reader.has_marks, self._reader.texts_in).plan(self.condition)
+        return Plan(self._simplified(plan.runs), plan.is_exact)
+
+    def _simplified(self, part: RunSet) -> RunSet:
+        """Return a set without what is empty in it, and what the database can put together as one."""
+        match part:
+            case Union(parts):
+                some = map(self._simplified, parts)
+                return union(*(one for one in some if not isinstance(one, Rows) or self._size(one)))
+            case Meet(parts):
+                return self._joined([self._simplified(one) for one in parts])
+            case Rest(inner):
+                return rest(self._simplified(inner))
+        return part
+
+    def _joined(self, parts: Sequence[RunSet]) -> RunSet:
+        """Return what several sets have in common; that of rows is one question to the database."""
+        rows = sorted((one for one in parts if isinstance(one, Rows)), key=self._size)
+        if not rows:
+            return meet(*parts)
+        first, *others = rows
+        also = [one for one in others if _is_plain(one)]
+        without = [one.part for one in parts if isinstance(one, Rest) and _is_plain(one.part)]
+        joined = {id(one) for one in (first, *also)}
+        left = [
+            one
+            for one in parts
+            if id(one) not in joined and not (isinstance(one, Rest) and _is_plain(one.part))
+        ]
+        kept = [one for one in without if isinstance(one, Rows)]
+        return meet(replace(first, also=(*first.also, *also), without=(*first.without, *kept)), *left)
 
     def _size(self, part: RunSet) -> int:
         """Return about how many runs a set has, at most one more than a walk looks at in vain."""
@@ -281,6 +323,11 @@ class Search:
             )
             raise QueryError(msg)
         return False
+
+
+def _is_plain(part: RunSet) -> bool:
+    """Tell whether a set is the rows of one leaf, in which a run is looked up at once."""
+    return isinstance(part, Rows) and part.is_ordered and not part.also and not part.without
 
 
 def _merged(streams: Sequence[Iterable[Place]], newest_first: bool) -> Iterator[Place]:
