@@ -25,6 +25,7 @@ EMPTY_DICT   0, ""                   ``{}``
 DOCUMENT     0, ""                   look in the document: a list of more than 64 elements, or one that
                                      holds lists; an integer that is no float; text that no database
                                      takes; a dictionary with keys that no path names (a dot in them)
+SEVERAL      0, ""                   the key has several of the rows above, as a list has
 ===========  ======================  ==============================================================
 """
 
@@ -81,10 +82,11 @@ class LeafType(IntEnum):
     EMPTY_LIST = 5
     EMPTY_DICT = 6
     DOCUMENT = 7
+    SEVERAL = 8
 
 
 # Rows have plain integers: not every database driver takes members of an enumeration for them.
-_NULL, _BOOL, _NUMBER, _NAN, _TEXT, _EMPTY_LIST, _EMPTY_DICT, _DOCUMENT = map(int, LeafType)
+_NULL, _BOOL, _NUMBER, _NAN, _TEXT, _EMPTY_LIST, _EMPTY_DICT, _DOCUMENT, _SEVERAL = map(int, LeafType)
 
 
 class Leaf(NamedTuple):
@@ -106,6 +108,7 @@ def leaves(document: dict[str, Any], source: str = "start") -> set[Leaf]:
         path = f"{source}.{key}" if source != "start" or key in SOURCES else key
         if _is_named(key) and has_rows(path):
             _walk(path, value, found)
+    _note_several(found)
     if source == "start" and not _is_moment(document.get("time")):
         # Rows are ordered by the time of their run, which then is that of its arrival.
         found.add(Leaf("time", _DOCUMENT, 0.0, ""))
@@ -133,6 +136,7 @@ def posted_leaves(source: str, name: str, value: Any) -> set[Leaf]:
         found.add(Leaf(path, _DOCUMENT, 0.0, ""))
     else:
         _walk(path, value, found)
+    _note_several(found)
     return found
 
 
@@ -211,6 +215,15 @@ def _leaf(path: str, value: Any) -> Leaf:
     if isinstance(value, float) or _is_exact(value):
         return Leaf(path, _NUMBER, float(value), "")
     return Leaf(path, _DOCUMENT, 0.0, "")
+
+
+def _note_several(found: set[Leaf]) -> None:
+    """Add a row for each key that has several."""
+    seen: set[str] = set()
+    several: set[str] = set()
+    for leaf in found:
+        (several if leaf.key in seen else seen).add(leaf.key)
+    found.update(Leaf(key, _SEVERAL, 0.0, "") for key in several)
 
 
 def _is_exact(number: int) -> bool:

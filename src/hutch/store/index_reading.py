@@ -126,6 +126,13 @@ class IndexReader:
         """Return type, number and text of rows, with how many runs have each, and one of them."""
         return self._query(self._ask_index.leaves(where, is_counted=True), where.values())
 
+    def is_single(self, where: Rows) -> bool:
+        """Tell whether no run has several of some rows."""
+        (column, operator, key), *_ = where.bounds
+        # Of words every run has several.
+        is_of_one = column == "key" and operator == "=" and not key.startswith(".")
+        return is_of_one and not self.count_rows_in(index_rows.several(key), 1)
+
     def has_marks(self, key: str) -> bool:
         """Tell whether the index says of any run that a key must be looked up in the document."""
         return bool(self.count_rows_in(index_rows.marked(key), 1))

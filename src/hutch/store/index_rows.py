@@ -28,6 +28,7 @@ __all__ = [
     "numbers",
     "of_key",
     "rest",
+    "several",
     "texts",
     "union",
 ]
@@ -44,12 +45,14 @@ class Rows:
     """The runs of the rows between some bounds.
 
     :ivar is_ordered: the bounds leave one leaf, so its rows are ordered by time and have each run once.
+    :ivar is_single: no run is there twice.
     :ivar also: ordered rows that the runs must have as well.
     :ivar without: ordered rows that they must not have.
     """
 
     bounds: tuple[Bound, ...]
     is_ordered: bool = False
+    is_single: bool = False
     also: tuple[Rows, ...] = ()
     without: tuple[Rows, ...] = ()
 
@@ -104,12 +107,17 @@ NOTHING = Union(())
 def exactly(leaf: Leaf) -> Rows:
     """Return the rows of one leaf."""
     fields = (("key", leaf.key), ("type", leaf.type), ("number", leaf.number), ("text", leaf.text))
-    return Rows(tuple((column, "=", value) for column, value in fields), is_ordered=True)
+    return Rows(tuple((column, "=", value) for column, value in fields), is_ordered=True, is_single=True)
 
 
 def marked(key: str) -> Rows:
     """Return the rows that say that a key must be looked up in the document."""
     return exactly(Leaf(key, int(LeafType.DOCUMENT), 0.0, ""))
+
+
+def several(key: str) -> Rows:
+    """Return the rows that say that runs have several rows of a key."""
+    return exactly(Leaf(key, int(LeafType.SEVERAL), 0.0, ""))
 
 
 def of_key(key: str, kind: LeafType | None = None) -> Rows:

@@ -39,13 +39,13 @@ class IndexStatements:
     def count(self, where: Rows | Everything, *, is_bounded: bool = False) -> Statement:
         """Count runs; with ``is_bounded`` rows, and no more than ``most``."""
         shape = _shape(where)
-        key = ("count", type(where), shape, is_bounded, isinstance(where, Rows) and where.is_ordered)
+        key = ("count", type(where), shape, is_bounded, _is_single(where))
         if key not in self._said:
             run, table = _run_of(where)
             if is_bounded:
                 some = _bounded(sa.select(run), table, where).limit(sa.bindparam("most")).subquery()
                 found: Any = sa.select(sa.func.count()).select_from(some)
-            elif isinstance(where, Everything) or where.is_ordered:
+            elif _is_single(where):
                 found = _bounded(sa.select(sa.func.count()).select_from(table), table, where)
             else:
                 found = _bounded(sa.select(sa.func.count(run.distinct())), table, where)
@@ -67,13 +67,13 @@ class IndexStatements:
         :param is_continued: only those that come after ``last_time`` and ``last_run``.
         """
         shape = _shape(where)
-        key = ("places", type(where), shape, newest_first, is_continued)
+        key = ("places", type(where), shape, newest_first, is_continued, _is_single(where))
         if key not in self._said:
             run, table = _run_of(where)
             columns = (table.c.time, run)
             order = [column.desc() if newest_first else column.asc() for column in columns]
             found: sa.Select[Any] = sa.select(*columns)
-            if isinstance(where, Rows) and not where.is_ordered:
+            if not _is_single(where):
                 found = found.distinct()
             found = _bounded(found, table, where).order_by(*order)
             if is_continued:
@@ -152,6 +152,10 @@ def _shape(where: Rows | Everything) -> Shape:
     if isinstance(where, Everything):
         return (_bounds_of(where),)
     return (_bounds_of(where), *map(_bounds_of, where.also), None, *map(_bounds_of, where.without))
+
+
+def _is_single(where: Rows | Everything) -> bool:
+    return isinstance(where, Everything) or where.is_single
 
 
 def _bounds_of(where: Rows | Everything) -> _Bounds:

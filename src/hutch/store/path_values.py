@@ -88,6 +88,8 @@ class PathValues:
             return {run: best(map(_rank, values)) for run, values in self._read(ids, True) if values}
         found: dict[int, Rank] = {}
         for kind, number, text, run in self._reader.leaves_in(index_rows.of_key(self._key)):
+            if kind == LeafType.SEVERAL:
+                continue
             ranks = [_rank(value) for value in self._values_of_row(kind, number, text, run)]
             ranks = ranks or [_rank(_NO_ELEMENT)]
             found[run] = best(*ranks, found[run]) if run in found else best(ranks)

@@ -57,7 +57,7 @@ class Search:
     def count(self) -> int:
         """Return how many runs there are."""
         plan = self._plan()
-        if not plan.is_exact:
+        if not plan.is_exact or self._is_few(plan.runs):
             return len(self._tested_ids(plan))
         match plan.runs:
             case Rows() | Everything():
@@ -87,7 +87,9 @@ class Search:
     def ids(self) -> set[int]:
         """Return the ids of all runs."""
         plan = self._plan()
-        return self._ids(plan.runs) if plan.is_exact else self._tested_ids(plan)
+        if not plan.is_exact or self._is_few(plan.runs):
+            return self._tested_ids(plan)
+        return self._ids(plan.runs)
 
     def places(self, *, newest_first: bool = False) -> list[Place]:
         """Return time and id of all runs in order of time."""
@@ -120,6 +122,8 @@ class Search:
                 return self._joined([self._simplified(one) for one in parts])
             case Rest(inner):
                 return rest(self._simplified(inner))
+            case Rows() if not part.is_single:
+                return replace(part, is_single=self._reader.is_single(part))
         return part
 
     def _joined(self, parts: Sequence[RunSet]) -> RunSet:
@@ -149,6 +153,10 @@ class Search:
             case Meet(parts):
                 return min(map(self._size, parts))
         return _MOST_MISSES + 1
+
+    def _is_few(self, part: RunSet) -> bool:
+        """Tell whether what sets have in common is so little that it is sooner looked at than compared."""
+        return isinstance(part, Meet) and self._size(part) <= _FEW
 
     def _is_ordered(self, part: RunSet) -> bool:
         """Tell whether just the runs of a set can be read in order, a few at a time."""

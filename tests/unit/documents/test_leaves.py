@@ -82,12 +82,13 @@ def test_lists_are_walked_through_to_their_elements():
         Leaf("a", LeafType.NULL, 0.0, ""),
         Leaf("a.b", LeafType.NUMBER, 1.0, ""),
         Leaf("a.b", LeafType.TEXT, 0.0, "x"),
+        Leaf("a.b", LeafType.SEVERAL, 0.0, ""),
         Leaf("a.c", LeafType.EMPTY_LIST, 0.0, ""),
     ]
 
 
 def test_a_list_of_sixty_four_has_a_row_for_each_element():
-    assert len(rows({"a": list(range(LONGEST_LIST))})) == LONGEST_LIST
+    assert len(rows({"a": list(range(LONGEST_LIST))})) == LONGEST_LIST + 1
 
 
 def test_equal_elements_have_one_row():
@@ -174,6 +175,7 @@ def test_what_is_posted_has_one_literal_name(name):
     assert posted_leaves("param", name, [1, "x"]) == {
         Leaf(f"param.{name}", LeafType.NUMBER, 1.0, ""),
         Leaf(f"param.{name}", LeafType.TEXT, 0.0, "x"),
+        Leaf(f"param.{name}", LeafType.SEVERAL, 0.0, ""),
     }
 
 
