@@ -1,8 +1,8 @@
 """MongoDB's language means here, on both databases, what mongomock says where that says what MongoDB does.
 
 It does not for True and 1, NaN, None, ``$size`` of scalars, ``$all: []``, lists within ``$in`` and ``$all``,
-``$elemMatch`` and ``$not``; nor, of a path through a list, for ``$all``, and for ``$exists: False`` where some
-elements have it. So none of these is drawn.
+``$elemMatch`` and ``$not``; nor, of a path through a list, for ``$all``, and for ``$exists: False`` where
+some elements have it. So none of these is drawn.
 """
 
 from __future__ import annotations

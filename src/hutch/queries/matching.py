@@ -25,6 +25,7 @@ from hutch.queries.conditions import (
     Not,
     Or,
     Order,
+    Path,
     Size,
     Test,
     Words,
@@ -32,7 +33,7 @@ from hutch.queries.conditions import (
 from hutch.queries.patterns import finder
 from hutch.queries.values import is_equal, is_ordered
 
-__all__ = ["ABSENT", "Documents", "is_position", "matches", "reach"]
+__all__ = ["ABSENT", "Documents", "Matcher", "is_position", "matcher", "matches", "reach"]
 
 ABSENT: Any = object()
 """Stands where a path ends because a key is missing."""
@@ -40,30 +41,66 @@ ABSENT: Any = object()
 Documents = Mapping[str, Any]
 """The start and the stop document of a run (or None), and what was posted to it, by source."""
 
-_NewestQuestion = Callable[[NewestOfScanId], bool]
+Matcher = Callable[[Documents, Callable[[NewestOfScanId], bool]], bool]
 
 
-def matches(condition: Condition, documents: Documents, is_newest: _NewestQuestion | None = None) -> bool:
+def matches(condition: Condition, documents: Documents) -> bool:
     """Tell whether a condition holds for the documents of a run.
 
     :param documents: in plain Python types; under an empty name the element that paths begin at.
-    :param is_newest: answers for the run what only the whole catalog can.
+    """
+    return matcher(condition)(documents, _nobody_knows)
+
+
+def matcher(condition: Condition) -> Matcher:
+    """Return a function that tells whether a condition holds for documents; making it once pays for many.
+
+    Its second argument answers for the run what only the whole catalog can.
     """
     match condition:
         case Field(path, test):
-            return _stands(test, reach(documents.get(path.source, ABSENT), path.parts), documents)
+            return _field_matcher(path, _tester(test))
         case And(parts):
-            return all(matches(part, documents, is_newest) for part in parts)
+            some = [matcher(part) for part in parts]
+            return lambda documents, asked: all(holds(documents, asked) for holds in some)
         case Or(parts):
-            return any(matches(part, documents, is_newest) for part in parts)
+            some = [matcher(part) for part in parts]
+            return lambda documents, asked: any(holds(documents, asked) for holds in some)
         case Not(part):
-            return not matches(part, documents, is_newest)
+            inner = matcher(part)
+            return lambda documents, asked: not inner(documents, asked)
         case Words():
-            return _has_words(condition, documents)
+            return lambda documents, _: _has_words(condition, documents)
         case Lasts():
-            return _lasts(condition, documents)
+            return lambda documents, _: _lasts(condition, documents)
         case NewestOfScanId():
-            return is_newest is None or is_newest(condition)
+            return lambda _, asked: asked(condition)
+
+
+def _field_matcher(path: Path, stands: Callable[[Any], bool]) -> Matcher:
+    source, parts = path.source, path.parts
+    if source and len(parts) == 1:
+        # Most paths are one key of a document.
+        (key,) = parts
+        return lambda documents, _: stands(_get(documents.get(source), key))
+    return lambda documents, _: any(map(stands, reach(documents.get(source, ABSENT), parts)))
+
+
+def _field_matcher(path: Path, stands: Callable[[Any], bool]) -> Matcher:
+    source, parts = path.source, path.parts
+    if source and len(parts) == 1:
+        # Most paths are one key of a document.
+        (key,) = parts
+        return lambda documents, _: stands(_get(documents.get(source), key))
+    return lambda documents, _: any(map(stands, reach(documents.get(source, ABSENT), parts)))
+
+
+def _nobody_knows(_: NewestOfScanId) -> bool:
+    return True
+
+
+def _get(document: Any, part: str) -> Any:
+    return document.get(part, ABSENT) if isinstance(document, dict) else ABSENT
 
 
 def reach(value: Any, parts: Sequence[str]) -> Iterator[Any]:
@@ -90,38 +127,46 @@ def is_position(part: str) -> bool:
     return part.isascii() and part.isdigit() and len(part) < 20 and (part == "0" or part[0] != "0")
 
 
-def _stands(test: Test, found: Iterator[Any], documents: Documents) -> bool:
+def _tester(test: Test) -> Callable[[Any], bool]:
+    """Return a function that tells whether what a path leads to stands a test."""
     match test:
         case Equal(None):
-            return any(value is ABSENT or _any(value, lambda item: item is None) for value in found)
+            is_none = _of_any(lambda item: item is None)
+            return lambda value: value is ABSENT or is_none(value)
         case Equal(wanted):
-            return any(_any(value, lambda item: is_equal(item, wanted)) for value in found)
+            return _of_any(lambda item: is_equal(item, wanted))
         case Order(operator, wanted):
-            return any(_any(value, lambda item: is_ordered(item, operator, wanted)) for value in found)
+            return _of_any(lambda item: is_ordered(item, operator, wanted))
         case Matching(pattern, options):
             fits = finder(pattern, options)
-            return any(_any(value, lambda item: isinstance(item, str) and fits(item)) for value in found)
+            return _of_any(lambda item: isinstance(item, str) and fits(item))
         case Contained(wanted):
-            return any(_contains(value, wanted) for value in found)
+            return lambda value: _contains(value, wanted)
         case Size(length):
-            return any(isinstance(value, list) and len(value) == length for value in found)
+            return lambda value: isinstance(value, list) and len(value) == length
         case Exists():
-            return any(value is not ABSENT for value in found)
+            return lambda value: value is not ABSENT
         case Element(condition, is_document):
-            return any(
-                matches(condition, {"": item})
-                for value in found
-                if isinstance(value, list)
-                for item in value
-                if isinstance(item, dict) or not is_document
+            holds = matcher(condition)
+            return lambda value: (
+                isinstance(value, list)
+                and any(
+                    holds({"": item}, _nobody_knows)
+                    for item in value
+                    if isinstance(item, dict) or not is_document
+                )
             )
 
 
-def _any(value: Any, is_wanted: Callable[[Any], bool]) -> bool:
-    """Tell whether a value, or an element of a list, is wanted."""
-    if value is ABSENT:
-        return False
-    return is_wanted(value) or (isinstance(value, list) and any(map(is_wanted, value)))
+def _of_any(is_wanted: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return a function that tells whether a value, or an element of a list, is wanted."""
+
+    def stands(value: Any) -> bool:
+        if value is ABSENT:
+            return False
+        return is_wanted(value) or (isinstance(value, list) and any(map(is_wanted, value)))
+
+    return stands
 
 
 def _contains(value: Any, wanted: Any) -> bool:

@@ -128,10 +128,9 @@ class PathValues:
     def _read(self, ids: Iterable[int] | None, with_empty: bool = False) -> Iterator[tuple[int, set[_Value]]]:
         """Yield runs with their values, from their documents."""
         every = sorted(self._reader.ids_in(index_rows.EVERYTHING) if ids is None else ids)
-        is_posted = self._path.source in POSTED
         for start in range(0, len(every), AT_ONCE):
             some = every[start : start + AT_ONCE]
-            for row, documents in read_documents(self._reader, some, with_posted=is_posted):
+            for row, documents in read_documents(self._reader, some, sources={self._path.source}):
                 found = list(reach(documents[self._path.source], self._path.parts))
                 values = {value for item in found for value in _values(item)}
                 if with_empty and not values and [] in found:

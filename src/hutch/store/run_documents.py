@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hutch.documents import decode
+from hutch.queries.paths import POSTED
 from hutch.store.rows import Posted, RunRow
 
 if TYPE_CHECKING:
@@ -15,25 +16,26 @@ __all__ = ["read_documents"]
 
 
 def read_documents(
-    reader: IndexReader, runs: Sequence[int], *, with_posted: bool
+    reader: IndexReader, runs: Sequence[int], *, sources: Collection[str]
 ) -> Iterator[tuple[RunRow, dict[str, Any]]]:
     """Yield runs with their documents by source; those that are damaged are left to a verification.
 
-    :param with_posted: what was posted is asked for as well.
+    :param sources: which are wanted.
     """
     rows = reader.runs_by_id(runs)
-    posted = reader.posted_now(runs) if with_posted else {}
+    posted = reader.posted_now(runs) if POSTED & set(sources) else {}
     for run, row in rows.items():
-        found = _parse(row, posted.get(run, {}))
+        found = _parse(row, posted.get(run, {}), sources)
         if found is not None:
             yield row, found
 
 
-def _parse(row: RunRow, posted: Posted) -> dict[str, Any] | None:
+def _parse(row: RunRow, posted: Posted, sources: Collection[str]) -> dict[str, Any] | None:
     found: dict[str, Any] = {"stop": None, "param": {}, "dqm": {}}
     try:
-        found["start"] = decode(row.current)
-        if row.stop is not None:
+        if "start" in sources:
+            found["start"] = decode(row.current)
+        if "stop" in sources and row.stop is not None:
             found["stop"] = decode(row.stop)
         for source, values in posted.items():
             found[source] = {name: decode(value) for name, value in values.items()}

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from hutch.errors import QueryError
 from hutch.queries.conditions import And, Condition, Field, NewestOfScanId, Not, Or
-from hutch.queries.matching import matches
-from hutch.queries.paths import POSTED
+from hutch.queries.matching import matcher
 from hutch.store.index_rows import EVERYTHING, Everything, Meet, Rest, Rows, RunSet, Union, meet, rest, union
 from hutch.store.index_statements import AT_ONCE
 from hutch.store.planning import Plan, Planner
@@ -52,13 +51,17 @@ class Search:
     def __init__(self, reader: IndexReader, condition: Condition) -> None:
         self.condition = condition
         self._reader = reader
-        self._asks_posted = _asks_posted(condition)
+        self._matcher = matcher(condition)
+        self._sources = _sources(condition)
+        self._sizes: dict[RunSet, int] = {}
+        """Of sets, as they were when the plan was made."""
 
     def count(self) -> int:
         """Return how many runs there are."""
         plan = self._plan()
-        if not plan.is_exact or self._is_few(plan.runs):
-            return len(self._tested_ids(plan))
+        few = self._few(plan)
+        if few is not None or not plan.is_exact:
+            return len(self._tested_ids(plan) if few is None else few)
         match plan.runs:
             case Rows() | Everything():
                 return self._reader.count_in(plan.runs)
@@ -87,8 +90,9 @@ class Search:
     def ids(self) -> set[int]:
         """Return the ids of all runs."""
         plan = self._plan()
-        if not plan.is_exact or self._is_few(plan.runs):
-            return self._tested_ids(plan)
+        few = self._few(plan)
+        if few is not None or not plan.is_exact:
+            return self._tested_ids(plan) if few is None else few
         return self._ids(plan.runs)
 
     def places(self, *, newest_first: bool = False) -> list[Place]:
@@ -109,6 +113,7 @@ class Search:
     # plans
 
     def _plan(self) -> Plan:
+        self._sizes = {}
         plan = Planner(self._reader.has_marks, self._reader.texts_in).plan(self.condition)
         return Plan(self._simplified(plan.runs), plan.is_exact)
 
@@ -147,16 +152,14 @@ class Search:
         """Return about how many runs a set has, at most one more than a walk looks at in vain."""
         match part:
             case Rows() | Everything():
-                return self._reader.count_rows_in(part, _MOST_MISSES + 1)
+                if part not in self._sizes:
+                    self._sizes[part] = self._reader.count_rows_in(part, _MOST_MISSES + 1)
+                return self._sizes[part]
             case Union(parts):
                 return min(sum(map(self._size, parts)), _MOST_MISSES + 1)
             case Meet(parts):
                 return min(map(self._size, parts))
         return _MOST_MISSES + 1
-
-    def _is_few(self, part: RunSet) -> bool:
-        """Tell whether what sets have in common is so little that it is sooner looked at than compared."""
-        return isinstance(part, Meet) and self._size(part) <= _FEW
 
     def _is_ordered(self, part: RunSet) -> bool:
         """Tell whether just the runs of a set can be read in order, a few at a time."""
@@ -189,6 +192,17 @@ class Search:
                     else:
                         found &= self._ids(one)
                 return found
+
+    def _few(self, plan: Plan) -> set[int] | None:
+        """Return the runs that several sets have in common, if they are sooner looked at than compared."""
+        if not isinstance(plan.runs, Meet):
+            return None
+        for part in plan.runs.parts:
+            if isinstance(part, Rows) and part.is_single:
+                ids = [run for _, run in self._reader.places_in(part, newest_first=False, limit=_FEW + 1)]
+                if len(ids) <= _FEW:
+                    return set(self._passed(ids))
+        return None
 
     def _tested_ids(self, plan: Plan) -> set[int]:
         """Return the ids of the runs that pass the test, of a plan that is not exact."""
@@ -309,12 +323,9 @@ class Search:
 
     def _passed(self, ids: Sequence[int]) -> dict[int, RunRow]:
         """Return those of some runs whose documents fulfil the condition."""
-        found = read_documents(self._reader, ids, with_posted=self._asks_posted)
-        return {
-            row.id: row
-            for row, documents in found
-            if matches(self.condition, documents, partial(self._is_newest, row))
-        }
+        found = read_documents(self._reader, ids, sources=self._sources)
+        holds = self._matcher
+        return {row.id: row for row, documents in found if holds(documents, partial(self._is_newest, row))}
 
     def _is_newest(self, row: RunRow, asked: NewestOfScanId) -> bool:
         """Tell whether a run is the newest of its scan_id.
@@ -346,12 +357,15 @@ def _merged(streams: Sequence[Iterable[Place]], newest_first: bool) -> Iterator[
         last = place
 
 
-def _asks_posted(condition: Condition) -> bool:
+def _sources(condition: Condition) -> frozenset[str]:
+    """Return which documents a condition asks for."""
     match condition:
         case Field(path):
-            return path.source in POSTED
+            return frozenset({path.source})
         case And(parts) | Or(parts):
-            return any(map(_asks_posted, parts))
+            return frozenset().union(*map(_sources, parts))
         case Not(part):
-            return _asks_posted(part)
-    return False
+            return _sources(part)
+        case NewestOfScanId():
+            return frozenset()
+    return frozenset({"start", "stop"})
