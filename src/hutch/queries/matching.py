@@ -86,15 +86,6 @@ def _field_matcher(path: Path, stands: Callable[[Any], bool]) -> Matcher:
     return lambda documents, _: any(map(stands, reach(documents.get(source, ABSENT), parts)))
 
 
-def _field_matcher(path: Path, stands: Callable[[Any], bool]) -> Matcher:
-    source, parts = path.source, path.parts
-    if source and len(parts) == 1:
-        # Most paths are one key of a document.
-        (key,) = parts
-        return lambda documents, _: stands(_get(documents.get(source), key))
-    return lambda documents, _: any(map(stands, reach(documents.get(source, ABSENT), parts)))
-
-
 def _nobody_knows(_: NewestOfScanId) -> bool:
     return True
 
