@@ -16,40 +16,108 @@ if TYPE_CHECKING:
     from hutch.catalogs import Catalog
 
 
-@command("hutch runs --limit 5")
+_COLUMNS = ("scan_id", "uid", "plan", "time", "status", "points")
+
+
+@command("hutch runs plan_name=scan 'num_points>50' --since 2026-11")
+@click.argument("query", nargs=-1)
+@click.option(
+    "--since", metavar="TIME", help="Began then or later: 2026, 2026-11, 2026-11-26, '2026-11-26 12:30'."
+)
+@click.option("--until", metavar="TIME", help="Began before then.")
+@click.option("--plan", metavar="NAME", help="Of this plan.")
+@click.option("--where", nargs=3, multiple=True, metavar="KEY OP VALUE", help=(
+    "A condition; OP is one of = != < <= > >= ~ (regular expression) in contains exists. Repeatable."
+))  # fmt: skip
+@click.option("--columns", metavar="NAMES", help=(
+    "Names with commas between: scan_id, uid, plan, time, status, points, marked, or keys as in sample.name."
+))  # fmt: skip
+@click.option(
+    "--sort", multiple=True, metavar="[-]KEY", help="Order by this key, with - descending. Repeatable."
+)
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs."
 )
 @click.option("--deleted", is_flag=True, help="List what is left of deleted runs instead.")
+@click.option("--csv", "csv_wanted", is_flag=True, help="Print CSV.")
 @as_json
 @in_store
-def runs(limit: int, deleted: bool, json_wanted: bool, store: str | None) -> None:
-    """List the newest runs, the newest first.
+def runs(
+    query: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    plan: str | None,
+    where: tuple[tuple[str, str, str], ...],
+    columns: str | None,
+    sort: tuple[str, ...],
+    limit: int,
+    deleted: bool,
+    csv_wanted: bool,
+    json_wanted: bool,
+    store: str | None,
+) -> None:
+    """List runs, the newest first.
+
+    Each QUERY is KEY=VALUE (also != < <= > >=, and ~ for a regular expression), a query in MongoDB's language
+    as JSON, or a word that must be among a run's values; 'anneal*' is the beginning of one. All must hold.
 
     The column "marked" counts values that contradict their descriptor and documents in quarantine; see
     them with: hutch show RUN
     """
-    from hutch.cli import format, views
+    from hutch.cli import format, run_columns, run_queries, views
 
+    if json_wanted and csv_wanted:
+        msg = "Give --json or --csv, not both."
+        raise click.UsageError(msg, ctx=click.get_current_context())
     catalog = open_existing(store)
     say_what_waits(catalog.store)
     if deleted:
         _list_deleted(catalog, limit, json_wanted=json_wanted)
         return
-    lines: list[views.RunLine] = []
-    for run in islice(catalog[::-1].runs(), limit):
+    chosen = None if columns is None else run_columns.Columns(_names(columns))
+    found = run_queries.search(catalog, query, where, plan=plan, since=since, until=until)
+    ordered = found.sort(*map(_order, sort)) if sort else found[::-1]
+    lines: list[tuple[int, views.RunLine]] = []
+    for run in islice(ordered[:limit].runs(), limit):
         with suppress(RunDeletedError):  # a moment ago
-            lines.append(views.RunLine.of(run))
+            lines.append((run.row.id, views.RunLine.of(run)))
+    if chosen is None and csv_wanted:
+        chosen = run_columns.Columns(_COLUMNS)
+    if chosen is not None:
+        rows = chosen.rows(catalog.store, lines)
+        if csv_wanted:
+            click.echo(run_columns.as_csv(rows, chosen.names), nl=False)
+            return
     if json_wanted:
-        click.echo(format.to_json([line.to_json() for line in lines]))
+        said = [line.to_json() for _, line in lines] if chosen is None else rows
+        click.echo(format.to_json(said))
         return
     if not lines:
-        click.echo(f"No runs yet in {catalog.store.location}", err=True)
+        click.echo(_nothing(catalog, is_search=found is not catalog), err=True)
         return
-    format.write(views.runs_table(lines))
-    count = len(catalog)
+    if chosen is None:
+        format.write(views.runs_table([line for _, line in lines]))
+    else:
+        format.write(run_columns.as_table(rows, chosen.names))
+    count = len(found)
     if count > len(lines):
-        click.echo(f"The newest {len(lines)} of {count:,} runs. More with: --limit {count}", err=True)
+        which = "first" if sort else "newest"
+        click.echo(f"The {which} {len(lines)} of {count:,} runs. More with: --limit {count}", err=True)
+
+
+def _names(columns: str) -> list[str]:
+    return [name.strip() for name in columns.split(",") if name.strip()]
+
+
+def _order(key: str) -> tuple[str, int]:
+    return (key[1:], -1) if key.startswith("-") else (key, 1)
+
+
+def _nothing(catalog: Catalog, *, is_search: bool) -> str:
+    place = catalog.store.location
+    if not is_search or not len(catalog):
+        return f"No runs yet in {place}"
+    return f"None of the {len(catalog):,} runs in {place} is like that."
 
 
 def _list_deleted(catalog: Catalog, limit: int, *, json_wanted: bool) -> None:

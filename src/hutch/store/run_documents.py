@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from hutch.documents import decode
 from hutch.queries.paths import POSTED
 from hutch.store.rows import Posted, RunRow
 
-if TYPE_CHECKING:
-    from hutch.store.index_reading import IndexReader
-
 __all__ = ["read_documents"]
 
 
+class _Reader(Protocol):
+    def runs_by_id(self, ids: Sequence[int]) -> dict[int, RunRow]: ...
+
+    def posted_now(self, runs: Sequence[int]) -> dict[int, Posted]: ...
+
+
 def read_documents(
-    reader: IndexReader, runs: Sequence[int], *, sources: Collection[str]
+    reader: _Reader, runs: Sequence[int], *, sources: Collection[str]
 ) -> Iterator[tuple[RunRow, dict[str, Any]]]:
     """Yield runs with their documents by source; those that are damaged are left to a verification.
 
