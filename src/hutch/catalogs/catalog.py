@@ -277,7 +277,11 @@ class Catalog(Mapping[str, Run]):
         return as_text(self._title(), self._summaries())
 
     def _repr_html_(self) -> str:
-        return as_html(self._title(), self._summaries())
+        from hutch.catalogs.notebook import picture_of
+
+        newest = self._selection.newest()
+        picture = "" if newest is None else picture_of(self._run(newest))
+        return as_html(self._title(), self._summaries()) + picture
 
     def _ipython_key_completions_(self) -> list[str]:
         return [run.uid for run in self[::-1][:_COMPLETED].runs()]

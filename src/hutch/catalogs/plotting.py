@@ -7,6 +7,7 @@ palette of Okabe and Ito (https://jfly.uni-koeln.de/color/), and viridis.
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,6 +49,15 @@ _ENDINGS = (".pdf", ".png", ".svg")
 
 # It tells of a font cache that it builds once.
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+
+
+class Picture(Figure):
+    """A figure that a notebook shows, whether or not it was told to show figures."""
+
+    def _repr_png_(self) -> bytes:
+        out = io.BytesIO()
+        self.savefig(out, format="png", dpi=100)
+        return out.getvalue()
 
 
 @dataclass
@@ -137,7 +147,7 @@ def _promised(start: Mapping[str, Any], axes: int) -> tuple[Any, Any]:
 
 def _draw_lines(data: xr.Dataset, plan: _Plan, started: Any) -> Figure:
     rows = len(plan.y)
-    figure = Figure(figsize=(7.2, 1.6 + 2.6 * rows if rows < 3 else 1.4 + 1.9 * rows), layout="constrained")
+    figure = Picture(figsize=(7.2, 1.6 + 2.6 * rows if rows < 3 else 1.4 + 1.9 * rows), layout="constrained")
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     if plan.axes:
         x, label = data[plan.axes[0]].values, _label(data, plan.axes[0])
@@ -158,7 +168,7 @@ def _draw_lines(data: xr.Dataset, plan: _Plan, started: Any) -> Figure:
 def _draw_maps(data: xr.Dataset, plan: _Plan, slow: str, fast: str, grid: Grid | None) -> Figure:
     columns = 1 if len(plan.y) == 1 else 2
     rows = -(-len(plan.y) // columns)
-    figure = Figure(figsize=(6.6 if columns == 1 else 10.4, 0.7 + 4.5 * rows), layout="constrained")
+    figure = Picture(figsize=(6.6 if columns == 1 else 10.4, 0.7 + 4.5 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, key in zip(panels, plan.y, strict=False):
         values = data[key].values.astype(float)
@@ -167,7 +177,11 @@ def _draw_maps(data: xr.Dataset, plan: _Plan, slow: str, fast: str, grid: Grid |
                 grid.x_edges, grid.y_edges, grid.image(values), cmap="viridis", rasterized=True
             )
         else:
-            mesh = panel.scatter(data[fast].values, data[slow].values, c=values, cmap="viridis", s=24)
+            # The way that was gone, and what was measured on it.
+            panel.plot(data[fast].values, data[slow].values, color="#bbbbbb", linewidth=0.8, zorder=1)
+            mesh = panel.scatter(
+                data[fast].values, data[slow].values, c=values, cmap="viridis", s=24, zorder=2
+            )
         panel.set(xlabel=_label(data, fast), ylabel=_label(data, slow), facecolor="#eeeeee")
         panel.grid(visible=False)
         panel.spines[:].set_visible(False)

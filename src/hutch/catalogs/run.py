@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from hutch.catalogs.metadata import PRIMARY, Document, stream_name
@@ -16,6 +15,8 @@ from hutch.errors import StreamNotFoundError
 from hutch.store.protocol import Mark, QuarantineRow, RunRow, Store
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from hutch.catalogs.amending import Amendment, Change, Edit, Path, Values
     from hutch.recording.rules import Rules
 
@@ -315,6 +316,18 @@ class Run:
 
         return follow(self.store, self.row, timeout_s)
 
+    def plot(self, *, stream: str | None = None, x: str | None = None, y: Iterable[str] = ()) -> Figure:
+        """Return a picture of the run: lines of a scan, an image of a grid, the path of a trajectory.
+
+        :param stream: else the one that the hints name, else ``primary``.
+        :param x: the key to draw against, or ``time``; else the axes that the hints name.
+        :param y: the keys to draw; else those that the hints name, else every number.
+        :raises StreamNotFoundError: if there is no such stream or key, or no number to draw.
+        """
+        from hutch.catalogs.plotting import draw
+
+        return draw(self, stream=stream, x=x, y=y)
+
     # comparing and showing
 
     def __eq__(self, other: object) -> bool:
@@ -351,11 +364,9 @@ class Run:
             printer.text(f"  {name}: {stream.counted()}")
 
     def _repr_html_(self) -> str:
-        streams = "".join(
-            f"<tr><td>{escape(name)}</td><td>{escape(stream.counted())}</td></tr>"
-            for name, stream in self.items()
-        )
-        return f"<div><p>{escape(repr(self))}</p><table>{streams}</table></div>"
+        from hutch.catalogs.notebook import run_html
+
+        return run_html(self)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(name for name in self._stream_names() if name.isidentifier())})

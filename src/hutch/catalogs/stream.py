@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from html import escape
 from typing import TYPE_CHECKING
 
 from hutch.catalogs.configuration import Configuration
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     import xarray as xr
+    from matplotlib.figure import Figure
 
     from hutch.catalogs.run import Run
     from hutch.catalogs.snapshot import Snapshot
@@ -73,6 +73,17 @@ class Stream:
         chosen = snapshot.choose(keys)
         snapshot.narrow(chosen)
         return read_arrow(snapshot, chosen)
+
+    def plot(self, *, x: str | None = None, y: Iterable[str] = ()) -> Figure:
+        """Return a picture of the stream, as the hints say: lines, or an image of a grid.
+
+        :param x: the key to draw against, or ``time``; else the axes that the hints name.
+        :param y: the keys to draw; else those that the hints name, else every number.
+        :raises StreamNotFoundError: if there is no such key, or no number to draw.
+        """
+        from hutch.catalogs.plotting import draw
+
+        return draw(self.run, stream=self.name, x=x, y=y)
 
     @property
     def data(self) -> Readings:
@@ -183,7 +194,9 @@ class Stream:
         return f"<Stream {self.place}: {self.counted()}>"
 
     def _repr_html_(self) -> str:
-        return f"<div><p>{escape(repr(self))}</p></div>"
+        from hutch.catalogs.notebook import stream_html
+
+        return stream_html(self)
 
     def _ipython_key_completions_(self) -> list[str]:
         return [*_PARTS, *self.data]

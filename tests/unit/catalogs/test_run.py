@@ -124,7 +124,7 @@ def test_ipython_shows_the_streams(run):
 
 
 def test_html_names_the_streams(run):
-    assert "<td>primary</td><td>3 rows of x</td>" in run._repr_html_()
+    assert ">primary</td>" in run._repr_html_()
 
 
 @pytest.mark.parametrize("status", ["success", "abort", "fail"])
