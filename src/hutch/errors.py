@@ -6,6 +6,7 @@
     ├── DocumentError (ValueError)         a document or value that cannot be taken
     │   └── MetadataError                  start metadata that breaks a rule: every field at once
     ├── LookupFailedError (LookupError)    a look-up that found nothing, or too much
+    │   ├── CatalogNotFoundError (KeyError, AttributeError)
     │   ├── DeviceNotFoundError (KeyError, AttributeError)
     │   ├── RunNotFoundError (KeyError)
     │   │   └── RunDeletedError            it was there, and was deleted on purpose
@@ -29,6 +30,7 @@
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
     ├── ConfigurationError (ValueError)
+    ├── PluginError (RuntimeError)         what another package publishes cannot be used
     ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
     └── MissingExtraError (ImportError)    an optional dependency is not installed
 
@@ -43,6 +45,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "AmbiguousRunError",
+    "CatalogNotFoundError",
     "ConfigurationError",
     "CorruptBatchError",
     "DeviceNotFoundError",
@@ -59,6 +62,7 @@ __all__ = [
     "MissingExtraError",
     "NetworkFilesystemError",
     "NoStoreError",
+    "PluginError",
     "ReadOnlyStoreError",
     "RunClosedError",
     "RunDeletedError",
@@ -126,6 +130,10 @@ class MetadataError(DocumentError):
 
 class LookupFailedError(HutchError, LookupError):
     """A look-up found nothing, or too much."""
+
+
+class CatalogNotFoundError(LookupFailedError, KeyError, AttributeError):
+    """No catalog of this name is configured."""
 
 
 class DeviceNotFoundError(LookupFailedError, KeyError, AttributeError):
@@ -239,6 +247,10 @@ class ListeningError(HutchError, RuntimeError):
 
 class ConfigurationError(HutchError, ValueError):
     """A setting is unknown or has a value that cannot be used."""
+
+
+class PluginError(HutchError, RuntimeError):
+    """Something that another package publishes cannot be loaded, or is not what it should be."""
 
 
 class DevicesFailedError(HutchError, RuntimeError):
