@@ -79,5 +79,6 @@ def address_of_new_store(server_address: str, files: Path) -> str:
         connection.execute(f"CREATE DATABASE {name}")
     address = server_address.rpartition("/")[0] + f"/{name}"
     hutch = Path(sys.executable).with_name("hutch")
-    subprocess.run([hutch, "init", address, "--files", files], check=True, capture_output=True)
+    command = [hutch, "init", address, "--files", files, "--no-config"]
+    subprocess.run(command, check=True, capture_output=True)
     return address

@@ -44,6 +44,26 @@ def spool_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         yield folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def settings_of_the_tests() -> Iterator[None]:
+    """No ``hutch.toml``, whatever the user has; and nothing is written where there is none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUTCH_CONFIG", os.devnull)
+        yield
+
+
+@pytest.fixture
+def unconfigured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of its own, on a machine where nothing is configured yet."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("HUTCH_CONFIG", "HUTCH_STORE", "HUTCH_FILES", "HUTCH_FILE_ROOTS", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def postgres_server(require: Callable[[str, str | None], None]) -> Iterator[PostgresServer]:
     """A PostgreSQL server of the tests' own; whoever stops it starts it again."""

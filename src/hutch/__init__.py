@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hutch.api import catalog as catalog
     from hutch.api import open_catalog as open_catalog
 
-__all__ = ["__version__", "open_catalog"]
+__all__ = ["__version__", "catalog", "open_catalog"]
 
 __version__ = "0.1.0"
 
-_LAZY = {"open_catalog": "hutch.api"}
+_LAZY = {"catalog": "hutch.api", "open_catalog": "hutch.api"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@
     ├── DocumentError (ValueError)         a document or value that cannot be taken
     │   └── MetadataError                  start metadata that breaks a rule: every field at once
     ├── LookupFailedError (LookupError)    a look-up that found nothing, or too much
+    │   ├── CatalogNotFoundError (KeyError, AttributeError)
     │   ├── DeviceNotFoundError (KeyError, AttributeError)
     │   ├── RunNotFoundError (KeyError)
     │   │   └── RunDeletedError            it was there, and was deleted on purpose
@@ -30,6 +31,7 @@
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
     ├── QueryError (ValueError)            a search that cannot be understood
     ├── ConfigurationError (ValueError)
+    ├── PluginError (RuntimeError)         what another package publishes cannot be used
     ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
     └── MissingExtraError (ImportError)    an optional dependency is not installed
 
@@ -44,6 +46,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "AmbiguousRunError",
+    "CatalogNotFoundError",
     "ConfigurationError",
     "CorruptBatchError",
     "DeviceNotFoundError",
@@ -60,6 +63,7 @@ __all__ = [
     "MissingExtraError",
     "NetworkFilesystemError",
     "NoStoreError",
+    "PluginError",
     "QueryError",
     "ReadOnlyStoreError",
     "RunClosedError",
@@ -128,6 +132,10 @@ class MetadataError(DocumentError):
 
 class LookupFailedError(HutchError, LookupError):
     """A look-up found nothing, or too much."""
+
+
+class CatalogNotFoundError(LookupFailedError, KeyError, AttributeError):
+    """No catalog of this name is configured."""
 
 
 class DeviceNotFoundError(LookupFailedError, KeyError, AttributeError):
@@ -245,6 +253,10 @@ class QueryError(HutchError, ValueError):
 
 class ConfigurationError(HutchError, ValueError):
     """A setting is unknown or has a value that cannot be used."""
+
+
+class PluginError(HutchError, RuntimeError):
+    """Something that another package publishes cannot be loaded, or is not what it should be."""
 
 
 class DevicesFailedError(HutchError, RuntimeError):

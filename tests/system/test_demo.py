@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "HUTCH_STORE"}
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name != "HUTCH_STORE"},
+    "HUTCH_CONFIG": os.devnull,
+}
 
 
 def hutch(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from hutch.catalogs import Catalog
-from hutch.errors import ConfigurationError
-from hutch.store import open_store
+from hutch.config import CatalogSettings
+from hutch.errors import ConfigurationError, HutchError
 
-__all__ = ["open_catalog"]
+if TYPE_CHECKING:
+    from hutch.catalogs import Catalog
+    from hutch.store import Store
+
+__all__ = ["open_catalog", "open_configured"]
 
 
 def open_catalog(
@@ -29,9 +33,46 @@ def open_catalog(
     :raises ConfigurationError: if ``where`` is an address of something else, or ``api_key`` is given.
     :raises StoreError: if there can be no store at this place, or is something else.
     """
-    store = open_store(where)
+    from hutch.catalogs import Catalog
+
+    return Catalog(_open(where, api_key, create=True), root_map=root_map, datetimes=datetimes)
+
+
+def open_configured(found: CatalogSettings, *, create: bool = False) -> Catalog:
+    """Open a catalog as its settings say.
+
+    :param create: True makes the store if there is none.
+    :raises ConfigurationError: if the settings do not fit the store.
+    :raises StoreError: if there is no store, or it can't be opened.
+    """
+    from hutch.catalogs import Catalog
+
+    try:
+        store = _open(found.store, _key(found), create=create)
+    except HutchError as error:
+        if found.path:
+            error.args = (f"Catalog {found.path!r} can't be opened. {error}", *error.args[1:])
+        raise
+    return Catalog(store, found.name, found.root_map, found.datetimes)
+
+
+def _open(where: str | os.PathLike[str], api_key: str | None, *, create: bool) -> Store:
+    from hutch.store import open_store
+
+    store = open_store(where, create=create)
     if api_key is not None:
         store.close()
-        msg = f"api_key is for a catalog behind a server of hutch; the store {store.location!r} needs none."
+        msg = f"A key is for a catalog behind a server of hutch; the store {store.location!r} needs none."
         raise ConfigurationError(msg)
-    return Catalog(store, root_map=root_map, datetimes=datetimes)
+    return store
+
+
+def _key(found: CatalogSettings) -> str | None:
+    """Return the key that a catalog is opened with."""
+    if found.api_key_env is None:
+        return None
+    key = os.environ.get(found.api_key_env)
+    if not key:
+        msg = f"It needs the key that ${found.api_key_env} holds, and this variable is not set."
+        raise ConfigurationError(msg)
+    return key

@@ -108,7 +108,10 @@ class External:
         path = getattr(error, "filename", None) or resource["resource_path"]
         if isinstance(error, FileNotFoundError) or not os.path.exists(os.path.dirname(path) or "."):
             remedy = f"hutch.open_catalog(…, root_map={{{os.path.dirname(path)!r}: '/new/folder'}})"
-            return f"the file {path!r} is missing. If it has moved, tell where to: {remedy}"
+            return (
+                f"the file {path!r} is missing. If it has moved, tell where to: {remedy}, or root_map of the "
+                "catalog in hutch.toml"
+            )
         return f"the file {path!r} cannot be read: {type(error).__name__}: {error}"
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hutch.cli.options import command
-from hutch.config import state_folder
+from hutch.config import state_folder, store_location
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run
@@ -50,7 +50,7 @@ def demo(store: str | None, files: tuple[Path, ...], no_serve: bool, port: int |
     # Whatever the options: neither of them has a web page to say anything about yet.
     del no_serve, port
     _quiet()
-    place = store or str(_default_place())
+    place = store_location(store) if store else str(_default_place())
     catalog = Catalog(open_store(place))
     click.get_current_context().call_on_close(catalog.close)
     show = _Show(catalog, place)

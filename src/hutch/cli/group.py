@@ -113,5 +113,6 @@ class LazyGroup(click.Group):
 def hutch() -> None:
     """Record the runs of an experiment, find them again, and read them back.
 
-    A store is a folder or a PostgreSQL database: --store, else $HUTCH_STORE, else ./hutch-store.
+    A store is a folder or a PostgreSQL database: --store, else $HUTCH_STORE, else the default catalog of
+    hutch.toml, else ./hutch-store.
     """

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hutch.cli.options import command, in_store
-from hutch.config import store_location
+from hutch.cli.options import command, in_store, open_or_make
 
 if TYPE_CHECKING:
     from hutch.recording.importing import Imported
@@ -29,16 +28,11 @@ def import_(files: tuple[Path, ...], store: str | None) -> None:
 
     A file is a JSON list, or JSON lines, of [name, document], plain or gzipped; or it is the folder of a
     PersistentDict, or the file of a HistoryDict, whose keys are then metadata of every run. What the store
-    has already is left alone. The store is made if it is not there.
+    has already is left alone. The store is made if it is not there, unless it is a catalog of hutch.toml.
     """
-    from hutch.recording import finish
     from hutch.recording.metadata_importing import import_metadata, is_metadata
-    from hutch.store import open_store
 
-    opened = open_store(store_location(store))
-    click.get_current_context().call_on_close(opened.close)
-    # Before that: callbacks are called in reverse order.
-    click.get_current_context().call_on_close(lambda: finish(opened))
+    opened = open_or_make(store).store
     for file in files:
         if is_metadata(file):
             sentences = _metadata_sentences(import_metadata(opened, file))

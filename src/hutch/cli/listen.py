@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hutch.cli.options import ExampleCommand, example, in_store
-from hutch.config import store_location
+from hutch.cli.options import ExampleCommand, example, in_store, open_or_make
 from hutch.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -147,12 +146,9 @@ def kafka(
 
 
 def _listen(source: Source, where: str | None, idle_s: float, json_wanted: bool) -> None:
-    from hutch.catalogs import Catalog
     from hutch.listening import Listener
-    from hutch.store import open_store
 
-    catalog = Catalog(open_store(store_location(where)))
-    click.get_current_context().call_on_close(catalog.close)
+    catalog = open_or_make(where)
     with _Screen(json_wanted) as screen, _few_warnings(screen.say):
         listener = Listener(catalog.store, source, say=screen.say, idle_s=idle_s)
         with _ended_by_signals(listener):

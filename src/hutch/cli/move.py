@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from hutch.cli.options import as_json, command
+from hutch.config import configuration, shown_place, store_location
+from hutch.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from hutch.store import Store
@@ -30,16 +32,32 @@ def move(place: str, to: str, files: str | None, delete_old: bool, json_wanted: 
     from hutch.cli import copy_views
     from hutch.store import moving
 
+    old = store_location(place)
     with copy_views.copy_bar() as bar:
 
         def check(store: Store) -> Sequence[str]:
             return [str(finding) for finding in verify(store, bar.verify).errors]
 
-        copied = moving.move(place, to, files, check=check, report=bar.copy)
+        copied = moving.move(old, to, files, check=check, report=bar.copy)
     if delete_old:
-        moving.delete_old(place, to)
+        moving.delete_old(old, to)
     copy_views.write_copied("Store", copied, json_wanted=json_wanted, is_old_deleted=delete_old)
     if not delete_old:
         words = f"hutch move {copied.source} {copied.target} --delete-old"
         click.echo(f"The old store is still there. Delete it with: {words}", err=True)
+    _say_what_names_it(copied.source, copied.target)
     click.echo("Programs that have the old one open must be started again.", err=True)
+
+
+def _say_what_names_it(old: str, new: str) -> None:
+    """Say which catalogs of ``hutch.toml`` are still in the old place."""
+    try:
+        path, settings = configuration()
+    except ConfigurationError:
+        return
+    names = [name for name, catalog in settings.catalogs.items() if shown_place(catalog.store) == old]
+    if names:
+        click.echo(
+            f"Catalog {', '.join(names)} is still in the old place; write in {path}: store = {new!r}",
+            err=True,
+        )

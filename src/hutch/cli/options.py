@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hutch.config import store_location
-from hutch.errors import RunDeletedError, RunNotFoundError
+from hutch.config import configuration, find_store
+from hutch.errors import ConfigurationError, NoStoreError, RunDeletedError, RunNotFoundError
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run
 
-__all__ = ["as_json", "command", "example", "find_run", "in_store", "open_existing", "run_argument"]
+__all__ = [
+    "as_json",
+    "command",
+    "example",
+    "find_run",
+    "in_store",
+    "open_existing",
+    "open_or_make",
+    "run_argument",
+]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -49,7 +60,10 @@ def command(
 
 def in_store(function: _Function) -> _Function:
     """Give a command the option ``--store``."""
-    text = "Folder or address (postgresql://…) of the store; else $HUTCH_STORE, else ./hutch-store."
+    text = (
+        "Folder, address (postgresql://…) or catalog of hutch.toml; else $HUTCH_STORE, else the default "
+        "catalog, else ./hutch-store."
+    )
     return click.option("--store", metavar="STORE", help=text)(function)
 
 
@@ -70,10 +84,28 @@ def open_existing(store: str | None) -> Catalog:
 
     :raises NoStoreError: if there is none.
     """
-    from hutch.catalogs import Catalog
-    from hutch.store import open_store
+    from hutch.api.opening import open_configured
 
-    catalog = Catalog(open_store(store_location(store), create=False))
+    found = find_store(store)
+    try:
+        catalog = open_configured(found)
+    except NoStoreError as error:
+        if not found.path and not os.path.exists(found.store):
+            error.args = (f"{error}{_other_catalogs()}", *error.args[1:])
+        raise
+    click.get_current_context().call_on_close(catalog.close)
+    return catalog
+
+
+def open_or_make(store: str | None) -> Catalog:
+    """Return the catalog of a store, which is made if it is not there; it is closed when the command ends.
+
+    :raises NoStoreError: if a configured catalog has none: its disk may be away.
+    """
+    from hutch.api.opening import open_configured
+
+    found = find_store(store)
+    catalog = open_configured(found, create=not found.path)
     click.get_current_context().call_on_close(catalog.close)
     return catalog
 
@@ -97,6 +129,15 @@ def find_run(catalog: Catalog, key: str) -> Run:
         except RunNotFoundError:
             pass
         raise
+
+
+def _other_catalogs() -> str:
+    """Return what else there is, for who mistyped the path of a catalog, which was taken for a folder."""
+    with suppress(ConfigurationError):
+        known = list(configuration().settings.catalogs)
+        if known:
+            return f" (or name a catalog that is configured: {', '.join(known)})"
+    return ""
 
 
 def _refuse_options(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from hutch.cli.naming import find_runs, refuse_options, run_bar
 from hutch.cli.options import as_json, command, in_store, open_existing
+from hutch.config import names_store
 
 if TYPE_CHECKING:
     from hutch.catalogs.reindexing import Reindexed
@@ -23,13 +23,14 @@ def reindex(words: tuple[str, ...], json_wanted: bool, store: str | None) -> Non
 
     What is missing is added, what follows from no document is removed, and what is right is left alone,
     so that searches find all that they found before at any moment. Programs may record meanwhile. It may
-    be interrupted and started again. The first word is the store if it is an address or a folder.
+    be interrupted and started again. The first word is the store if it is an address, a folder or the path
+    of a configured catalog.
     """
     from hutch.catalogs import reindexing
     from hutch.cli import format
 
-    names_store = not store and bool(words) and ("://" in words[0] or Path(words[0]).is_dir())
-    place, keys = (words[0], words[1:]) if names_store else (store, words)
+    is_named = not store and bool(words) and names_store(words[0])
+    place, keys = (words[0], words[1:]) if is_named else (store, words)
     catalog = open_existing(place)
     runs = [run.row.id for run in find_runs(catalog, keys)] if keys else None
     with run_bar("indexing") as progress:

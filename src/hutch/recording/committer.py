@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from hutch.config import patience_s, spool_memory_bytes
+from hutch.config import patience_s, spool_folder, spool_memory_bytes
 from hutch.errors import StoreError, StoreUnavailableError
 from hutch.recording import leftovers, spool
 from hutch.recording.compactor import Compactor
@@ -60,6 +60,7 @@ class Committer:
         # Now, as the store may be away when it is needed, and nobody there to be told what is wrong.
         self._mark = spool.mark_of(store)
         spool_memory_bytes()
+        spool_folder()
         patience_s()
         self._dirty: set[RunWriter] = set()
         self._wake = threading.Condition()

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, quote, unquote
 
+from hutch.config.addresses import is_address, is_ambiguous, without_secrets
 from hutch.errors import ConfigurationError
 
 __all__ = ["Address", "is_address"]
 
 _SCHEMES = ("postgresql", "postgres")
-_SECRETS = frozenset({"password", "sslpassword"})
 _HIDDEN = "…"
 _TELLING = 4
 """Characters of a password that is hidden wherever it stands; a shorter one would garble other words."""
-
-
-def is_address(where: str) -> bool:
-    """Tell whether a place is the address of a server, and no folder."""
-    return "://" in where
 
 
 class Address:
@@ -41,14 +35,14 @@ class Address:
                 f"with '{scheme}://'."
             )
             raise ConfigurationError(msg)
-        if _is_ambiguous(rest):
+        if is_ambiguous(rest):
             msg = (
                 "The address of a store has an '@' too many, or a '/' or '?' before it. In a name or a "
                 "password write '@' as %40, '/' as %2F, ':' as %3A, '?' as %3F, '#' as %23 and '%' as %25."
             )
             raise ConfigurationError(msg)
         self._text = f"postgresql://{rest}"
-        self.shown, self._secrets = _without_secrets(self._text)
+        self.shown, self._secrets = without_secrets(self._text)
         """The address as people may see it: the same without passwords."""
 
     def __repr__(self) -> str:
@@ -66,28 +60,3 @@ class Address:
             if len(secret) >= _TELLING:
                 message = message.replace(secret, _HIDDEN)
         return re.sub(r"\s+", " ", message).strip().rstrip(".")
-
-
-def _is_ambiguous(rest: str) -> bool:
-    """Tell whether libpq and a person may see different passwords in an address."""
-    end = re.search("[@/]", rest)
-    if end is None or end[0] == "/":
-        return "@" in rest.partition("?")[0] or "#" in rest
-    credentials, place = rest[: end.start()], rest[end.end() :]
-    return bool(re.search("[?#]", credentials)) or "@" in place.partition("?")[0] or "#" in place
-
-
-def _without_secrets(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return an address without its passwords, and these, as they stand in it and as they are."""
-    scheme, _, rest = text.partition("://")
-    place, _, query = rest.partition("?")
-    credentials, at, host = place.rpartition("@")
-    user, _, password = credentials.partition(":")
-    fields = parse_qsl(query, keep_blank_values=True)
-    found = [password, *(value for key, value in fields if key in _SECRETS)]
-    kept = "&".join(f"{quote(key)}={quote(value, safe='/')}" for key, value in fields if key not in _SECRETS)
-    secrets = {
-        form for secret in found if secret for form in (secret, unquote(secret), quote(secret, safe=""))
-    }
-    shown = f"{scheme}://{user}{at if user else ''}{host}{'?' if kept else ''}{kept}"
-    return shown, tuple(sorted(secrets, key=len, reverse=True))

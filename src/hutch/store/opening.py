@@ -37,7 +37,8 @@ def open_store(
         ``files/`` and ``owners/``), or the address ``postgresql://…`` of a database.
     :param create: False refuses a place without a store instead of making one.
     :param files: the folder of Arrow files that belongs to a database, as this host sees it; else
-        ``$HUTCH_FILES``, else the one it was made with. A new store in a database needs one.
+        ``$HUTCH_FILES``, else what ``hutch.toml`` says, else the one it was made with. A new store in a
+        database needs one.
     :raises NoStoreError: if there is none and none may be made, or something else is in its place.
     :raises NetworkFilesystemError: if the folder is on a network file system.
     :raises StoreVersionError: if a newer hutch wrote it.

@@ -61,6 +61,11 @@ class PostgresStore(DatabaseReader):
         """The address without its password, for people."""
         return self._address.shown
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed in this process."""
+        return self._closed
+
     def is_live(self, owner: str | None) -> bool:
         """Tell whether the owner of an open run is a process that lives."""
         if owner is None:

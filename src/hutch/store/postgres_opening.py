@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
+from hutch.config import database_files
 from hutch.errors import NoStoreError, StoreError
 from hutch.store.addresses import Address
 from hutch.store.locks import MIGRATION, lock_number
@@ -86,14 +87,14 @@ def open_database(text: str, *, create: bool, files: str | os.PathLike[str] | No
             migrate(connections)
     except psycopg.Error as error:
         translate(error, address)
-    folder = files_folder(found, files)
+    folder = files_folder(found, address, files)
     _check_files(folder, found, address)
     return PostgresStore(address, found.uid, folder / ARROW_FILES)
 
 
-def files_folder(found: Found, files: str | os.PathLike[str] | None = None) -> Path:
+def files_folder(found: Found, address: Address, files: str | os.PathLike[str] | None = None) -> Path:
     """Return a store's folder of files as this host sees it."""
-    return Path(files or os.environ.get(FILES_VARIABLE) or found.files).expanduser().absolute()
+    return Path(files or database_files(address.conninfo) or found.files).expanduser().absolute()
 
 
 def find_database(text: str) -> bool:

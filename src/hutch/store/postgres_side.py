@@ -49,7 +49,7 @@ class DatabaseSide(Side):
     def __init__(self, text: str, *, whole: bool = True) -> None:
         self._address = Address(text)
         self._found = _find(self._address)
-        self._root = files_folder(self._found)
+        self._root = files_folder(self._found, self._address)
         if whole:
             self.check()
         engine = make_engine(Connections(self._address), _POOL_SIZE)
@@ -127,7 +127,7 @@ def open_unadmitted_database(text: str) -> PostgresStore:
     """Open a store, whatever it is."""
     address = Address(text)
     found = _find(address)
-    return PostgresStore(address, found.uid, files_folder(found) / ARROW_FILES)
+    return PostgresStore(address, found.uid, files_folder(found, address) / ARROW_FILES)
 
 
 @contextlib.contextmanager

@@ -196,6 +196,11 @@ class Store(Protocol):
         """The folder of Arrow files."""
         ...
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed in this process, and can't be used any more."""
+        ...
+
     # runs; "order" is by start time, then id
 
     def count_runs(self) -> int:

@@ -104,6 +104,11 @@ class SqliteStore(DatabaseReader):
         """The folder, for people."""
         return str(self._folder)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed in this process."""
+        return self._closed
+
     def is_live(self, owner: str | None) -> bool:
         """Tell whether the owner of an open run is a process that lives."""
         return owner is not None and owners.is_live(self._folder / "owners", owner)

@@ -334,9 +334,11 @@ def test_putting_onto_the_disk_works_at_any_time(backend, store):
 
 def test_a_closed_store_says_so(store):
     add_run(store, "uid")
+    assert not store.is_closed
     store.close()
     store.close()
 
+    assert store.is_closed
     with pytest.raises(StoreError, match="has been closed"):
         store.runs()
     with pytest.raises(StoreError, match="has been closed"), store.transaction():

@@ -240,8 +240,13 @@ def test_a_host_may_see_the_folder_elsewhere(postgres_address, tmp_path, monkeyp
     with pytest.raises(NoStoreError, match=r"is not that of the store.*made with .*shared.*HUTCH_FILES=DIR"):
         open_store(postgres_address)
     given = open_store(postgres_address, files=tmp_path / "elsewhere")
+    file = tmp_path / "hutch.toml"
+    file.write_text(f"[catalogs.raw]\nstore = '{postgres_address}'\nfiles = 'elsewhere'\n")
+    with monkeypatch.context() as patch:
+        patch.setenv("HUTCH_CONFIG", str(file))
+        configured = open_store(postgres_address, create=False)
     monkeypatch.setenv("HUTCH_FILES", str(tmp_path / "elsewhere"))
-    for other in (given, open_store(postgres_address, create=False)):
+    for other in (given, configured, open_store(postgres_address, create=False)):
         assert other.files == tmp_path / "elsewhere" / "files"
         assert other.load(other.batches(run), numbers(1).schema) == [numbers(200_000)]
         other.close()

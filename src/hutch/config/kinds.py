@@ -1,0 +1,98 @@
+"""What a setting can hold: how it is taken from a file or the environment, and what is expected otherwise."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from hutch.config.addresses import is_address
+
+__all__ = ["BYTES", "FOLDER", "FOLDERS", "PATH", "PLACE", "ROOT_MAP", "SECONDS", "SWITCH", "VARIABLE", "Kind"]
+
+
+_TOO_LARGE = 2.0**63
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of value.
+
+    :ivar expected: what it is, for people.
+    :ivar take: returns the value of what a file holds; is given the folder that relative ones start from.
+        It raises ValueError at what is something else.
+    :ivar split: turns text of the environment into what a file would hold.
+    :ivar example: of text in the environment.
+    :ivar is_secret: whether a wrong one may be something that nobody should see.
+    """
+
+    expected: str
+    take: Callable[[object, Path], Any]
+    split: Callable[[str], object] = str
+    example: str = ""
+    is_secret: bool = False
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError
+    return value
+
+
+def _folder(value: object, start: Path) -> Path:
+    text = os.path.expanduser(_text(value))
+    if is_address(text):
+        raise ValueError
+    return start / text
+
+
+def _folders(value: object, start: Path) -> tuple[Path, ...]:
+    if not isinstance(value, list):
+        raise ValueError
+    return tuple(_folder(item, start) for item in value)
+
+
+def _place(value: object, start: Path) -> str:
+    return _text(value) if is_address(_text(value)) else str(_folder(value, start))
+
+
+def _root_map(value: object, start: Path) -> MappingProxyType[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError
+    # The old ones need not be anywhere: they stand in documents.
+    return MappingProxyType({_text(old): str(_folder(new, start)) for old, new in value.items()})
+
+
+def _switch(value: object, start: Path) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _number(value: object, start: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _TOO_LARGE:
+        raise ValueError
+    return float(value)
+
+
+def _variable(value: object, start: Path) -> str:
+    if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", _text(value)):
+        raise ValueError
+    return _text(value)
+
+
+SECONDS = Kind("a number of seconds, 0 or more", _number, float, "5")
+BYTES = Kind(
+    "a number of bytes, 0 or more", lambda value, start: int(_number(value, start)), float, "64000000"
+)
+SWITCH = Kind("true or false", _switch)
+FOLDER = Kind("a folder", _folder)
+FOLDERS = Kind("a list of folders", _folders, lambda text: [part for part in text.split(":") if part])
+PLACE = Kind("a folder, or an address such as 'postgresql://host/database'", _place)
+ROOT_MAP = Kind("a table of folders, old to new, as in {'/old' = '/new'}", _root_map)
+VARIABLE = Kind("the name of an environment variable", _variable, is_secret=True)
+PATH = Kind("the path of a catalog, as in 'csx/raw'", lambda value, start: _text(value).strip("/"))

@@ -1,0 +1,183 @@
+"""The tree of settings: every field with what it means, what it may hold, and what it is by default.
+
+A class is a table of ``hutch.toml``, a field a key in it. The page ``docs/reference/configuration.md`` says
+the same, and a test compares them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from hutch.config.kinds import BYTES, FOLDER, FOLDERS, PATH, PLACE, ROOT_MAP, SECONDS, SWITCH, VARIABLE, Kind
+
+__all__ = [
+    "CatalogSettings",
+    "Declared",
+    "FilesSettings",
+    "RecordingSettings",
+    "Settings",
+    "SpoolSettings",
+    "declared",
+]
+
+_Table = TypeVar("_Table")
+
+_HERE = "hutch"
+_REQUIRED: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is said about a setting.
+
+    :ivar name: its key.
+    :ivar description: what it means, for people.
+    :ivar default: what it is if nobody says, for people; empty if somebody must.
+    :ivar environment: the variable that goes before the file, if there is one.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    default: str
+    environment: str
+
+
+def declared(table: type) -> Iterator[Declared]:
+    """Yield what is said about each setting in a table."""
+    for field in dataclasses.fields(table):
+        if _HERE in field.metadata:
+            yield Declared(field.name, *field.metadata[_HERE])
+
+
+def _setting(
+    kind: Kind,
+    description: str,
+    default: Any = _REQUIRED,
+    *,
+    shown: str = "",
+    environment: str = "",
+) -> Any:
+    """Return the field of a setting.
+
+    :param shown: the default, for people.
+    """
+    metadata = {_HERE: (kind, description, shown, environment)}
+    if default is _REQUIRED:
+        return dataclasses.field(metadata=metadata)
+    make: Callable[[], Any] = lambda: default  # noqa: E731
+    return dataclasses.field(default_factory=make, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSettings:
+    """A catalog, ``[catalogs.csx.raw]``; tables above it, as ``catalogs.csx``, are folders of catalogs.
+
+    :ivar path: where it is in the tree, as in ``"csx/raw"``; empty if it has no name.
+    """
+
+    store: str = _setting(PLACE, "folder or address of its store")
+    root_map: Mapping[str, str] = _setting(
+        ROOT_MAP, "folders of detector files that have moved, old to new", MappingProxyType({}), shown="`{}`"
+    )
+    datetimes: bool = _setting(
+        SWITCH,
+        "whether times of streams are datetime64[ns] instead of seconds since 1970",
+        False,
+        shown="`false`",
+    )
+    api_key_env: str | None = _setting(
+        VARIABLE,
+        "environment variable that holds the key, if the store is behind a server of hutch",
+        None,
+        shown="no key",
+    )
+    files: Path | None = _setting(
+        FOLDER,
+        "with a database: its folder of large batches, as this host sees it",
+        None,
+        shown="what the database says",
+        environment="HUTCH_FILES",
+    )
+    path: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people call it: the last name of its path, else ``raw``."""
+        return self.path.rpartition("/")[2] or "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSettings:
+    """Files of detectors, ``[files]``."""
+
+    roots: tuple[Path, ...] = _setting(
+        FOLDERS,
+        "a server opens detectors' files only below these folders, and below its stores",
+        (),
+        shown="`[]`",
+        environment="HUTCH_FILE_ROOTS",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    """Recording, ``[recording]``."""
+
+    patience_s: float = _setting(
+        SECONDS,
+        "for how many seconds the beginning of a run waits for a store that does not answer",
+        5.0,
+        shown="`5.0`",
+        environment="HUTCH_PATIENCE_S",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolSettings:
+    """What a store cannot take now, ``[spool]``."""
+
+    folder: Path | None = _setting(
+        FOLDER,
+        "where it waits: a folder on a local disk, the same for all programs of a host",
+        None,
+        shown="`~/.local/state/hutch/spool`",
+        environment="HUTCH_SPOOL",
+    )
+    memory_bytes: int = _setting(
+        BYTES,
+        "how many bytes of a run are kept in memory as well, about",
+        64_000_000,
+        shown="`64_000_000`",
+        environment="HUTCH_SPOOL_MEMORY_BYTES",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of ``hutch.toml``."""
+
+    default: str | None = _setting(
+        PATH,
+        "the catalog that commands use if none is named",
+        None,
+        shown="the only catalog, if there is one",
+        environment="HUTCH_STORE",
+    )
+    catalogs: Mapping[str, CatalogSettings] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    """By path, in the order of the file."""
+    files: FilesSettings = FilesSettings()
+    recording: RecordingSettings = RecordingSettings()
+    spool: SpoolSettings = SpoolSettings()
+
+    @property
+    def default_catalog(self) -> CatalogSettings | None:
+        """The catalog that is meant if none is named; None if nobody says."""
+        if self.default is not None:
+            return self.catalogs[self.default]
+        return next(iter(self.catalogs.values())) if len(self.catalogs) == 1 else None
