@@ -29,6 +29,8 @@ _SUBJECTS = (
     "bursts",
     "site",
     "contention",
+    "search",
+    "search_peers",
 )
 _PACKAGES = ("hutch", "pyarrow", "tiled", "bluesky-tiled-plugins", "suitcase-jsonl", "suitcase-msgpack")
 _VERDICTS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}

@@ -52,8 +52,9 @@ def shell(
     """Open IPython with the catalog, a RunEngine, devices and plans bound.
 
     cat is the catalog; RE a RunEngine that records into it; every device of the devices file has its name,
-    and is in devices; bp, bps and bpp are bluesky's plans, plan stubs and preprocessors. With CODE, FILE or
-    a program on stdin, that is run instead. Needs: pip install 'hutch[shell,bluesky]'
+    and is in devices; bp, bps and bpp are bluesky's plans, plan stubs and preprocessors; Key, TimeRange,
+    FullText and the other queries are there too. With CODE, FILE or a program on stdin, that is run instead.
+    Needs: pip install 'hutch[shell,bluesky]'
     """
     program = _program(code, file)
     if program is None:
@@ -61,7 +62,7 @@ def shell(
     catalog = open_existing(store)
     if rules is not None:
         catalog.rules = rules
-    names: dict[str, Any] = {"cat": catalog}
+    names: dict[str, Any] = {**_queries(), "cat": catalog}
     prompt, reason = None, "left out, as you asked for"
     if not no_bluesky:
         prompt, reason = _prompt(
@@ -73,6 +74,14 @@ def shell(
         program.run(names)
     else:
         _interact(names, _banner(catalog, prompt, reason), prompt)
+
+
+def _queries() -> dict[str, Any]:
+    """Return the query objects by their names."""
+    from hutch import queries
+
+    found = ((name, getattr(queries, name)) for name in queries.__all__)
+    return {name: value for name, value in found if isinstance(value, type)}
 
 
 # What comes after FILE is FILE's.
@@ -157,7 +166,9 @@ def _banner(catalog: Catalog, prompt: Prompt | None, reason: str) -> str:
     from hutch.cli.format import counted, printable
 
     lines = [f"hutch {__version__}: {counted(len(catalog), 'run')} in {catalog.store.location}", ""]
-    lines.append('  cat           the runs: cat[-1], cat[42], cat["17531a"]')
+    lines.append(
+        '  cat           the runs: cat[-1], cat[42], cat["17531a"], cat.search(Key("plan_name") == "scan")'
+    )
     if prompt is None:
         lines += ["", f"There is no RunEngine: {reason}"]
     else:
