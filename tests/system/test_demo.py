@@ -58,6 +58,8 @@ def test_the_output_is_plain_where_it_is_piped(output) -> None:
 
 
 def test_the_demo_reads_the_newest_run_back_and_names_the_picture(output, folder) -> None:
+    assert "Found again" in output
+    assert output.index("Found again") < output.index("grid_scan", output.index("Found again"))
     assert "<xarray.Dataset>" in output
     assert "demo-store/run-4-grid_scan.png\n" in output
     assert (folder / "demo-store" / "run-4-grid_scan.png").read_bytes().startswith(b"\x89PNG")

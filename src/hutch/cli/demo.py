@@ -108,12 +108,16 @@ class _Show:
             self._say(sentence)
 
     def read_back(self) -> None:
-        """Show the runs as a table, the newest as a dataset and as a picture, and what to try next."""
+        """Show the runs as a table, find one, read and draw the newest, and say what to try next."""
         from hutch.catalogs.plotting import draw, save
         from hutch.cli import format, views
 
         self._heading("The runs", "the newest first: hutch runs")
         format.write(views.runs_table([views.RunLine.of(run) for run in self._catalog[::-1][:12].runs()]))
+        self._heading("Found again", "by a word of the metadata: hutch runs grain --sort=-num_points")
+        grains = self._catalog.search({"$text": {"$search": "grain"}, "stop.exit_status": "success"})
+        for found in grains.values():
+            self._say(repr(found))
         run = self._newest()
         self._heading("The newest run as xarray", "cat[-1].primary.read()")
         self._say(repr(run.primary.read()))
@@ -171,6 +175,7 @@ class _Show:
         hutch, store = _command(), shlex.quote(self._place)
         self._heading("What to try next")
         for arguments in (
+            f"runs LaB6 'num_points>10' --store {store}",
             f"show -1 --store {store}",
             f"plot -3 -o scan.png --store {store}",
             f"verify {store}",

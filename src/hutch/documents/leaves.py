@@ -9,8 +9,8 @@ as they are, those of other sources begin with their name (``stop.exit_status``)
 has the name of a source is written ``start.stop``. What is posted to a run has one literal name after the
 name of its source, dots and all. The words of a document stand under keys that no path is.
 
-What a row says is exact. Where the value cannot be told by one, a row of the type DOCUMENT says that it
-must be looked up in the document.
+What a row says is exact. Where the value cannot be told by one, a row of the type DOCUMENT, a pointer, says
+that it must be looked up in the document.
 
 ===========  ======================  ==============================================================
 type         number, text            meaning
@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 LONGEST_LIST = 64
-"""A list with more elements than this has one marker row instead of one row an element."""
+"""A list with more elements than this has one pointer instead of one row an element."""
 
 LONGEST_TEXT = 200
 """Text with more characters than this is indexed as a prefix and a hash."""

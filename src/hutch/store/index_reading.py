@@ -133,9 +133,9 @@ class IndexReader:
         is_of_one = column == "key" and operator == "=" and not key.startswith(".")
         return is_of_one and not self.count_rows_in(index_rows.several(key), 1)
 
-    def has_marks(self, key: str) -> bool:
+    def has_pointers(self, key: str) -> bool:
         """Tell whether the index says of any run that a key must be looked up in the document."""
-        return bool(self.count_rows_in(index_rows.marked(key), 1))
+        return bool(self.count_rows_in(index_rows.pointer(key), 1))
 
 
 def _in_groups(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -23,10 +23,10 @@ __all__ = [
     "beginning",
     "below",
     "exactly",
-    "marked",
     "meet",
     "numbers",
     "of_key",
+    "pointer",
     "rest",
     "several",
     "texts",
@@ -110,7 +110,7 @@ def exactly(leaf: Leaf) -> Rows:
     return Rows(tuple((column, "=", value) for column, value in fields), is_ordered=True, is_single=True)
 
 
-def marked(key: str) -> Rows:
+def pointer(key: str) -> Rows:
     """Return the rows that say that a key must be looked up in the document."""
     return exactly(Leaf(key, int(LeafType.DOCUMENT), 0.0, ""))
 

@@ -97,7 +97,7 @@ class PathValues:
 
     def _is_indexed(self) -> bool:
         """Tell whether the index has a row for each value, which a dictionary has not."""
-        if not self._key or any(map(self._reader.has_marks, prefixes_of(self._key, self._path))):
+        if not self._key or any(map(self._reader.has_pointers, prefixes_of(self._key, self._path))):
             return False
         return self._path.source in POSTED or not self._reader.count_rows_in(index_rows.below(self._key), 1)
 

@@ -74,16 +74,16 @@ class Plan:
 class Planner:
     """Makes plans of conditions.
 
-    :param has_marks: tells whether the index has rows that say of a key: look in the document.
+    :param has_pointers: tells whether the index has rows that say of a key: look in the document.
     :param texts_of: returns the different texts of some rows, None if there are more than so many.
     """
 
     def __init__(
         self,
-        has_marks: Callable[[str], bool],
+        has_pointers: Callable[[str], bool],
         texts_of: Callable[[Rows, int], list[str] | None],
     ) -> None:
-        self._has_marks = has_marks
+        self._has_pointers = has_pointers
         self._texts_of = texts_of
 
     def plan(self, condition: Condition) -> Plan:
@@ -129,8 +129,8 @@ class Planner:
             is_exact &= len(prefix) <= LONGEST_TEXT
             low = prefix[:LONGEST_TEXT]
             found.append([rows.texts(key, *beginning(low)) for key in keys])
-        marks = [rows.marked(key) for key in keys if self._has_marks(key)]
-        return Plan(meet(*(union(*some, *marks) for some in found)), is_exact and not marks)
+        pointers = [rows.pointer(key) for key in keys if self._has_pointers(key)]
+        return Plan(meet(*(union(*some, *pointers) for some in found)), is_exact and not pointers)
 
     # fields
 
@@ -150,10 +150,10 @@ class Planner:
         """Return the plan of a test of what a key of the index leads to."""
         plan = self._of_test(key, path, test)
         above = list(prefixes_of(key, path))
-        # That there is a mark says that there is something.
+        # That there is a pointer says that there is something.
         asked = above[:-1] if isinstance(test, Exists) else above
-        marks = [rows.marked(place) for place in asked if self._has_marks(place)]
-        return Plan(union(plan.runs, *marks), plan.is_exact and not marks)
+        pointers = [rows.pointer(place) for place in asked if self._has_pointers(place)]
+        return Plan(union(plan.runs, *pointers), plan.is_exact and not pointers)
 
     def _of_test(self, key: str, path: Path, test: Test) -> Plan:
         match test:
@@ -192,7 +192,7 @@ class Planner:
         if isinstance(value, (list, dict)) and value:
             is_searched = certain and path.source not in POSTED
             return Plan(rows.exactly(certain[0]) if is_searched else _any(key, path), False)
-        # Where its row would be a mark, it is found by that alone.
+        # Where its row would be a pointer, it is found by that alone.
         return Plan(union(*map(rows.exactly, certain)), True)
 
     def _ordered(self, key: str, operator: str, value: Any) -> Plan:

@@ -114,7 +114,7 @@ class Search:
 
     def _plan(self) -> Plan:
         self._sizes = {}
-        plan = Planner(self._reader.has_marks, self._reader.texts_in).plan(self.condition)
+        plan = Planner(self._reader.has_pointers, self._reader.texts_in).plan(self.condition)
         return Plan(self._simplified(plan.runs), plan.is_exact)
 
     def _simplified(self, part: RunSet) -> RunSet:
@@ -138,15 +138,11 @@ class Search:
             return meet(*parts)
         first, *others = rows
         also = [one for one in others if _is_plain(one)]
-        without = [one.part for one in parts if isinstance(one, Rest) and _is_plain(one.part)]
-        joined = {id(one) for one in (first, *also)}
-        left = [
-            one
-            for one in parts
-            if id(one) not in joined and not (isinstance(one, Rest) and _is_plain(one.part))
-        ]
-        kept = [one for one in without if isinstance(one, Rows)]
-        return meet(replace(first, also=(*first.also, *also), without=(*first.without, *kept)), *left)
+        rests = [one for one in parts if isinstance(one, Rest) and _is_plain(one.part)]
+        joined = {id(one) for one in (first, *also, *rests)}
+        without = [one.part for one in rests if isinstance(one.part, Rows)]
+        together = replace(first, also=(*first.also, *also), without=(*first.without, *without))
+        return meet(together, *(one for one in parts if id(one) not in joined))
 
     def _size(self, part: RunSet) -> int:
         """Return about how many runs a set has, at most one more than a walk looks at in vain."""

@@ -34,7 +34,7 @@ def words(document, source="start"):
     return {leaf.text for leaf in leaves(document, source) if leaf.key == words_key(source)}
 
 
-def mark(key):
+def pointer(key):
     return Leaf(key, LeafType.DOCUMENT, 0.0, "")
 
 
@@ -95,22 +95,22 @@ def test_equal_elements_have_one_row():
     assert rows({"a": [1, 1.0, 1]}) == [Leaf("a", LeafType.NUMBER, 1.0, "")]
 
 
-def test_keys_that_no_path_names_leave_a_mark_where_they_lie():
+def test_keys_that_no_path_names_leave_a_pointer_where_they_lie():
     document = {"a.b": 1, "": 2, "c": {"d.e": 2, "f": 3}, "g": [{"": 1}]}
-    assert rows(document) == [mark("c"), Leaf("c.f", LeafType.NUMBER, 3.0, ""), mark("g")]
+    assert rows(document) == [pointer("c"), Leaf("c.f", LeafType.NUMBER, 3.0, ""), pointer("g")]
 
 
-def test_a_path_that_is_too_long_leaves_a_mark_where_it_begins():
-    assert rows({"k" * (LONGEST_PATH + 1): 1, "a": {"k" * LONGEST_PATH: 1}}) == [mark("a")]
+def test_a_path_that_is_too_long_leaves_a_pointer_where_it_begins():
+    assert rows({"k" * (LONGEST_PATH + 1): 1, "a": {"k" * LONGEST_PATH: 1}}) == [pointer("a")]
 
 
 @pytest.mark.parametrize("time", [None, "2026", True, math.nan, 2**53 + 1, [1.0]])
-def test_a_time_that_is_none_is_marked_as_rows_are_ordered_by_another(time):
-    assert mark("time") in leaves({"time": time})
+def test_a_time_that_is_none_has_a_pointer_as_rows_are_ordered_by_another(time):
+    assert pointer("time") in leaves({"time": time})
 
 
-def test_a_start_document_without_a_time_has_a_mark():
-    assert leaves({}) == {mark("time")}
+def test_a_start_document_without_a_time_has_a_pointer():
+    assert leaves({}) == {pointer("time")}
     assert leaves({}, "stop") == set()
 
 
@@ -138,10 +138,10 @@ def test_long_text_is_a_prefix_and_a_hash():
     assert text_key(text + "y") != text_key(text + "z")
 
 
-def test_text_that_no_database_takes_is_marked():
+def test_text_that_no_database_takes_has_a_pointer():
     assert storable("a\ud800b\0c") == "a?b\ufffdc"
     assert [is_storable(text) for text in ("ä", "\0", "\ud800", "")] == [True, False, False, True]
-    assert rows({"a": "v\0", "k\0\ud800": 1, "b": {"\0": 1}}) == [mark("a"), mark("b")]
+    assert rows({"a": "v\0", "k\0\ud800": 1, "b": {"\0": 1}}) == [pointer("a"), pointer("b")]
 
 
 # words
@@ -161,9 +161,9 @@ def test_uids_of_the_stop_document_are_no_words():
     assert words(document, "stop") == {"the", "shutter", "is", "stuck"}
 
 
-def test_of_many_words_some_have_rows_and_a_mark_tells_of_the_others():
+def test_of_many_words_some_have_rows_and_a_pointer_tells_of_the_others():
     found = leaves({"time": 1.0, "text": " ".join(map(str, range(MOST_WORDS + 1)))})
-    assert mark(words_key("start")) in found
+    assert pointer(words_key("start")) in found
     assert len([leaf for leaf in found if leaf.key == words_key("start")]) == MOST_WORDS + 1
 
 
@@ -180,8 +180,8 @@ def test_what_is_posted_has_one_literal_name(name):
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, [{"a": 1}], [[1]]])
-def test_what_is_posted_and_holds_more_than_scalars_is_marked(value):
-    assert posted_leaves("dqm", "rate", value) == {mark("dqm.rate")}
+def test_what_is_posted_and_holds_more_than_scalars_has_a_pointer(value):
+    assert posted_leaves("dqm", "rate", value) == {pointer("dqm.rate")}
 
 
 values = st.recursive(

@@ -1,4 +1,4 @@
-"""A table of what is posted to runs; the index anew: with words, and marks where it is not exact."""
+"""A table of what is posted to runs; the index anew: with words, and pointers where it is not exact."""
 
 from collections.abc import Iterator
 from itertools import islice
