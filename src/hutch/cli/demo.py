@@ -175,7 +175,7 @@ class _Show:
         hutch, store = _command(), shlex.quote(self._place)
         self._heading("What to try next")
         for arguments in (
-            f"runs LaB6 'num_points>10' --store {store}",
+            f"runs LaB6 --sort=-num_points --store {store}",
             f"show -1 --store {store}",
             f"plot -3 -o scan.png --store {store}",
             f"verify {store}",
