@@ -526,8 +526,8 @@ def test_a_full_disk_of_the_server_costs_nothing(database_on_a_small_disk, spool
 
 def test_who_follows_a_run_waits_for_a_server_that_restarts(postgres_server, store, catalog):
     with contextlib.closing(open_store(store.location)) as other:
-        detector = Detector(Recorder(store), "followed")
-        followed = hutch.catalogs.Catalog(other)["followed"].follow(timeout_s=LONGEST_WAIT_S)
+        detector = Detector(Recorder(store), "followed-1")
+        followed = hutch.catalogs.Catalog(other)["followed-1"].follow(timeout_s=LONGEST_WAIT_S)
         seen = list(itertools.islice(followed, 20))
         postgres_server.kill()
         postgres_server.start()
@@ -535,4 +535,4 @@ def test_who_follows_a_run_waits_for_a_server_that_restarts(postgres_server, sto
         detector.end()
         seen += followed
     assert [name for name, _ in seen[:2]] == ["start", "descriptor"]
-    assert seen == list(catalog["followed"].documents(fill="no"))
+    assert seen == list(catalog["followed-1"].documents(fill="no"))

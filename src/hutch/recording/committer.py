@@ -171,6 +171,10 @@ class Committer:
         except StoreError as error:
             self._keeper.put_aside(run, error, sync=True)
             raise
+        except KeyboardInterrupt:
+            # Of somebody at a prompt, maybe, who goes on: it is committed in the background.
+            self.has_news(run)
+            raise
         self._unsynced.set()
         if run.is_over:
             self._dirty.discard(run)

@@ -26,6 +26,7 @@ from hutch.recording.duplicates import batches_of, known_uids, settle, without_d
 from hutch.recording.lots import Lot, Refused, Trouble
 from hutch.recording.seen import SeenEvents
 from hutch.recording.spool import SpoolFile, line_of
+from hutch.recording.uninterrupted import uninterrupted
 from hutch.store import Mark, RunRow, Store, Writer
 from hutch.store.pacing import Pace
 
@@ -110,7 +111,12 @@ class RunWriter(Arrivals):
         :returns: what was wrong with what was written.
         :raises StoreError: if the store cannot take it; it is kept for the next commit.
         """
-        if not self._acquired():
+        try:
+            is_acquired = self._acquired()
+        except KeyboardInterrupt:
+            self.take(stop)
+            raise
+        if not is_acquired:
             self.take(stop)
             msg = f"The store {self.store.location!r} has not answered for {_LONGEST_WAIT_S:g} s."
             raise StoreUnavailableError(msg)
@@ -131,7 +137,7 @@ class RunWriter(Arrivals):
 
     def take(self, stop: dict[str, Any] | None = None) -> None:
         """Put all that has arrived into the backlog, with the stop document if it is given."""
-        with self._lots_lock:
+        with uninterrupted(), self._lots_lock:
             lot = self.swap(stop)
             if lot:
                 self._backlog.add(lot)
@@ -192,7 +198,7 @@ class RunWriter(Arrivals):
         for lot in group:
             # Packing is work of this process, however long it takes.
             self.trying_since = None
-            with self._lots_lock:
+            with uninterrupted(), self._lots_lock:
                 self._pack(lot)
             self._serialize(lot)
         was_doubtful, self._is_doubtful = self._is_doubtful, True
@@ -204,10 +210,10 @@ class RunWriter(Arrivals):
                 is_end = self._must_let_go and self._backlog.ends_with(group)
             if is_end:
                 writer.disown_run(self.row.id)
-        self._segments, self._is_doubtful = segments, False
-        with self._lots_lock:
+        with uninterrupted(), self._lots_lock:
+            self._segments, self._is_doubtful = segments, False
             self._backlog.done(group)
-        self._is_let_go = is_end
+            self._is_let_go = is_end
         return [trouble for lot in group for trouble in lot.troubles()]
 
     def _transaction(self) -> AbstractContextManager[Writer]:
