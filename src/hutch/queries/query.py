@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from hutch.queries.conditions import And, Condition, Not, Or
@@ -9,7 +10,7 @@ from hutch.queries.conditions import And, Condition, Not, Or
 __all__ = ["All", "Any", "Inverse", "Query"]
 
 
-class Query:
+class Query(ABC):
     """A question about runs; ``&``, ``|`` and ``~`` combine them.
 
     Each kind is a frozen dataclass, so two that ask the same are equal.
@@ -18,9 +19,9 @@ class Query:
     __slots__ = ()
 
     @property
+    @abstractmethod
     def condition(self) -> Condition:
         """The condition that it stands for."""
-        raise NotImplementedError
 
     def __and__(self, other: Query) -> All:
         return All((self, other)) if isinstance(other, Query) else NotImplemented

@@ -115,14 +115,14 @@ def test_the_environment_goes_before_the_file(unconfigured: Path, monkeypatch) -
 )
 def test_a_file_that_is_wrong_is_named_with_the_line(unconfigured: Path, content: bytes, reason: str) -> None:
     (unconfigured / "hutch.toml").write_bytes(content)
-    with pytest.raises(ConfigurationError, match=rf"/work/hutch\.toml' {reason}"):
+    with pytest.raises(ConfigurationError, match=rf"work.hutch\.toml' {reason}"):
         configuration()
 
 
 def test_a_file_that_is_named_and_not_there_is_an_error(unconfigured: Path, monkeypatch) -> None:
     monkeypatch.setenv("HUTCH_CONFIG", "nowhere.toml")
     with pytest.raises(
-        ConfigurationError, match=r"\$HUTCH_CONFIG names .*/work/nowhere.toml', and it is not there"
+        ConfigurationError, match=r"\$HUTCH_CONFIG names .*nowhere.toml', and it is not there"
     ):
         configuration()
     monkeypatch.setenv("HUTCH_CONFIG", str(unconfigured))
