@@ -70,7 +70,7 @@ def test_what_the_demo_says_to_try_works(output, folder) -> None:
     commands = [line.split()[1:] for line in tries if line.startswith("  hutch ")]
     code = "\n".join(line.strip() for line in tries[tries.index("and in Python:") + 1 :])
 
-    assert [command[0] for command in commands] == ["show", "plot", "verify"]
+    assert [command[0] for command in commands] == ["runs", "show", "plot", "verify"]
     for command in commands:
         assert hutch(*command, folder=folder).returncode == 0
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=60)
