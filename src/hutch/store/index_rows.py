@@ -48,6 +48,7 @@ class Rows:
     :ivar is_single: no run is there twice.
     :ivar also: ordered rows that the runs must have as well.
     :ivar without: ordered rows that they must not have.
+    :ivar is_short: there are so few rows that these others are sooner looked up one by one.
     """
 
     bounds: tuple[Bound, ...]
@@ -55,6 +56,7 @@ class Rows:
     is_single: bool = False
     also: tuple[Rows, ...] = ()
     without: tuple[Rows, ...] = ()
+    is_short: bool = False
 
     def within(self, bounds: tuple[Bound, ...]) -> Rows:
         """Return those of the rows that are within further bounds, of their runs' time."""

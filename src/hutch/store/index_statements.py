@@ -151,7 +151,8 @@ def ids_of(some: Sequence[int]) -> dict[str, int]:
 def _shape(where: Rows | Everything) -> Shape:
     if isinstance(where, Everything):
         return (_bounds_of(where),)
-    return (_bounds_of(where), *map(_bounds_of, where.also), None, *map(_bounds_of, where.without))
+    others = (*map(_bounds_of, where.also), None, *map(_bounds_of, where.without))
+    return (_bounds_of(where), *others, *((None,) if where.is_short else ()))
 
 
 def _is_single(where: Rows | Everything) -> bool:
@@ -182,6 +183,8 @@ def _bounded(found: sa.Select[Any], table: sa.Table, where: Rows | Everything) -
             rows = t.index.alias()
             same = (rows.c.time == table.c.time, rows.c.run == table.c.run)
             # Not one of the same run within the other bounds: a look-up by the whole key.
-            there = sa.exists(sa.select(sa.literal(1)).where(*within(rows, other.bounds), *same))
+            one = sa.select(sa.literal(1)).where(*within(rows, other.bounds), *same)
+            # PostgreSQL does not take what has an offset for something to be joined.
+            there = sa.exists(one.offset(sa.literal_column("0")) if where.is_short else one)
             found = found.where(there if is_wanted else ~there)
     return found

@@ -141,7 +141,9 @@ class Search:
         rests = [one for one in parts if isinstance(one, Rest) and _is_plain(one.part)]
         joined = {id(one) for one in (first, *also, *rests)}
         without = [one.part for one in rests if isinstance(one.part, Rows)]
-        together = replace(first, also=(*first.also, *also), without=(*first.without, *without))
+        also, without = [*first.also, *also], [*first.without, *without]
+        is_short = self._size(first) <= _MOST_MISSES
+        together = replace(first, also=tuple(also), without=tuple(without), is_short=is_short)
         return meet(together, *(one for one in parts if id(one) not in joined))
 
     def _size(self, part: RunSet) -> int:

@@ -183,7 +183,11 @@ class SqliteStore(DatabaseReader):
     def tidy(self) -> None:
         """Move what is in the log into the database, if that is much, before a commit has to."""
         if self._has_pages(_TIDY_PAGES):
-            self._checkpoint()
+            try:
+                self._checkpoint()
+            except StoreError:
+                if not self._closed:  # meanwhile, which moves all of it
+                    raise
 
     def close(self) -> None:
         """Close connections and let owned runs go."""
