@@ -19,7 +19,7 @@ def is_known(revision: str) -> bool:
 
 
 def upgrade(database: str | URL | Engine, revision: str = "head") -> None:
-    """Migrate a database to a revision; each migration and its record share a transaction.
+    """Migrate a database to a revision; the migrations and their record share a transaction.
 
     Two processes do it one after the other, and the second finds nothing to do.
     """

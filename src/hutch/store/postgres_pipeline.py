@@ -189,7 +189,7 @@ class Pipeline:
         place = self._waiting.popleft()
         result = self._next_result()
         if result is None:
-            raise psycopg.InterfaceError("an answer of the server is missing")
+            raise psycopg.OperationalError("the connection to the server is lost: an answer is missing")
         self._next_result()
         if result.status in _FINE:
             place.take(result)

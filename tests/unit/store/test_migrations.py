@@ -150,7 +150,7 @@ def test_a_migration_that_is_killed_at_any_statement_is_completed_by_the_next(ol
             break
         assert ended == -9
     # All came before the kill was too late, and none in between.
-    assert set(versions) == {"0001", "0002", tables.HEAD}
+    assert set(versions) == {"0001", tables.HEAD}
     assert versions == sorted(versions)
     assert len(versions) > 10
 
@@ -165,24 +165,27 @@ def test_two_processes_that_open_an_old_store_together_both_do(old_store, reques
         "    print(store.count_runs(), flush=True)\n"
         "    store.close()\n"
     )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for number in range(5):
-        address = copy_of(old_store, request, number)
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                )
+            )
+            for _ in range(3)
+        ]
         for process in processes:
-            process.stdin.write(f"{address}\n")
-            process.stdin.flush()
-        assert [process.stdout.readline() for process in processes] == ["7\n"] * 3
-        assert replayed(address) == DOCUMENTS
-    for process in processes:
-        process.communicate(timeout=30)
-        assert process.returncode == 0
+            assert process.stdout.readline() == "ready\n"
+        for number in range(15):
+            address = copy_of(old_store, request, number)
+            for process in processes:
+                process.stdin.write(f"{address}\n")
+                process.stdin.flush()
+            assert [process.stdout.readline() for process in processes] == ["7\n"] * 3
+            assert replayed(address) == DOCUMENTS
+        for process in processes:
+            process.communicate(timeout=30)
+            assert process.returncode == 0
 
 
 def test_an_old_store_that_can_only_be_read_says_so(needs_tmpfs):

@@ -1,4 +1,7 @@
-"""Alembic's entry: one connection, one transaction for each migration and its record."""
+"""Alembic's entry: what version the database has is read in the transaction that migrates it.
+
+Of two processes that find an old database, the second reads the version when the first has committed.
+"""
 
 from alembic import context
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -20,12 +23,9 @@ if engine.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-with engine.connect() as connection:
+with engine.begin() as connection:
     if engine.dialect.name == "postgresql":
-        # Of the session, which is longer than one transaction.
-        connection.exec_driver_sql(f"SELECT pg_advisory_lock({lock_number(MIGRATION)})")
-        connection.commit()
-    context.configure(connection=connection, transaction_per_migration=True, transactional_ddl=True)
-    with context.begin_transaction():
-        context.run_migrations()
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_number(MIGRATION)})")
+    context.configure(connection=connection, transactional_ddl=True)
+    context.run_migrations()
 engine.dispose()
