@@ -8,6 +8,7 @@ BENCH_VENV := .venv-bench
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 RESOLVE := $(VENV)/bin/uv
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate
 
 # $(call set_up,FOLDER,LOCK): a virtual environment with exactly what a lock file names, and hutch from here.
 # The lock file is complete, so pip resolves nothing (--no-deps); older ones stumble over extras in it.
@@ -43,11 +44,9 @@ lint: $(INSTALLED)  ## check style, types and the floors
 bench: $(BENCH_INSTALLED)  ## measure hutch beside its peers; options through ARGS="--only reading --quick"
 	@$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
 
-lock: $(INSTALLED)  ## resolve the lock files anew
-	@$(RESOLVE) export --quiet --upgrade --no-emit-project --no-header --no-annotate \
-	  --all-extras --all-groups -o requirements.lock
-	@$(RESOLVE) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-strip-extras --no-header --no-annotate --extra bluesky \
+lock: $(INSTALLED)  ## resolve the lock files for what is new; all of them anew with ARGS=--upgrade
+	@$(RESOLVE) pip compile $(LOCK) $(ARGS) --all-extras --group dev pyproject.toml -o requirements.lock
+	@$(RESOLVE) pip compile $(LOCK) $(ARGS) --extra bluesky --extra files --extra server \
 	  pyproject.toml benchmarks/requirements.txt -o benchmarks/requirements.lock
 
 $(INSTALLED): pyproject.toml requirements.lock

@@ -60,9 +60,8 @@ def matcher(condition: Condition) -> Matcher:
     match condition:
         case Field(path, test):
             return _field_matcher(path, _tester(test))
-        case And(parts):
-            some = [matcher(part) for part in parts]
-            return lambda documents, asked: all(holds(documents, asked) for holds in some)
+        case And():
+            return _all_of([matcher(part) for part in _parts(condition)])
         case Or(parts):
             some = [matcher(part) for part in parts]
             return lambda documents, asked: any(holds(documents, asked) for holds in some)
@@ -75,6 +74,26 @@ def matcher(condition: Condition) -> Matcher:
             return lambda documents, _: _lasts(condition, documents)
         case NewestOfScanId():
             return lambda _, asked: asked(condition)
+
+
+def _parts(condition: Condition) -> Iterator[Condition]:
+    """Yield what must hold together; searches within searches are one in the other."""
+    if isinstance(condition, And):
+        for part in condition.parts:
+            yield from _parts(part)
+    else:
+        yield condition
+
+
+def _all_of(some: Sequence[Matcher]) -> Matcher:
+    def holds_all(documents: Documents, asked: Callable[[NewestOfScanId], bool]) -> bool:
+        # A loop, as all() over a generator takes three times as long.
+        for holds in some:  # noqa: SIM110
+            if not holds(documents, asked):
+                return False
+        return True
+
+    return holds_all
 
 
 def _field_matcher(path: Path, stands: Callable[[Any], bool]) -> Matcher:
@@ -124,6 +143,8 @@ def _tester(test: Test) -> Callable[[Any], bool]:
         case Equal(None):
             is_none = _of_any(lambda item: item is None)
             return lambda value: value is ABSENT or is_none(value)
+        case Equal(str(wanted)):
+            return _of_any(lambda item: type(item) is str and item == wanted)
         case Equal(wanted):
             return _of_any(lambda item: is_equal(item, wanted))
         case Order(operator, wanted):
