@@ -27,6 +27,7 @@
     ├── RunHeldError (RuntimeError)        a rule of retention keeps a run from being deleted
     ├── RunClosedError (RuntimeError)      a closed run was told to go on
     ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
+    │   └── ForbiddenFileError             it is where no server opens files
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
     ├── QueryError (ValueError)            a search that cannot be understood
@@ -55,6 +56,7 @@ __all__ = [
     "ExternalDataError",
     "FeedPrunedError",
     "FieldProblem",
+    "ForbiddenFileError",
     "HutchError",
     "ImportFileError",
     "ListeningError",
@@ -237,6 +239,10 @@ class RunClosedError(HutchError, RuntimeError):
 
 class ExternalDataError(HutchError, OSError):
     """Data outside the store cannot be read: a file is missing, or nothing can open it."""
+
+
+class ForbiddenFileError(ExternalDataError):
+    """A recorded document, or a link in a file, leads to a file that may not be opened here."""
 
 
 class ImportFileError(HutchError, ValueError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from contextlib import suppress
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
+from hutch.assets.places import FilePlaces
 from hutch.catalogs.lookups import Lookup
 from hutch.catalogs.run import Run
 from hutch.catalogs.selection import Selection
@@ -51,6 +53,7 @@ class Catalog(Mapping[str, Run]):
     :param name: what people call it.
     :param root_map: folders of detector files that have moved, old to new.
     :param datetimes: True gives times of streams as datetime64[ns] instead of seconds since 1970.
+    :param file_roots: opens detector files only below these folders; None opens all, as in one's own program.
     """
 
     def __init__(
@@ -59,10 +62,11 @@ class Catalog(Mapping[str, Run]):
         name: str = "raw",
         root_map: Mapping[str, str] | None = None,
         datetimes: bool = False,
+        file_roots: Sequence[Path] | None = None,
     ) -> None:
         self._selection = Selection(store)
         self.name = name
-        self.root_map = dict(root_map or {})
+        self._places = FilePlaces(dict(root_map or {}), file_roots)
         self.datetimes = datetimes
         self._rules: Rules | None = None
 
@@ -70,6 +74,11 @@ class Catalog(Mapping[str, Run]):
     def store(self) -> Store:
         """The store that holds the runs."""
         return self._selection.store
+
+    @property
+    def root_map(self) -> dict[str, str]:
+        """Folders of detector files that have moved, old to new."""
+        return dict(self._places.root_map)
 
     # looking up
 
@@ -318,10 +327,11 @@ class Catalog(Mapping[str, Run]):
         return Lookup(self._selection, self.name)
 
     def _run(self, row: RunRow) -> Run:
-        return Run(self.store, row, root_map=self.root_map, datetimes=self.datetimes, rules=self._rules)
+        return Run(self.store, row, places=self._places, datetimes=self.datetimes, rules=self._rules)
 
     def _with(self, selection: Selection) -> Catalog:
-        found = Catalog(self.store, self.name, self.root_map, self.datetimes)
+        found = Catalog(self.store, self.name, datetimes=self.datetimes)
+        found._places = self._places
         found._selection = selection
         found._rules = self._rules
         return found

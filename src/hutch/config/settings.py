@@ -123,6 +123,13 @@ class FilesSettings:
         shown="`[]`",
         environment="HUTCH_FILE_ROOTS",
     )
+    read_limit_bytes: int = _setting(
+        BYTES,
+        "how many bytes of detectors' files read() gives at once; above, slice or use to_dask()",
+        1_000_000_000,
+        shown="`1_000_000_000`",
+        environment="HUTCH_READ_LIMIT_BYTES",
+    )
 
 
 @dataclass(frozen=True, slots=True)
