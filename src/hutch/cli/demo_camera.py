@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import h5py
 import numpy as np
 from event_model import compose_stream_resource
 from ophyd.status import Status
+
+from hutch.errors import MissingExtraError
+
+try:
+    import h5py
+except ImportError as error:
+    raise MissingExtraError("The camera writes HDF5 files: pip install 'hutch[files]'") from error
 
 __all__ = ["Camera"]
 
