@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,27 +31,23 @@ class Hdf5Source:
         self._uri = uri
         self._path = path
         self._places = places
-        self._files: Files | None = None
-        self._datasets: list[_Dataset] = []
+        self._opened: _Opened | None = None
         self._lock = threading.RLock()
 
-    @property
-    def _opened(self) -> list[_Dataset]:
-        if self._files is None:
+    def _open(self) -> _Opened:
+        found = self._opened
+        if found is None:
             files = Files(self._places)
             try:
-                found = members(files, files.open_uri(self._uri), self._path)
-                self._datasets = [_Dataset(one, self._places) for one in found]
+                datasets = [_Dataset(one) for one in members(files, files.open_uri(self._uri), self._path)]
+                found = _Opened(files, datasets, self._shape_of(datasets))
             except BaseException:
                 files.close()
                 raise
-            self._files = files
-        return self._datasets
+            self._opened = found
+        return found
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """How many frames there are, then the shape of one."""
-        parts = self._opened
+    def _shape_of(self, parts: list[_Dataset]) -> tuple[int, ...]:
         shape: tuple[int, ...] = parts[0].shape[1:]
         if any(part.shape[1:] != shape for part in parts):
             msg = f"the datasets in {self._path!r} of {self._uri!r} have frames of different shapes"
@@ -58,14 +55,19 @@ class Hdf5Source:
         return (sum(part.shape[0] for part in parts), *shape)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """How many frames there are, then the shape of one."""
+        return self._open().shape
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the values."""
-        return np.result_type(*(part.dtype for part in self._opened))
+        return np.result_type(*(part.dtype for part in self._open().datasets))
 
     @property
     def chunks(self) -> tuple[int, ...] | None:
         """The shape of a chunk."""
-        return self._opened[0].chunks
+        return self._open().datasets[0].chunks
 
     def read(self, start: int, stop: int, step: int, within: Index, out: np.ndarray) -> None:
         """Read frames into an array."""
@@ -83,7 +85,7 @@ class Hdf5Source:
 
     def _read(self, start: int, stop: int, step: int, within: Index, out: np.ndarray) -> None:
         first = 0
-        for part in self._opened:
+        for part in self._open().datasets:
             # The first frame of this dataset that is wanted.
             low = max(start, first + (start - first) % step) - first
             high = min(stop - first, part.shape[0])
@@ -96,15 +98,24 @@ class Hdf5Source:
     def close(self) -> None:
         """Close the files."""
         with self._lock:
-            files, self._files, self._datasets = self._files, None, []
-            if files is not None:
-                files.close()
+            opened, self._opened = self._opened, None
+            if opened is not None:
+                opened.files.close()
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Open files, the datasets that were found in them, and the shape of all frames."""
+
+    files: Files
+    datasets: list[_Dataset]
+    shape: tuple[int, ...]
 
 
 class _Dataset:
     """One dataset; its first dimension counts frames."""
 
-    def __init__(self, found: Found, places: FilePlaces) -> None:
+    def __init__(self, found: Found) -> None:
         self._found = found
         dataset = found.dataset
         if not dataset.shape:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from hutch.catalogs.amending import Amendment, Change, Edit, Path, Values
-    from hutch.catalogs.stream_assets import StreamAssets
     from hutch.recording.rules import Rules
 
 __all__ = ["Run"]
@@ -53,7 +52,6 @@ class Run:
         self._rules = rules
         self._row = row
         self._start: tuple[bytes, Document] | None = None
-        self._assets: StreamAssets | None = None
 
     # metadata
 
@@ -212,18 +210,6 @@ class Run:
         return Document(close_run(self.store, self.row, sign(reason, author), exit_status))
 
     # streams
-
-    def assets(self) -> StreamAssets:
-        """Return what was announced of files that stream_resource documents name."""
-        from hutch.catalogs.stream_assets import StreamAssets
-
-        if self._assets is not None:
-            return self._assets
-        # Nothing more is announced once the run has ended.
-        is_ended = self.row.stop is not None
-        found = StreamAssets(self.store, self._row.id)
-        self._assets = found if is_ended else None
-        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._stream_names())

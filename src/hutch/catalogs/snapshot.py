@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -43,33 +43,30 @@ class Snapshot:
     :param run: the run as the store has it.
     :param name: of the stream.
     :param places: where the files of detectors are, and which of them are opened.
-    :param assets: returns what was announced of files that stream_resource documents name.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        run: RunRow,
-        name: str,
-        places: FilePlaces,
-        assets: Callable[[], StreamAssets],
-    ) -> None:
+    def __init__(self, store: Store, run: RunRow, name: str, places: FilePlaces) -> None:
         self.name = name
         self._store = store
         self._run = run
         self._places = places
-        self._assets = assets
         documents = (decode(row.body) for row in store.documents(run.id, ["descriptor"]))
         self.descriptors: list[dict[str, Any]] = [found for found in documents if stream_name(found) == name]
         self._segments = {segment.id: segment for segment in store.segments(run.id) if segment.stream == name}
-        self._batches: dict[int, list[Batch]] = {segment: [] for segment in self._segments}
-        for batch in store.batches(run.id):
-            if batch.segment in self._batches:
-                self._batches[batch.segment].append(batch)
         self._keys: frozenset[str] | None = None
         self._opened: dict[str, StreamFrames | DatumFrames] = {}
-        if not any(self._batches.values()):
+        if not self._segments:
             check_present(store, run.id)
+
+    @cached_property
+    def _batches(self) -> dict[int, list[Batch]]:
+        found: dict[int, list[Batch]] = {segment: [] for segment in self._segments}
+        for batch in self._store.batches(self._run.id):
+            if batch.segment in found:
+                found[batch.segment].append(batch)
+        if not any(found.values()):
+            check_present(self._store, self._run.id)
+        return found
 
     @property
     def rows(self) -> int:
@@ -85,7 +82,7 @@ class Snapshot:
         """The sequence number of each row: int64, from 1."""
         if self._event_rows or not self.stream_keys:
             return self._events("seq_num")
-        return self._assets().seq_nums({found["uid"] for found in self.descriptors})
+        return self._assets.seq_nums({found["uid"] for found in self.descriptors})
 
     @cached_property
     def data_keys(self) -> dict[str, dict[str, Any]]:
@@ -136,7 +133,7 @@ class Snapshot:
             about = self.data_keys[key]
             return DatumFrames(partial(self.window, key, "data"), self.rows, promised(about))
         name = f"{key!r} of run {self._run.uid!r}"
-        announced = self._assets().announced(key, self.stream_keys, self.seq_nums)
+        announced = self._assets.announced(key, self.stream_keys, self.seq_nums)
         return StreamFrames(name, self.data_keys[key], announced, self._places)
 
     def check_size(self, keys: Iterable[str]) -> None:
@@ -255,6 +252,12 @@ class Snapshot:
         arrivals = [part.fixed("arrival").to_numpy() for part in self.parts]
         arrival = np.concatenate(arrivals) if arrivals else np.empty(0)
         return None if bool(np.all(arrival[1:] > arrival[:-1])) else np.argsort(arrival, kind="stable")
+
+    @cached_property
+    def _assets(self) -> StreamAssets:
+        from hutch.catalogs.stream_assets import assets_of
+
+        return assets_of(self._store, self._run)
 
     @cached_property
     def _external(self) -> External:

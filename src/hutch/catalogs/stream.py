@@ -248,7 +248,7 @@ class Stream:
         """Return what is committed of it now."""
         from hutch.catalogs.snapshot import Snapshot
 
-        return Snapshot(self.run.store, self.run.row, self.name, self.run.places, self.run.assets)
+        return Snapshot(self.run.store, self.run.row, self.name, self.run.places)
 
     def wants_datetimes(self, wanted: bool | None) -> bool:
         """Return what is wanted, and if nothing is said, what the catalog was opened with."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,11 +15,12 @@ from hutch.assets import Announced
 from hutch.catalogs.metadata import dictionary
 from hutch.documents import decode, decode_all
 from hutch.errors import ExternalDataError
-from hutch.store.protocol import Store
+from hutch.store.protocol import RunRow, Store
 
-__all__ = ["StreamAssets"]
+__all__ = ["StreamAssets", "assets_of"]
 
 _HDF5 = {"HDF5", "AD_HDF5", "AD_HDF5_SINGLE", "AD_HDF5_SWMR", "AD_HDF5_SWMR_STREAM", "AD_HDF5_SWMR_SLICE"}
+_MOST_KEPT = 32
 _FRAMES = "/entry/data/data"
 """Where areaDetector's HDF5 files have their frames, and its documents do not say so."""
 
@@ -39,7 +42,8 @@ class StreamAssets:
 
     def __init__(self, store: Store, run: int) -> None:
         self._store = store
-        self._rows = store.documents(run, ["stream_resource", "stream_datum"])
+        self._resources = store.bodies_of_kind(run, "stream_resource")
+        self._bodies = store.bodies_of_kind(run, "stream_datum")
 
     def seq_nums(self, descriptors: Collection[str]) -> np.ndarray:
         """Return the sequence numbers that have frames in a stream, each once, in order: int64."""
@@ -84,32 +88,23 @@ class StreamAssets:
         return Announced(resources, *found)
 
     @cached_property
-    def _bodies(self) -> dict[str, list[dict[str, Any]]]:
-        found: dict[str, list[dict[str, Any]]] = {}
-        for kind in ("stream_resource", "stream_datum"):
-            found[kind] = decode_all([row.body for row in self._rows if row.kind == kind])
-        return found
-
-    @cached_property
     def _datums(self) -> dict[str, _Datums]:
         """By resource, in order of their first arrival."""
-        found: dict[str, tuple[list[str], list[tuple[int, int, int, int]]]] = {}
-        for datum in self._bodies["stream_datum"]:
-            try:
-                seqs, indices = datum["seq_nums"], datum["indices"]
-                numbers = (seqs["start"], seqs["stop"], indices["start"], indices["stop"])
-                descriptors, ranges = found.setdefault(datum["stream_resource"], ([], []))
-                descriptors.append(datum["descriptor"])
-            except (KeyError, TypeError):
-                continue  # it breaks its schema, and is marked
-            ranges.append(numbers)
-        return {
-            uid: _Datums(descriptors, np.array(ranges, np.int64))
-            for uid, (descriptors, ranges) in found.items()
-        }
+        datums = decode_all(self._bodies)
+        try:
+            rows = [_row(datum) for datum in datums]
+        except (KeyError, TypeError):
+            # Those that break their schema are marked in the store.
+            rows = [_row(datum) for datum in datums if _is_whole(datum)]
+        found: dict[str, _Datums] = {}
+        for uid in dict.fromkeys(row[0] for row in rows):
+            mine = [row for row in rows if row[0] == uid]
+            ranges = np.array([row[2:] for row in mine], np.int64)
+            found[uid] = _Datums([row[1] for row in mine], ranges)
+        return found
 
     def _resource(self, uid: str) -> dict[str, Any]:
-        for resource in self._bodies["stream_resource"]:
+        for resource in decode_all(self._resources):
             if resource.get("uid") == uid:
                 return _normal(resource)
         found = self._store.find_document("stream_resource", uid)
@@ -117,6 +112,34 @@ class StreamAssets:
             msg = f"no stream_resource {uid!r} was recorded"
             raise ExternalDataError(msg)
         return _normal(decode(found[1].body))
+
+
+_kept: WeakKeyDictionary[Store, OrderedDict[int, StreamAssets]] = WeakKeyDictionary()
+"""What was asked for of late, by the run's number."""
+
+
+def assets_of(store: Store, run: RunRow) -> StreamAssets:
+    """Return what was announced of a run; once it has ended nothing more is, and it is read only once."""
+    kept = _kept.setdefault(store, OrderedDict())
+    found = kept.get(run.id) or StreamAssets(store, run.id)
+    if run.stop is not None:
+        kept[run.id] = found
+        while len(kept) > _MOST_KEPT:
+            kept.popitem(last=False)
+    return found
+
+
+def _row(datum: Any) -> tuple[str, str, int, int, int, int]:
+    seqs, indices = datum["seq_nums"], datum["indices"]
+    numbers = seqs["start"], seqs["stop"], indices["start"], indices["stop"]
+    return (datum["stream_resource"], datum["descriptor"], *numbers)
+
+
+def _is_whole(datum: Any) -> bool:
+    try:
+        return all(type(number) is int for number in _row(datum)[2:])
+    except (KeyError, TypeError):
+        return False
 
 
 def _normal(resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -154,6 +154,10 @@ class Store(Protocol):
         """Return a run's documents in order of arrival, of some kinds only if given."""
         ...
 
+    def bodies_of_kind(self, run: int, kind: str) -> list[bytes]:
+        """Return a run's documents of one kind as bytes, in order of arrival."""
+        ...
+
     def find_document(self, kind: str, uid: str) -> tuple[int, DocumentRow] | None:
         """Return the newest document of this kind and uid in any run, and the run's id."""
         ...

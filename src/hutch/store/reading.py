@@ -130,6 +130,10 @@ class DatabaseReader(Survey, IndexReader):
             rows = [row for kind in kinds for row in self._query(said, {"run": run, "kind": kind})]
         return sorted((DocumentRow(*row) for row in rows), key=lambda row: row.number)
 
+    def bodies_of_kind(self, run: int, kind: str) -> list[bytes]:
+        """Return a run's documents of one kind as bytes, in order of arrival."""
+        return [row[0] for row in self._query(self._say.bodies_of_kind, {"run": run, "kind": kind})]
+
     def find_document(self, kind: str, uid: str) -> tuple[int, DocumentRow] | None:
         """Return the newest document of this kind and uid in any run, and the run's id."""
         rows = self._query(self._say.find_document, {"kind": kind, "uid": uid})

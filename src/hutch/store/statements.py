@@ -78,6 +78,11 @@ class Statements:
         self.documents = say(
             document.where(t.documents.c.run == sa.bindparam("run")).order_by(t.documents.c.number)
         )
+        self.bodies_of_kind = say(
+            sa.select(t.documents.c.body)
+            .where(t.documents.c.run == sa.bindparam("run"), t.documents.c.kind == sa.bindparam("kind"))
+            .order_by(t.documents.c.number)
+        )
         self.documents_of_kind = say(
             document.where(
                 t.documents.c.run == sa.bindparam("run"), t.documents.c.kind == sa.bindparam("kind")
