@@ -14,7 +14,7 @@ import numpy as np
 
 from hutch.assets.formats import open_source
 from hutch.assets.indexing import Selection, select
-from hutch.assets.layout import Layout, boundaries, summands
+from hutch.assets.layout import Layout, boundaries, dimension_names, summands
 from hutch.assets.places import FilePlaces
 from hutch.assets.sources import Resource, Source
 from hutch.errors import ExternalDataError
@@ -78,6 +78,11 @@ class StreamFrames:
     def shape(self) -> tuple[int, ...]:
         """The number of rows, then the shape of one."""
         return (len(self.announced.which), *self.layout.shape)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The names of the dimensions: ``time``, then the descriptor's, else ``dim_0`` and so on."""
+        return dimension_names(self.data_key, len(self.layout.shape))
 
     @property
     def ndim(self) -> int:

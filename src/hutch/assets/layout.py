@@ -11,7 +11,15 @@ import numpy as np
 
 from hutch.assets.sources import Source
 
-__all__ = ["Layout", "boundaries", "promised", "promised_dtype", "promised_shape", "summands"]
+__all__ = [
+    "Layout",
+    "boundaries",
+    "dimension_names",
+    "promised",
+    "promised_dtype",
+    "promised_shape",
+    "summands",
+]
 
 _BLOCK_BYTES = 2**24
 """What is not in chunks is read in pieces of about so many bytes."""
@@ -86,6 +94,17 @@ def promised_shape(data_key: Mapping[str, Any], parameters: Mapping[str, Any]) -
     if type(multiplier) is not int or multiplier < 1 or (shape and shape[0] == multiplier):
         return tuple(shape)
     return (multiplier, *(shape[1:] if shape and shape[0] == 1 else shape))
+
+
+def dimension_names(data_key: Mapping[str, Any], count: int) -> tuple[str, ...]:
+    """Return the names of the dimensions of all rows, ``time`` first.
+
+    :param count: of dimensions of a value.
+    """
+    told = data_key.get("dims")
+    if isinstance(told, list) and len(told) == count and len({"time", *map(str, told)}) == count + 1:
+        return ("time", *map(str, told))
+    return ("time", *(f"dim_{number}" for number in range(count)))
 
 
 def promised_dtype(data_key: Mapping[str, Any]) -> np.dtype[Any]:

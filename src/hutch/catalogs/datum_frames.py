@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from hutch.assets.indexing import select
+from hutch.assets.layout import dimension_names, promised
 
 __all__ = ["DatumFrames"]
 
@@ -24,15 +25,14 @@ class DatumFrames:
 
     :param window: reads rows.
     :param rows: how many there are.
-    :param promised: shape and dtype of a value, if the descriptor tells both; else the first is read.
+    :param data_key: what the descriptor says; what it does not, the first row is read for.
     """
 
-    def __init__(
-        self, window: Window, rows: int, promised: tuple[tuple[int, ...], np.dtype[Any]] | None
-    ) -> None:
+    def __init__(self, window: Window, rows: int, data_key: Mapping[str, Any]) -> None:
         self._window = window
         self._rows = rows
-        self._promised = promised
+        self._data_key = data_key
+        self._promised = promised(data_key)
 
     @cached_property
     def _first(self) -> np.ndarray:
@@ -46,6 +46,11 @@ class DatumFrames:
     def shape(self) -> tuple[int, ...]:
         """The number of rows, then the shape of one."""
         return (self._rows, *self._row_shape)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The names of the dimensions: ``time``, then the descriptor's, else ``dim_0`` and so on."""
+        return dimension_names(self._data_key, len(self._row_shape))
 
     @property
     def ndim(self) -> int:

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from hutch.assets import FilePlaces, StreamFrames
-from hutch.assets.layout import promised
 from hutch.catalogs.datum_frames import DatumFrames
 from hutch.catalogs.metadata import data_keys_of, dictionary, is_datum_key, is_stream_key, stream_name
 from hutch.catalogs.pieces import Part, Piece, assemble, empty
@@ -130,8 +129,7 @@ class Snapshot:
     def frames(self, key: str) -> StreamFrames | DatumFrames:
         """Return the values of a key that is in files, which are read when they are asked for."""
         if key not in self.stream_keys:
-            about = self.data_keys[key]
-            return DatumFrames(partial(self.window, key, "data"), self.rows, promised(about))
+            return DatumFrames(partial(self.window, key, "data"), self.rows, self.data_keys[key])
         name = f"{key!r} of run {self._run.uid!r}"
         announced = self._assets.announced(key, self.stream_keys, self.seq_nums)
         return StreamFrames(name, self.data_keys[key], announced, self._places)
