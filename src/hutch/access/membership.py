@@ -31,7 +31,6 @@ _NAMES_NONE = Or((Field(_EXPERIMENT, Equal(None)), Field(_EXPERIMENT, Equal(""))
 class Shift:
     """A time in which an experiment is active at a station of an instrument.
 
-    :ivar others: the other stations of the instrument that ever had an experiment.
     :ivar since: s since 1970.
     :ivar until: s since 1970; None as long as it lasts.
     """
@@ -39,7 +38,6 @@ class Shift:
     experiment: str
     instrument: str
     station: int
-    others: tuple[int, ...]
     since: float
     until: float | None
 
@@ -54,11 +52,9 @@ class Shift:
         ]
         if self.until is not None:
             parts.append(Field(_TIME, Order("$lt", self.until)))
-        if self.station:
-            parts.append(Field(_STATION, Equal(self.station)))
-        else:
-            # The first station is meant where nothing is said, or what is none.
-            parts.extend(Not(Field(_STATION, Equal(other))) for other in self.others)
+        # The first station is meant where nothing is said, or what is none.
+        is_other = Field(_STATION, Order("$gte", 1))
+        parts.append(Field(_STATION, Equal(self.station)) if self.station else Not(is_other))
         return And(tuple(parts))
 
 
@@ -67,16 +63,12 @@ def shifts(activations: Sequence[ActivationRow]) -> list[Shift]:
 
     :param activations: all that there were, in the order in which they were done.
     """
-    stations: dict[str, set[int]] = {}
-    for row in activations:
-        stations.setdefault(row.instrument, set()).add(row.station)
     last: dict[tuple[str, int], ActivationRow] = {}
     found: list[Shift] = []
 
     def end(row: ActivationRow, until: float | None) -> None:
         if row.experiment is not None and (until is None or until > row.time):
-            others = tuple(sorted(stations[row.instrument] - {row.station}))
-            found.append(Shift(row.experiment, row.instrument, row.station, others, row.time, until))
+            found.append(Shift(row.experiment, row.instrument, row.station, row.time, until))
 
     for row in activations:
         place = (row.instrument, row.station)
