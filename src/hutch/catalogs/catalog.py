@@ -16,12 +16,13 @@ from hutch.catalogs.run import Run
 from hutch.catalogs.selection import Selection
 from hutch.catalogs.summary import RunSummary, as_html, as_text
 from hutch.catalogs.tombstones import Tombstone, list_tombstones, present_row
-from hutch.errors import RunDeletedError
-from hutch.store.protocol import RunRow, Store
+from hutch.errors import AccessDeniedError, RunDeletedError
+from hutch.store.protocol import Change, RunRow, Store
 
 if TYPE_CHECKING:
     from hutch.catalogs.deleting import Deletion
     from hutch.catalogs.retention import Retention
+    from hutch.queries.conditions import Condition
     from hutch.recording import RecordedRun, Recorder
     from hutch.recording.rules import DeclaredRules, Rules
     from hutch.recording.stash import Stash
@@ -135,6 +136,24 @@ class Catalog(Mapping[str, Run]):
 
         return self._with(self._selection.searched(condition_of(query)))
 
+    def restricted(self, condition: Condition) -> Catalog:
+        """Return a catalog as it would be if there were only those runs that fulfil a condition.
+
+        Nothing that is asked of it, or of what is found in it, tells of another run: no look-up, search,
+        count, value or change, and no tombstone. Its runs are whole; who may write is for others to say.
+        """
+        return self._with(self._selection.restricted(condition))
+
+    def changes(self, after: int, limit: int = 1000) -> tuple[list[Change], int]:
+        """Return what was done to these runs after a cursor, oldest first, and the cursor to go on from.
+
+        That may be further than the last change that is returned; wait for more with ``cat.store.wait``.
+
+        :param limit: of the changes that are looked at.
+        :raises FeedPrunedError: if changes after the cursor are no longer kept.
+        """
+        return self._selection.changes(after, limit)
+
     def sort(self, *keys: SortKey) -> Catalog:
         """Return a catalog of these runs in another order.
 
@@ -225,6 +244,7 @@ class Catalog(Mapping[str, Run]):
         """Metadata that every run gets, kept in the store; ``RunEngine(cat.md)`` takes it."""
         from hutch.recording.stash import Stash
 
+        self._check_all("cat.md")
         return Stash(self.store)
 
     # deleting
@@ -254,14 +274,15 @@ class Catalog(Mapping[str, Run]):
 
     @property
     def deleted(self) -> list[Tombstone]:
-        """What is left of runs that were deleted, the last deleted first."""
-        return list_tombstones(self.store)
+        """What is left of deleted runs, the last deleted first; nothing if not all may be told of."""
+        return list_tombstones(self.store) if self._selection.among is None else []
 
     @property
     def retention(self) -> Retention:
         """The rules that say which runs may be deleted, and which must be kept."""
         from hutch.catalogs.retention import Retention
 
+        self._check_all("cat.retention")
         return Retention(self.store)
 
     # closing
@@ -309,6 +330,17 @@ class Catalog(Mapping[str, Run]):
         if count > _SHOWN:
             note = f", the first {_SHOWN}" if self._is_arranged else f", the newest {_SHOWN}"
         return f"{what} {self.name!r} in {self.store.location}: {runs}{note}"
+
+    def _check_all(self, what: str) -> None:
+        """Raise if this is a catalog in which not all runs may be told of.
+
+        :raises AccessDeniedError: saying that it takes the whole.
+        """
+        if self._selection.among is not None:
+            msg = (
+                f"{what} is about all runs of {self.store.location!r}, and only some of them may be told of."
+            )
+            raise AccessDeniedError(msg)
 
     @property
     def _is_arranged(self) -> bool:

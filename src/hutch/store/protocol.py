@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from hutch.documents import Leaf
+from hutch.store.access_protocol import AccessStore
 from hutch.store.rows import (
     AmendmentRow,
     Batch,
@@ -63,7 +64,7 @@ __all__ = [
 ]
 
 
-class Store(Protocol):
+class Store(AccessStore, Protocol):
     """Where runs are kept. Safe to use from several threads and processes."""
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hutch.documents import Leaf
 from hutch.errors import CorruptBatchError, FeedPrunedError, RunNotFoundError
+from hutch.store.access_reading import AccessReader
 from hutch.store.index_reading import IndexReader
 from hutch.store.protocol import (
     AmendmentRow,
@@ -39,13 +40,14 @@ Query = Callable[[Statement, dict[str, Any]], list[Any]]
 """Executes a statement and returns all rows."""
 
 
-class DatabaseReader(Survey, IndexReader):
+class DatabaseReader(Survey, IndexReader, AccessReader):
     """The reading half of a :class:`~hutch.store.protocol.Store`, for any database."""
 
     def __init__(self, query: Query, statements: Statements, files: Path) -> None:
         self._query = query
         self._say = statements
         self._ask_index = statements.index
+        self._ask_access = statements.access
         self._files = files
         self._uid = ""
 
