@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -145,12 +146,27 @@ class Snapshot:
         about = self.data_keys[key]
         if self.is_external(key):
             return empty(about).shape[1:]
-        layouts = [_layout(segment.schema)[1] for segment in self._segments.values()]
-        columns = [dict(layout.data).get(key, Column()) for layout in layouts]
-        if any(column.kind is Kind.JSON for column in columns) or any(layout.whole for layout in layouts):
+        columns = self.columns(key)
+        if columns is None:
             return self.array(key).shape[1:]
         shapes = {column.shape for column in columns if column.kind is not Kind.NULL}
         return shapes.pop() if len(shapes) == 1 else () if shapes else empty(about).shape[1:]
+
+    def columns(self, key: str) -> list[Column] | None:
+        """Return the columns that hold a key, one for each segment; None if only its values tell."""
+        found = [columns.get(key, Column()) for columns in self._columns]
+        layouts = [_layout(segment.schema)[1] for segment in self._segments.values()]
+        if any(column.kind is Kind.JSON for column in found) or any(layout.whole for layout in layouts):
+            return None
+        return found
+
+    def cut(self, start: int, stop: int, keys: Iterable[str]) -> Snapshot:
+        """Return some keys in the rows between two as a snapshot of its own, which reads only these."""
+        found = copy(self)
+        found.narrow(keys)
+        found.parts = Snapshot._rows_between(found, start, stop)
+        found.order = None
+        return found
 
     @cached_property
     def parts(self) -> list[Part]:
@@ -168,6 +184,10 @@ class Snapshot:
         arrivals = [part.fixed("arrival").to_numpy() for part in self.parts]
         arrival = np.concatenate(arrivals) if arrivals else np.empty(0)
         return None if bool(np.all(arrival[1:] > arrival[:-1])) else np.argsort(arrival, kind="stable")
+
+    @cached_property
+    def _columns(self) -> list[dict[str, Column]]:
+        return [dict(_layout(segment.schema)[1].data) for segment in self._segments.values()]
 
     @cached_property
     def _external(self) -> External:
