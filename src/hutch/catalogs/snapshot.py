@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -216,23 +217,34 @@ class Snapshot:
             return self._frames(key).shape[1:]
         if self.is_external(key):
             return empty(about).shape[1:]
-        layouts = [_layout(segment.schema)[1] for segment in self._segments.values()]
-        columns = [dict(layout.data).get(key, Column()) for layout in layouts]
-        if any(column.kind is Kind.JSON for column in columns) or any(layout.whole for layout in layouts):
+        columns = self.columns(key)
+        if columns is None:
             return self.array(key).shape[1:]
         shapes = {column.shape for column in columns if column.kind is not Kind.NULL}
         return shapes.pop() if len(shapes) == 1 else () if shapes else empty(about).shape[1:]
 
     def column_dtype(self, key: str) -> np.dtype[Any] | None:
         """Return the dtype that :meth:`array` gives a key of events; None if only its values tell."""
-        layouts = [_layout(segment.schema)[1] for segment in self._segments.values()]
-        columns = [dict(layout.data).get(key) for layout in layouts]
-        if not columns or any(layout.whole for layout in layouts):
-            return None
-        kinds = {None if column is None else column.kind for column in columns}
+        kinds = {column.kind for column in self.columns(key) or ()}
         if kinds == {Kind.FLOAT}:
             return np.dtype(np.float64)
         return np.dtype(object) if kinds == {Kind.TEXT} else None
+
+    def columns(self, key: str) -> list[Column] | None:
+        """Return the columns that hold a key, one for each segment; None if only its values tell."""
+        found = [columns.get(key, Column()) for columns in self._columns]
+        layouts = [_layout(segment.schema)[1] for segment in self._segments.values()]
+        if any(column.kind is Kind.JSON for column in found) or any(layout.whole for layout in layouts):
+            return None
+        return found
+
+    def cut(self, start: int, stop: int, keys: Iterable[str]) -> Snapshot:
+        """Return some keys in the rows between two as a snapshot of its own, which reads only these."""
+        found = copy(self)
+        found.narrow(keys)
+        found.parts = Snapshot._rows_between(found, start, stop)
+        found.order = None
+        return found
 
     @cached_property
     def parts(self) -> list[Part]:
@@ -256,6 +268,10 @@ class Snapshot:
         from hutch.catalogs.stream_assets import assets_of
 
         return assets_of(self._store, self._run)
+
+    @cached_property
+    def _columns(self) -> list[dict[str, Column]]:
+        return [dict(_layout(segment.schema)[1].data) for segment in self._segments.values()]
 
     @cached_property
     def _external(self) -> External:

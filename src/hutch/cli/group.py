@@ -30,6 +30,7 @@ _COMMANDS = {
     "shell": "hutch.cli.shell:shell",
     "import": "hutch.cli.importing:import_",
     "listen": "hutch.cli.listen:listen",
+    "serve": "hutch.cli.serve:serve",
     "verify": "hutch.cli.verify:verify",
     "backup": "hutch.cli.backup:backup",
     "restore": "hutch.cli.restore:restore",

@@ -83,5 +83,8 @@ def quoted(text: str) -> str:
 
 def wildcards(pattern: str) -> str:
     """Return the regular expression of a pattern of SQL: ``%`` is any text, ``_`` any character."""
+    beginning = pattern.rstrip("%")
+    if beginning != pattern and not set(beginning) & {"%", "_"}:
+        return f"^{quoted(beginning)}"  # which an index answers
     parts = {"%": ".*", "_": "."}
     return "(?s)^" + "".join(parts.get(char) or quoted(char) for char in pattern) + "$"

@@ -1,0 +1,132 @@
+"""The application: hutch's own routes and Tiled's beside each other, in one process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hutch import __version__
+from hutch.catalogs import Catalog
+from hutch.errors import HutchError
+from hutch.server.access import Gate
+from hutch.server.asking import Reader
+from hutch.server.models import Failure, Health
+from hutch.server.routes import make_router
+from hutch.server.statuses import tell
+from hutch.server.tiled_app import build_tiled_app
+from hutch.server.watching import BodyLimit, Metrics, Watch
+
+__all__ = ["build_app"]
+
+_TILED = "/api/v1"
+
+_logger = logging.getLogger("hutch.server")
+
+
+def build_app(catalogs: Mapping[str, Catalog], gate: Gate, *, closes: bool = False) -> FastAPI:
+    """Return the application that serves catalogs.
+
+    :param catalogs: by name.
+    :param gate: tells who asks.
+    :param closes: True closes the catalogs when the application ends; else who opened them does.
+    """
+    tiled = build_tiled_app(catalogs, gate)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with tiled.router.lifespan_context(tiled):
+            yield
+        if closes:
+            for catalog in catalogs.values():
+                catalog.close()
+
+    app = FastAPI(
+        title="hutch",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/hutch/v1/openapi.json",
+        docs_url="/hutch/v1/docs",
+        redoc_url=None,
+    )
+    app.state.catalogs, app.state.gate, app.state.metrics = dict(catalogs), gate, Metrics()
+    app.add_exception_handler(HutchError, tell)
+    app.add_exception_handler(HTTPException, _tell_refusal)
+    app.add_exception_handler(RequestValidationError, _tell_invalid)
+    app.add_exception_handler(Exception, _tell_mistake)
+    _add_health(app)
+    app.include_router(make_router())
+    app.router.routes.append(_Below(_TILED, tiled))
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Watch, metrics=app.state.metrics)
+    return app
+
+
+def _add_health(app: FastAPI) -> None:
+    def healthz() -> dict[str, str]:
+        """Tell that the process answers."""
+        return {"status": "ok"}
+
+    def readyz(request: Request) -> JSONResponse:
+        """Tell whether all stores answer."""
+        for name, catalog in request.app.state.catalogs.items():
+            try:
+                catalog.store.last_change()
+            except HutchError as error:
+                _logger.warning("Catalog %r does not answer: %s", name, error)
+                return JSONResponse({"error": "A store does not answer now."}, 503)
+        return JSONResponse({"status": "ready"})
+
+    def metrics(request: Request, identity: Reader) -> Response:
+        """Give counts and times of requests to Prometheus."""
+        return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_api_route("/healthz", healthz, response_model=Health)
+    app.add_api_route("/readyz", readyz, response_model=Health, responses={503: {"model": Failure}})
+    app.add_api_route("/metrics", metrics, include_in_schema=False)
+
+
+async def _tell_refusal(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        return await _tell_mistake(request, error)
+    return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
+
+
+async def _tell_invalid(request: Request, error: Exception) -> JSONResponse:
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    texts = [f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}" for problem in problems]
+    return JSONResponse({"error": "; ".join(texts) or "A parameter is not what it should be."}, 422)
+
+
+async def _tell_mistake(request: Request, error: Exception) -> JSONResponse:
+    """Return as little as possible; the log has the rest."""
+    return JSONResponse({"error": "The server has made a mistake; its log tells which."}, 500)
+
+
+class _Below(BaseRoute):
+    """Hands everything below a path to another application, which knows its paths in full.
+
+    Starlette's ``Mount`` would take the path off, and Tiled would put it twice into the links that it gives.
+    """
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        self.path = path
+        self._app = app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether a request is for the other application."""
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        is_below = path == self.path or path.startswith(f"{self.path}/")
+        return (Match.FULL if is_below and scope["type"] in ("http", "websocket") else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on."""
+        await self._app(scope, receive, send)

@@ -1,0 +1,116 @@
+"""Arrays of a stream, one element an event, of which any part can be read alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from hutch.catalogs.snapshot import Snapshot
+
+__all__ = ["ExternalArrays", "Frames", "HeldFrames", "RowFrames", "chunked"]
+
+_CHUNK_BYTES = 16_000_000
+
+
+class Frames(Protocol):
+    """An array with rows first."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of rows, then the shape of one."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of an element."""
+        ...
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]:
+        """The sizes of the chunks along each dimension, as dask has them."""
+        ...
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The names of the dimensions."""
+        ...
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Return what numpy's basic indexing gives, reading only that."""
+        ...
+
+
+@runtime_checkable
+class ExternalArrays(Protocol):
+    """A stream that has values in detectors' own files."""
+
+    def external_keys(self) -> list[str]:
+        """Return the keys whose values are in such files."""
+        ...
+
+    def frames(self, key: str) -> Frames:
+        """Return the values of a key."""
+        ...
+
+
+class HeldFrames:
+    """An array that is in memory."""
+
+    def __init__(self, array: np.ndarray, dims: Sequence[str]) -> None:
+        self.array = array
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
+        self.dims = tuple(dims)
+        self.chunks = chunked(array.shape, array.dtype)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return np.asarray(self.array[index])
+
+
+class RowFrames:
+    """Arrays that events hold themselves; a slice of rows reads only those.
+
+    :param dtype: of all rows, also where some hold a narrower one.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        key: str,
+        row_shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        dims: Sequence[str],
+    ) -> None:
+        self._snapshot = snapshot
+        self._key = key
+        self.shape = (snapshot.rows, *row_shape)
+        self.dtype = dtype
+        self.dims = tuple(dims)
+        self.chunks = chunked(self.shape, dtype)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        index = index if isinstance(index, tuple) else (index,)
+        first, rest = (index[0], index[1:]) if index and index[0] is not Ellipsis else (slice(None), index)
+        if not isinstance(first, slice):
+            row = range(self.shape[0])[first]
+            return np.asarray(self._rows(row, row + 1)[(0, *rest)])
+        wanted = range(self.shape[0])[first]
+        if not wanted:
+            return self._rows(0, 0)[(slice(None), *rest)]
+        found = self._rows(min(wanted), max(wanted) + 1)[:: wanted.step]
+        return found[(slice(None), *rest)]
+
+    def _rows(self, start: int, stop: int) -> np.ndarray:
+        found = self._snapshot.window(self._key, "data", start, stop)
+        return found.reshape((stop - start, *self.shape[1:])).astype(self.dtype, copy=False)
+
+
+def chunked(shape: Sequence[int], dtype: np.dtype[Any]) -> tuple[tuple[int, ...], ...]:
+    """Return chunks of so many whole rows that each has about 16 MB."""
+    rows, *row_shape = shape
+    row_bytes = max(int(np.prod(row_shape, dtype=np.int64)) * dtype.itemsize, 1)
+    size = max(_CHUNK_BYTES // row_bytes, 1)
+    parts = (size,) * (rows // size) + ((rows % size,) if rows % size or not rows else ())
+    return (parts, *((length,) for length in row_shape))

@@ -1,0 +1,119 @@
+"""The application of Tiled itself over hutch's catalogs: its routes, its protocol, and hutch's own access."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request, WebSocket
+from starlette.responses import JSONResponse
+from tiled.access_control.scopes import NO_SCOPES, PUBLIC_SCOPES
+from tiled.adapters.mapping import MapAdapter
+from tiled.config import MetricsConfig
+from tiled.media_type_registration import default_serialization_registry
+from tiled.queries import QueryValueError
+from tiled.server import authentication
+from tiled.server.app import build_app
+from tiled.server.dependencies import get_root_tree
+from tiled.server.settings import Settings, get_settings
+
+from hutch.catalogs import Catalog
+from hutch.errors import HutchError
+from hutch.server.access import Gate, Identity, visible
+from hutch.server.statuses import status_of
+from hutch.server.tiled_array import MOST_BYTES
+from hutch.server.tiled_catalog import CatalogAdapter
+from hutch.server.tiled_documents import MEDIA_TYPE, export_documents
+from hutch.server.tiled_run import RUN_SPEC
+
+__all__ = ["build_tiled_app", "tree_for"]
+
+
+def build_tiled_app(catalogs: Mapping[str, Catalog], gate: Gate) -> FastAPI:
+    """Return Tiled's application, with its routes below ``/api/v1``; whoever enters it runs its lifespan.
+
+    :param catalogs: by name; a name with slashes is in folders.
+    """
+    # It says its version when it starts, on a handler of its own.
+    logging.getLogger("tiled.server.app").setLevel(logging.WARNING)
+    formats = deepcopy(default_serialization_registry)
+    formats.register(RUN_SPEC.name, MEDIA_TYPE, export_documents)
+    app: FastAPI = build_app(
+        # Whoever asks is given a tree of his own; where Tiled does not ask for one, there is nothing.
+        MapAdapter({}),
+        serialization_registry=formats,
+        server_settings={"metrics": MetricsConfig(prometheus=False)},
+    )
+    settings = Settings(allow_anonymous_access=gate.public, response_bytesize_limit=MOST_BYTES)
+    # Tiled's own settings are one object for the whole process.
+    app.dependency_overrides[get_settings] = lambda: settings
+    _put_access(app, catalogs, gate)
+    app.add_exception_handler(HutchError, _tell)
+    app.add_exception_handler(QueryValueError, _tell_bad_query)
+    return app
+
+
+def tree_for(catalogs: Mapping[str, Catalog], identity: Identity | None) -> MapAdapter:
+    """Return the tree of what somebody may read."""
+    folder: dict[str, Any] = {}
+    if identity is not None and "read" in identity.scopes:
+        for path, catalog in catalogs.items():
+            *above, name = path.split("/")
+            place = folder
+            for part in above:
+                place = place.setdefault(part, {})
+            place[name] = CatalogAdapter(visible(catalog, identity))
+    return _as_tree(folder)
+
+
+def _as_tree(folder: Mapping[str, Any]) -> MapAdapter:
+    return MapAdapter(
+        {name: _as_tree(below) if isinstance(below, dict) else below for name, below in folder.items()}
+    )
+
+
+def _put_access(app: FastAPI, catalogs: Mapping[str, Catalog], gate: Gate) -> None:
+    """Have Tiled ask hutch who somebody is, and what he may see."""
+
+    # No coroutine: looking a key up may take a while, and is done by another thread, once a request.
+    def identity(request: Request) -> Identity | None:
+        return gate.identify(request)
+
+    async def scopes(known: Identity | None = Depends(identity)) -> set[str]:
+        may_read = known is not None and "read" in known.scopes
+        return set(PUBLIC_SCOPES if may_read else NO_SCOPES)
+
+    async def root_tree(known: Identity | None = Depends(identity)) -> MapAdapter:
+        return tree_for(catalogs, known)
+
+    async def nothing(request: Request) -> None:
+        return None
+
+    async def nothing_for_websocket(websocket: WebSocket) -> None:
+        return None
+
+    async def no_scopes_for_websocket(websocket: WebSocket) -> set[str]:
+        return set(NO_SCOPES)
+
+    app.dependency_overrides |= {
+        authentication.get_current_principal: nothing,
+        authentication.get_current_scopes: scopes,
+        authentication.get_current_access_tags: nothing,
+        authentication.get_session_state: nothing,
+        authentication.get_current_principal_websocket: nothing_for_websocket,
+        authentication.get_current_scopes_websocket: no_scopes_for_websocket,
+        authentication.get_current_access_tags_websocket: nothing_for_websocket,
+        get_root_tree: root_tree,
+    }
+
+
+async def _tell(request: Request, error: Exception) -> JSONResponse:
+    """Return an error of hutch as Tiled's clients expect errors."""
+    status = status_of(error) if isinstance(error, HutchError) else 500
+    return JSONResponse({"detail": str(error)}, status)
+
+
+async def _tell_bad_query(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 400)

@@ -1,0 +1,143 @@
+"""``hutch serve`` as a program: what it prints, whom it lets in, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+import hutch
+
+from ..serving import tiled_client
+
+HUTCH = (sys.executable, "-m", "hutch.cli")
+COUNT = "/hutch/v1/catalogs/raw/count"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    found = tmp_path_factory.mktemp("served") / "beamtime"
+    with hutch.open_catalog(found) as cat, cat.start_run(plan_name="dwell") as run:
+        run.add("primary", {"temperature": 21.4})
+    return str(found)
+
+
+@contextmanager
+def served(*arguments, **environment):
+    """Run the program; give its process and the address that it prints. It is stopped by SIGTERM."""
+    process = subprocess.Popen(
+        [*HUTCH, "serve", *arguments, "--port", "0"],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = process.stdout.readline().strip()
+        if not address:
+            pytest.fail(process.communicate(timeout=30)[1])
+        yield process, address
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate(timeout=10)
+
+
+def test_the_printed_address_is_all_that_tiled_needs(place):
+    with served(place) as (process, address):
+        with tiled_client(address, None) as client:
+            assert client["raw"][-1].primary.read()["temperature"].values.tolist() == [21.4]
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Serving raw. Stop with Ctrl-C." in errors and "Stopped." in errors
+    assert '"path":"/api/v1/search/raw"' in errors
+    assert "Traceback" not in errors
+    assert address.split("api_key=")[1] not in errors
+
+
+def test_ctrl_c_stops_it(place):
+    with served(place) as (process, _):
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_a_key_is_needed_and_that_of_the_environment_is_one(place):
+    with served(place, HUTCH_ADMIN_KEY="of the admin") as (_, address):
+        base = address.split("/?")[0]
+        assert httpx.get(f"{base}{COUNT}").status_code == 401
+        assert httpx.get(f"{base}{COUNT}", headers={"Authorization": "Apikey wrong"}).status_code == 401
+        keyed = httpx.get(f"{base}{COUNT}", headers={"Authorization": "Apikey of the admin"})
+        assert keyed.json() == {"count": 1}
+        assert "of the admin" not in address
+
+
+def test_everybody_reads_what_is_public_and_a_wrong_key_is_still_wrong(place):
+    with served(place, "--public") as (_, address):
+        base = address.split("/?")[0]
+        assert httpx.get(f"{base}{COUNT}").json() == {"count": 1}
+        assert httpx.get(f"{base}{COUNT}?api_key=wrong").status_code == 401
+        with tiled_client(base, None) as client:
+            assert len(client["raw"]) == 1
+
+
+def test_several_workers_serve_the_same(place):
+    with served(place, "--workers", "2") as (process, address):
+        for _ in range(5):
+            assert httpx.get(address.replace("/?", f"{COUNT}?"), timeout=30).json() == {"count": 1}
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+
+
+def test_every_configured_catalog_is_served_under_its_name(place, tmp_path):
+    other = tmp_path / "other"
+    hutch.open_catalog(other).close()
+    file = tmp_path / "hutch.toml"
+    file.write_text(f'[catalogs.csx.raw]\nstore = "{place}"\n[catalogs.test]\nstore = "{other}"\n')
+    with served(HUTCH_CONFIG=str(file)) as (_, address):
+        found = httpx.get(address.replace("/?", "/hutch/v1/catalogs?")).json()
+        assert found == [{"name": "csx/raw", "runs": 1}, {"name": "test", "runs": 0}]
+        with tiled_client(address, None) as client:
+            assert len(client["csx"]["raw"]) == 1
+
+
+def refused(*arguments, code=None):
+    program = HUTCH if code is None else (sys.executable, "-c", code)
+    return subprocess.run([*program, "serve", *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(place):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        found = refused(place, "--port", str(taken.getsockname()[1]))
+    assert found.returncode == 1
+    assert len(found.stderr.splitlines()) == 1 and "Give another with --host or --port" in found.stderr
+
+
+def test_a_store_that_is_not_there_is_said_in_one_line(tmp_path):
+    found = refused(str(tmp_path / "nothing"), "--port", "0")
+    assert found.returncode == 1
+    assert "hutch init" in found.stderr and "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("module", ["fastapi", "tiled", "uvicorn"])
+def test_a_missing_extra_is_said_with_how_to_install_it(place, module):
+    code = f"import sys; sys.modules[{module!r}] = None; from hutch.cli import main; main()"
+    found = refused(place, "--port", "0", code=code)
+    assert found.returncode == 1
+    assert "pip install 'hutch[server]'" in found.stderr and "Traceback" not in found.stderr
+
+
+def test_a_key_without_a_certificate_is_wrong_usage(place):
+    assert refused(place, "--ssl-keyfile", __file__).returncode == 2
