@@ -213,6 +213,9 @@ def test_rows_and_counts(site, who):
         assert list(cat[part].search({})) == expected[part]
         assert list(cat[part].sort(("time", -1)).search({})[::-1]) is not None
         assert set(cat[part].sort("sample")) == set(expected[part])
+        again = site.access.visible(site.catalog[part], site.identities[who][0])
+        assert list(again) == list(again.search({})) == expected[part]
+        assert len(again) == len(again.search({})) == len(expected[part])
     assert set(cat._ipython_key_completions_()) == set(expected[-100:])
 
 
@@ -269,6 +272,8 @@ def test_scan_ids(site, who):
             with pytest.raises(RunNotFoundError, match=f"No run with scan_id {scan_id}"):
                 cat[scan_id]
         assert list(cat.search(ScanID(scan_id))) == same[-1:]
+        narrowed = site.catalog.search(ScanID(scan_id))
+        assert list(site.access.visible(narrowed, site.identities[who][0])) == same[-1:]
         assert list(cat.search(~ScanID(scan_id))) == [uid for uid in expected if uid not in same[-1:]]
         assert list(cat.search(ScanID(scan_id, duplicates="all"))) == same
         if len(same) > 1:
