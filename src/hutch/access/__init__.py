@@ -1,6 +1,7 @@
 """Who may do what: API keys, users, experiments and roles, kept in a store; no web framework is needed."""
 
 from hutch.access.access import Access
+from hutch.access.attempts import Attempts
 from hutch.access.experiments import Experiment
 from hutch.access.identities import ALL_SCOPES, PUBLIC, SCOPES, Identity
 from hutch.access.keys import ApiKey
@@ -14,6 +15,7 @@ __all__ = [
     "Access",
     "Action",
     "ApiKey",
+    "Attempts",
     "Experiment",
     "Identity",
     "Role",

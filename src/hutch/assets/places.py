@@ -13,6 +13,8 @@ from hutch.errors import ExternalDataError, ForbiddenFileError
 __all__ = ["FilePlaces", "missing", "moved", "path_of"]
 
 _LIMIT_BYTES = 2**28
+_DATABASE, _BATCHES = "hutch.db", ".arrow"
+"""How the files of a store are called, in which there is what not everybody may read."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ class FilePlaces:
                 f"the file {path!r} is outside the folders that detectors' files are opened in. "
                 "Add its folder to roots in [files] of hutch.toml, or to $HUTCH_FILE_ROOTS"
             )
+            raise ForbiddenFileError(msg)
+        if real.name.startswith(_DATABASE) or real.suffix == _BATCHES:
+            msg = f"the file {path!r} is one of a store of hutch's, and no detector's"
             raise ForbiddenFileError(msg)
 
 

@@ -54,7 +54,6 @@ class Catalog(Mapping[str, Run]):
     :param name: what people call it.
     :param root_map: folders of detector files that have moved, old to new.
     :param datetimes: True gives times of streams as datetime64[ns] instead of seconds since 1970.
-    :param file_roots: opens detector files only below these folders; None opens all, as in one's own program.
     """
 
     def __init__(
@@ -63,11 +62,10 @@ class Catalog(Mapping[str, Run]):
         name: str = "raw",
         root_map: Mapping[str, str] | None = None,
         datetimes: bool = False,
-        file_roots: Sequence[Path] | None = None,
     ) -> None:
         self._selection = Selection(store)
         self.name = name
-        self._places = FilePlaces(dict(root_map or {}), file_roots)
+        self._places = FilePlaces(dict(root_map or {}))
         self.datetimes = datetimes
         self._rules: Rules | None = None
 
@@ -80,6 +78,10 @@ class Catalog(Mapping[str, Run]):
     def root_map(self) -> dict[str, str]:
         """Folders of detector files that have moved, old to new."""
         return dict(self._places.root_map)
+
+    def limit_files(self, roots: Sequence[Path]) -> None:
+        """Open detectors' files only below some folders from now on, wherever documents and links lead."""
+        self._places = FilePlaces(self._places.root_map, tuple(roots))
 
     # looking up
 

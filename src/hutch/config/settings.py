@@ -13,13 +13,27 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from hutch.config.kinds import BYTES, FOLDER, FOLDERS, PATH, PLACE, ROOT_MAP, SECONDS, SWITCH, VARIABLE, Kind
+from hutch.config.kinds import (
+    BYTES,
+    FOLDER,
+    FOLDERS,
+    HEADER,
+    NETWORKS,
+    PATH,
+    PLACE,
+    ROOT_MAP,
+    SECONDS,
+    SWITCH,
+    VARIABLE,
+    Kind,
+)
 
 __all__ = [
     "CatalogSettings",
     "Declared",
     "FilesSettings",
     "RecordingSettings",
+    "ServerSettings",
     "Settings",
     "SpoolSettings",
     "declared",
@@ -146,6 +160,21 @@ class RecordingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """``hutch serve``, ``[server]``."""
+
+    user_header: str | None = _setting(
+        HEADER,
+        "the header in which a proxy tells the name of a user it has identified",
+        None,
+        shown="none is believed",
+    )
+    proxies: tuple[str, ...] = _setting(
+        NETWORKS, "addresses or networks of proxies whose header is believed", (), shown="`[]`"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolSettings:
     """What a store cannot take now, ``[spool]``."""
 
@@ -180,6 +209,7 @@ class Settings:
     """By path, in the order of the file."""
     files: FilesSettings = FilesSettings()
     recording: RecordingSettings = RecordingSettings()
+    server: ServerSettings = ServerSettings()
     spool: SpoolSettings = SpoolSettings()
 
     @property
