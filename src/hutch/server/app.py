@@ -58,7 +58,7 @@ def build_app(catalogs: Mapping[str, Catalog], admission: Admission, *, closes: 
         version=__version__,
         lifespan=lifespan,
         openapi_url="/hutch/v1/openapi.json",
-        docs_url="/hutch/v1/docs",
+        docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
     )
     app.state.catalogs, app.state.gate, app.state.metrics = dict(catalogs), gate, Metrics()

@@ -8,8 +8,11 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.text import Text
 
 from hutch.catalogs import Run
+from hutch.catalogs.plotting import draw
 from hutch.errors import QueryError, StreamNotFoundError
 from hutch.server.asking import Reader
 from hutch.server.pages import add_headers, find_run_of_page
@@ -21,6 +24,7 @@ _MOST_PIXELS = 1024
 _DARKEST, _BRIGHTEST = 0.5, 99.8
 _MOST_BYTES = 2**28
 _KEPT_S = 3600
+_PAPER, _INK, _LINES = "#1b2025", "#d5dade", "#3a434c"
 
 _drawing = threading.Lock()
 """matplotlib's settings are those of the process."""
@@ -37,16 +41,38 @@ def make_pictures() -> APIRouter:
 
 
 def picture(
-    request: Request, identity: Reader, uid: str, catalog: CatalogName = "", stream: str = ""
+    request: Request,
+    identity: Reader,
+    uid: str,
+    catalog: CatalogName = "",
+    stream: str = "",
+    dark: bool = False,
 ) -> Response:
-    """Send the picture of a run, as its hints say."""
-    from hutch.catalogs.plotting import draw
-
+    """Send the picture of a run, as its hints say; of dark paper for a page that is dark."""
     run = find_run_of_page(request, identity, catalog, uid)
     out = io.BytesIO()
     with _drawing:
-        draw(run, stream=stream or None).savefig(out, format="png", dpi=_DPI)
+        figure = draw(run, stream=stream or None)
+        if dark:
+            _darken(figure)
+        figure.savefig(out, format="png", dpi=_DPI)
     return _png(run, out.getvalue())
+
+
+def _darken(figure: Figure) -> None:
+    """Turn paper and ink of a figure round; what was measured keeps its colours."""
+    figure.set_facecolor(_PAPER)
+    for part in figure.findobj(SubFigure):
+        part.set_facecolor(_PAPER)
+    for panel in figure.axes:
+        panel.set_facecolor(_PAPER)
+        panel.tick_params(colors=_INK)
+        for text in panel.findobj(Text):
+            text.set_color(_INK)
+        for spine in panel.spines.values():
+            spine.set_edgecolor(_LINES)
+        for line in (*panel.get_xgridlines(), *panel.get_ygridlines()):
+            line.set_color(_LINES)
 
 
 def frame(

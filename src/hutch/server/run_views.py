@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hutch.assets.layout import promised_dtype
 from hutch.catalogs import Run, Stream
 from hutch.catalogs.hints import hinted_fields
 from hutch.catalogs.summary import printable
@@ -73,7 +74,7 @@ def _stream_view(stream: Stream) -> StreamView:
         keys.append(
             KeyView(
                 printable(key),
-                printable(str(about.get("dtype_numpy") if is_external else about.get("dtype") or "")),
+                printable(_dtype(about) if is_external else str(about.get("dtype") or "")),
                 " × ".join(map(str, sizes)),
                 printable(str(about.get("units") or "")),
                 printable(str(about.get("object_name") or "")),
@@ -82,6 +83,11 @@ def _stream_view(stream: Stream) -> StreamView:
             )
         )
     return StreamView(stream.name, snapshot.rows, keys[:_MOST_KEYS], max(len(keys) - _MOST_KEYS, 0), frames)
+
+
+def _dtype(data_key: Mapping[str, Any]) -> str:
+    """Return the dtype of what is in files: ``uint16`` for ``<u2``."""
+    return str(promised_dtype(data_key)) if data_key.get("dtype_numpy") else str(data_key.get("dtype") or "")
 
 
 def metadata_rows(document: Mapping[str, Any]) -> list[MetadataRow]:

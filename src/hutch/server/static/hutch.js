@@ -32,7 +32,7 @@ if (picture) {
   const image = picture.querySelector("img");
   const hide = () => { image.hidden = true; picture.querySelector("figcaption").hidden = false; };
   image.addEventListener("error", hide);
-  if (image.complete && !image.naturalWidth && image.src) image.loading === "eager" && hide();
+  if (image.complete && !image.naturalWidth) hide();
 }
 
 async function refresh(selector) {
@@ -55,8 +55,10 @@ if (document.querySelector("article[data-status=running]")) {
     if (!answer || !answer.ok || document.hidden) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of ["h1", ".facts"]) document.querySelector(part).replaceWith(page.querySelector(part));
-    const image = document.querySelector("figure.picture img");
-    if (image) image.src = `${image.src.split("&at=")[0]}&at=${Date.now()}`;
+    for (const part of document.querySelectorAll("figure.picture [src], figure.picture [srcset]")) {
+      const name = part.hasAttribute("src") ? "src" : "srcset";
+      part.setAttribute(name, `${part.getAttribute(name).split("&at=")[0]}&at=${Date.now()}`);
+    }
     if (page.querySelector("article").dataset.status !== "running") { clearInterval(timer); location.reload(); }
   }, AGAIN_MS);
 }
