@@ -54,7 +54,7 @@ def build_app(catalogs: Mapping[str, Catalog], gate: Gate, *, closes: bool = Fal
         version=__version__,
         lifespan=lifespan,
         openapi_url="/hutch/v1/openapi.json",
-        docs_url="/hutch/v1/docs",
+        docs_url=None,  # it would load its scripts from elsewhere
         redoc_url=None,
     )
     app.state.catalogs, app.state.gate, app.state.metrics = dict(catalogs), gate, Metrics()
