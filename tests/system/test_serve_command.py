@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -66,13 +68,6 @@ def test_the_printed_address_is_all_that_tiled_needs(place):
     assert address.split("api_key=")[1] not in errors
 
 
-def test_ctrl_c_stops_it(place):
-    with served(place) as (process, _):
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-    assert process.returncode == 0
-
-
 def test_a_key_is_needed_and_that_of_the_environment_is_one(place):
     with served(place, HUTCH_ADMIN_KEY="of the admin") as (_, address):
         base = address.split("/?")[0]
@@ -83,13 +78,16 @@ def test_a_key_is_needed_and_that_of_the_environment_is_one(place):
         assert "of the admin" not in address
 
 
-def test_everybody_reads_what_is_public_and_a_wrong_key_is_still_wrong(place):
-    with served(place, "--public") as (_, address):
+def test_everybody_reads_what_is_public_until_ctrl_c_and_a_wrong_key_is_still_wrong(place):
+    with served(place, "--public") as (process, address):
         base = address.split("/?")[0]
         assert httpx.get(f"{base}{COUNT}").json() == {"count": 1}
         assert httpx.get(f"{base}{COUNT}?api_key=wrong").status_code == 401
         with tiled_client(base, None) as client:
             assert len(client["raw"]) == 1
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 def test_several_workers_serve_the_same(place):
@@ -111,6 +109,13 @@ def test_every_configured_catalog_is_served_under_its_name(place, tmp_path):
         assert found == [{"name": "csx/raw", "runs": 1}, {"name": "test", "runs": 0}]
         with tiled_client(address, None) as client:
             assert len(client["csx"]["raw"]) == 1
+
+
+def test_a_store_in_a_database_is_served_too(postgres_address):
+    with hutch.open_catalog(postgres_address) as cat, cat.start_run(plan_name="dwell", scan_id=3) as run:
+        run.add("primary", {"temperature": 21.4})
+    with served(postgres_address) as (_, address), tiled_client(address, None) as client:
+        assert client["raw"][3].primary.read()["temperature"].values.tolist() == [21.4]
 
 
 def refused(*arguments, code=None):
@@ -141,3 +146,18 @@ def test_a_missing_extra_is_said_with_how_to_install_it(place, module):
 
 def test_a_key_without_a_certificate_is_wrong_usage(place):
     assert refused(place, "--ssl-keyfile", __file__).returncode == 2
+
+
+def test_the_guide_names_the_routes_that_there_are(place):
+    guide = (Path(__file__).parents[2] / "docs/how-to/serve.md").read_text()
+    named = set(re.findall(r"`(/[^`?]*)", guide)) - {"/hutch/v1"}
+    with served(place) as (_, address):
+        base, _, key = address.partition("/?api_key=")
+        for path in named:
+            below = "/hutch/v1" if path.startswith("/catalogs") else ""
+            answer = httpx.get(
+                f"{base}{below}{path.replace('RUN', '-1')}", params={"key": "temperature"},
+                headers={"Authorization": f"Apikey {key}"},
+            )  # fmt: skip
+            assert answer.status_code == 200, (path, answer.text)
+    assert len(named) == 12

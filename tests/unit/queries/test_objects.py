@@ -320,3 +320,8 @@ def test_an_object_that_asks_for_what_runs_do_not_have_is_refused():
 def test_objects_of_databroker_are_taken(name, fields, expected):
     # DataBroker itself does not go with today's versions of what it needs.
     agree(type(name, (), {"__module__": "databroker.queries", **fields})(), expected)
+
+
+def test_a_pattern_of_a_beginning_is_the_question_that_the_index_answers():
+    assert Like("start.uid", "17531a-%").condition == PartialUID("17531a-").condition.parts[0]
+    assert Like("start.uid", "17_31a%").condition != PartialUID("17_31a").condition.parts[0]

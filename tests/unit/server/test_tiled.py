@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -140,3 +141,17 @@ def test_unknown_keys_partitions_and_columns_are_told_apart(http):
     assert http.get("/api/v1/metadata/raw/odd-run/primary/other").status_code == 404
     assert http.get("/api/v1/search/raw", params={"sort": "a..b"}).status_code == 400
     assert http.get("/api/v1/distinct/raw", params={"metadata": "a..b"}).status_code == 400
+
+
+def test_many_ask_at_once_and_each_is_answered(http):
+    paths = [
+        "/api/v1/search/raw?page[limit]=1&sort=-start.time",
+        "/api/v1/table/partition/raw/odd-run/primary/internal?partition=0",
+        "/hutch/v1/catalogs/raw/runs/odd-run/documents",
+        "/api/v1/search/raw?filter[eq][condition][key]=start.scan_id&filter[eq][condition][value]=3",
+    ]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(http.get, paths * 20))
+    assert {answer.status_code for answer in answers} == {200}
+    for number in range(len(paths)):
+        assert len({len(answer.content) for answer in answers[number :: len(paths)]}) == 1
