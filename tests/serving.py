@@ -29,7 +29,9 @@ class _Announcing(uvicorn.Server):
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """Serve an application; give its address."""
-    config = uvicorn.Config(app, port=0, log_level="warning", ws="none", access_log=False)
+    config = uvicorn.Config(
+        app, port=0, log_level="warning", ws="none", access_log=False, proxy_headers=False
+    )
     server = _Announcing(config)
 
     def run() -> None:

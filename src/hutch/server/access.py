@@ -67,7 +67,7 @@ class Gate:
         """
         user = _presented_user(request)
         if user is not None:
-            return self._first(lambda access: access.identify_user(*user))
+            return self._first(lambda access: access.identify_user(*user)) if user[0] else None
         key = presented_key(request)
         if key is not None:
             return self._of_key(key)
