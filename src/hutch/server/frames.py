@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,7 +42,6 @@ class Frames(Protocol):
         ...
 
 
-@runtime_checkable
 class ExternalArrays(Protocol):
     """A stream that has values in detectors' own files."""
 

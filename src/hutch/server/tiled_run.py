@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import anyio.to_thread
 from tiled.adapters.mapping import MapAdapter
@@ -41,7 +41,8 @@ class StreamAdapter(MapAdapter):
         metadata = stream_metadata(snapshot.descriptors)
         keys = metadata.get("data_keys")
         about = keys if isinstance(keys, dict) else {}
-        external = _external_keys(stream)
+        with_files = _with_files(stream)
+        external = with_files.external_keys() if with_files else []
         placed = place(snapshot, external)
         parts: dict[str, Any] = {}
         if placed.columns.keys() - {"seq_num", "time"} or snapshot.rows:
@@ -49,7 +50,8 @@ class StreamAdapter(MapAdapter):
             parts[_TABLE] = TableAdapter(snapshot, placed.columns, shown)
         if snapshot.rows:
             parts |= _arrays(placed, about)
-        parts |= _external_arrays(stream, external, placed, about)
+        if with_files:
+            parts |= _external_arrays(with_files, external, placed, about)
         return cls(parts, metadata=metadata, specs=_STREAM_SPECS)
 
     async def lookup_adapter(self, segments: Sequence[str]) -> Any:
@@ -168,14 +170,13 @@ def _array_metadata(about: Mapping[str, Any], name: str, dtype: str | None = Non
     return {**found, "dtype_numpy": dtype} if dtype else found
 
 
-def _external_keys(stream: Stream) -> list[str]:
-    return stream.external_keys() if isinstance(stream, ExternalArrays) else []
+def _with_files(stream: Stream) -> ExternalArrays | None:
+    """Return a stream as one that has values in detectors' files, if it can tell of these."""
+    return cast(ExternalArrays, stream) if hasattr(stream, "external_keys") else None
 
 
 def _external_arrays(
-    stream: Stream, keys: Sequence[str], placed: Placed, about: Mapping[str, Any]
+    stream: ExternalArrays, keys: Sequence[str], placed: Placed, about: Mapping[str, Any]
 ) -> dict[str, ArrayAdapter]:
-    if not isinstance(stream, ExternalArrays):
-        return {}
     names = {key: placed.names.get(key, key) for key in keys}
     return {names[key]: ArrayAdapter(stream.frames(key), _array_metadata(about, names[key])) for key in keys}
