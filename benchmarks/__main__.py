@@ -24,6 +24,7 @@ _SUBJECTS = (
     "runs",
     "latency",
     "reading",
+    "images",
     "memory",
     "long_runs",
     "bursts",

@@ -19,10 +19,12 @@ __all__ = ["pyarrow_events", "pyarrow_pages", "suitcase_jsonl", "suitcase_msgpac
 
 
 @contextmanager
-def tiled(folder: Path) -> Iterator[Any]:
+def tiled(folder: Path, readable: Path | None = None) -> Iterator[Any]:
     """Serve a Tiled catalog in this process, and yield a client of it.
 
     Tables go to SQLite, which TiledWriter fills a little faster than DuckDB.
+
+    :param readable: where detectors' files are that it may read.
     """
     warnings.filterwarnings("ignore", module="tiled|starlette")
     from bluesky_tiled_plugins.exporters import json_seq_exporter
@@ -36,6 +38,7 @@ def tiled(folder: Path) -> Iterator[Any]:
     catalog = from_uri(
         f"sqlite:///{folder}/catalog.db",
         writable_storage=[f"file://localhost{folder}/files", f"sqlite:///{folder}/tables.db"],
+        readable_storage=[f"file://localhost{readable}"] if readable else None,
         init_if_not_exists=True,
     )
     with Context.from_app(build_app(catalog)) as context:

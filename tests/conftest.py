@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -168,6 +169,27 @@ def read_only(tmp_path: Path) -> Iterator[Callable[[Path], None]]:
         subprocess.run(["umount", str(folder)], check=True, timeout=10)
     for folder in tmp_path.iterdir():
         folder.chmod(0o755)
+
+
+@pytest.fixture
+def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Bluesky's event loop, made before a RunEngine would make it, ended with the test."""
+    from bluesky.run_engine import (
+        _ensure_event_loop_running,
+        get_bluesky_event_loop,
+        set_bluesky_event_loop,
+    )
+
+    loop = asyncio.new_event_loop()
+    set_bluesky_event_loop(loop)
+    thread = _ensure_event_loop_running(loop)
+    yield loop
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=10)
+        loop.close()
+    assert get_bluesky_event_loop() is loop
+    set_bluesky_event_loop(None)
 
 
 @pytest.fixture

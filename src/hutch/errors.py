@@ -6,13 +6,16 @@
     ├── DocumentError (ValueError)         a document or value that cannot be taken
     │   └── MetadataError                  start metadata that breaks a rule: every field at once
     ├── LookupFailedError (LookupError)    a look-up that found nothing, or too much
+    │   ├── ApiKeyNotFoundError (KeyError)
     │   ├── CatalogNotFoundError (KeyError, AttributeError)
     │   ├── DeviceNotFoundError (KeyError, AttributeError)
+    │   ├── ExperimentNotFoundError (KeyError)
     │   ├── RunNotFoundError (KeyError)
     │   │   └── RunDeletedError            it was there, and was deleted on purpose
     │   ├── RunIndexError (IndexError)
     │   ├── AmbiguousRunError (KeyError)
-    │   └── StreamNotFoundError (KeyError, AttributeError)
+    │   ├── StreamNotFoundError (KeyError, AttributeError)
+    │   └── UserNotFoundError (KeyError)
     ├── StoreError (OSError)               the store cannot be used as asked
     │   ├── NoStoreError (FileNotFoundError)   nothing is there, or it is no store
     │   ├── StoreVersionError              written by a newer hutch
@@ -23,10 +26,14 @@
     │   ├── StoreUnavailableError (ConnectionError)   the server of the database does not answer now
     │   ├── CorruptBatchError              bytes that do not match their checksum
     │   └── FeedPrunedError                a cursor older than the changes that are kept
+    ├── AccessDeniedError (PermissionError)     somebody may not do what they ask for
+    ├── ExperimentLockedError (PermissionError) nobody may write into the experiment now
+    ├── TooManyAttemptsError (PermissionError)  too many wrong passwords; try again later
     ├── RunOwnedError (RuntimeError)       an open run belongs to another live process
     ├── RunHeldError (RuntimeError)        a rule of retention keeps a run from being deleted
     ├── RunClosedError (RuntimeError)      a closed run was told to go on
     ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
+    │   └── ForbiddenFileError             it is where no server opens files
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
     ├── QueryError (ValueError)            a search that cannot be understood
@@ -45,16 +52,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "AccessDeniedError",
     "AmbiguousRunError",
+    "ApiKeyNotFoundError",
     "CatalogNotFoundError",
     "ConfigurationError",
     "CorruptBatchError",
     "DeviceNotFoundError",
     "DevicesFailedError",
     "DocumentError",
+    "ExperimentLockedError",
+    "ExperimentNotFoundError",
     "ExternalDataError",
     "FeedPrunedError",
     "FieldProblem",
+    "ForbiddenFileError",
     "HutchError",
     "ImportFileError",
     "ListeningError",
@@ -78,6 +90,8 @@ __all__ = [
     "StoreUnavailableError",
     "StoreVersionError",
     "StreamNotFoundError",
+    "TooManyAttemptsError",
+    "UserNotFoundError",
 ]
 
 
@@ -140,6 +154,18 @@ class CatalogNotFoundError(LookupFailedError, KeyError, AttributeError):
 
 class DeviceNotFoundError(LookupFailedError, KeyError, AttributeError):
     """There is no device of this name."""
+
+
+class ExperimentNotFoundError(LookupFailedError, KeyError):
+    """No experiment has this name."""
+
+
+class UserNotFoundError(LookupFailedError, KeyError):
+    """No user has this name."""
+
+
+class ApiKeyNotFoundError(LookupFailedError, KeyError):
+    """No API key begins so."""
 
 
 class RunNotFoundError(LookupFailedError, KeyError):
@@ -223,6 +249,25 @@ class FeedPrunedError(StoreError):
     """A cursor is older than the changes that are kept: start over."""
 
 
+class AccessDeniedError(HutchError, PermissionError):
+    """Somebody may not do what they ask for."""
+
+
+class ExperimentLockedError(HutchError, PermissionError):
+    """The experiment is locked: nobody may write into it before it is unlocked."""
+
+
+class TooManyAttemptsError(HutchError, PermissionError):
+    """Too many wrong passwords were given for a name.
+
+    :ivar retry_after_s: after how long the next one is looked at.
+    """
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
 class RunOwnedError(HutchError, RuntimeError):
     """An open run belongs to another process that is alive."""
 
@@ -237,6 +282,10 @@ class RunClosedError(HutchError, RuntimeError):
 
 class ExternalDataError(HutchError, OSError):
     """Data outside the store cannot be read: a file is missing, or nothing can open it."""
+
+
+class ForbiddenFileError(ExternalDataError):
+    """A recorded document, or a link in a file, leads to a file that may not be opened here."""
 
 
 class ImportFileError(HutchError, ValueError):

@@ -36,11 +36,18 @@ def output(folder: Path) -> str:
     return found.stdout
 
 
-def test_the_demo_records_four_runs_of_which_one_fails(output, folder) -> None:
+def test_the_demo_records_five_runs_of_which_one_fails(output, folder) -> None:
     runs = json.loads(hutch("runs", "--json", "--store", "demo-store", folder=folder).stdout)
 
-    assert [run["plan_name"] for run in runs] == ["grid_scan", "scan", "scan", "count", "old"]
-    assert [run["status"] for run in runs] == ["success", "fail", "success", "success", "interrupted"]
+    assert [run["plan_name"] for run in runs] == ["grid_scan", "scan", "scan", "scan", "count", "old"]
+    assert [run["status"] for run in runs] == [
+        "success",
+        "success",
+        "fail",
+        "success",
+        "success",
+        "interrupted",
+    ]
     assert sum(run["nonconforming"] + run["quarantined"] for run in runs) == 0
     assert "sample_x: 4.5 mm is beyond the limit switch at 4 mm" in output
 
@@ -61,8 +68,10 @@ def test_the_demo_reads_the_newest_run_back_and_names_the_picture(output, folder
     assert "Found again" in output
     assert output.index("Found again") < output.index("grid_scan", output.index("Found again"))
     assert "<xarray.Dataset>" in output
-    assert "demo-store/run-4-grid_scan.png\n" in output
-    assert (folder / "demo-store" / "run-4-grid_scan.png").read_bytes().startswith(b"\x89PNG")
+    assert "(192, 256) of uint16" in output
+    for picture in ("run-5-grid_scan.png", "run-4-scan.png"):
+        assert f"demo-store/{picture}\n" in output
+        assert (folder / "demo-store" / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_the_demo_says_to_try_works(output, folder) -> None:
@@ -80,7 +89,7 @@ def test_the_demo_can_be_run_again_in_the_same_store(output, folder) -> None:
     found = hutch("demo", "--store", "demo-store", folder=folder)
 
     assert found.returncode == 0
-    assert "demo-store/run-8-grid_scan.png" in found.stdout
+    assert "demo-store/run-10-grid_scan.png" in found.stdout
     assert hutch("verify", "demo-store", folder=folder).returncode == 0
 
 

@@ -14,7 +14,10 @@ ALL = [
     "CHANGELOG.md",
     *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md")),
 ]
-ELSEWHERE = {"docs/how-to/configure-catalogs.md": "test_docs_catalogs.py"}
+ELSEWHERE = {
+    "docs/how-to/configure-catalogs.md": "test_docs_catalogs.py",
+    "docs/how-to/manage-access.md": "test_docs_access.py",
+}
 """Pages whose commands run too, between the blocks, and where."""
 
 

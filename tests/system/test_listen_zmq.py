@@ -93,6 +93,15 @@ def program(tmp_path):
         found.close()
 
 
+@contextlib.contextmanager
+def subscribed(address):
+    with zmq.Context() as context, context.socket(zmq.SUB) as found:
+        found.setsockopt(zmq.RCVTIMEO, 30_000)
+        found.subscribe(b"")
+        found.connect(f"tcp://{address}")
+        yield found
+
+
 def get_through(publish, listening) -> None:
     """Publish until something arrives: 0MQ drops what comes before both ends are connected."""
 
@@ -321,15 +330,22 @@ def test_what_the_store_could_not_take_until_the_end_is_in_a_file_that_can_be_im
     monkeypatch.setenv("HUTCH_SPOOL", str(tmp_path / "spool"))
     disk = needs_tmpfs(4 << 20)
     proxy.start()
-    with hutch.open_catalog(disk / "store") as cat:
+
+    def is_last(message):
+        return b" stop " in message and b"run-2" in message
+
+    with hutch.open_catalog(disk / "store") as cat, subscribed(proxy.outward) as witness:
         with Listening(cat.store, zmq_source(proxy.outward)) as listening:
             publisher = publish()
             get_through(publisher, listening)
+            wait_until(lambda: publisher("probe", {"uid": "probe"}) or witness.poll(10))
             fill(disk / "ballast")
             for number in range(3):
                 for name, document in documents_of(f"run-{number}", 50):
                     publisher(name, document)
             listening.wait(lambda status: "full" in status.trouble)
+            # What has reached another subscriber of the proxy's is here, or very nearly.
+            wait_until(lambda: is_last(witness.recv()))
         assert isinstance(listening.error, StoreFullError)
     (disk / "ballast").unlink()
     with hutch.open_catalog(disk / "store") as cat:

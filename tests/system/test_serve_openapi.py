@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 import hutch
-from hutch.server import KeyGate, build_app
+from hutch.server import Admission, build_app
 
 from ..serving import KEY, serving
 
@@ -31,7 +31,7 @@ def schema(tmp_path_factory):
     with hutch.open_catalog(tmp_path_factory.mktemp("served") / "store") as catalog:
         with catalog.start_run(plan_name="dwell", sample={"name": "A"}, scan_id=1) as run:
             run.add("primary", {"temperature": 21.4, "wave": [1.0, 2.0]})
-        with serving(build_app({"raw": catalog}, KeyGate(KEY))) as address:
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
             yield schemathesis.openapi.from_url(f"{address}/hutch/v1/openapi.json", headers=HEADERS)
 
 

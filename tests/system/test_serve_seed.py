@@ -36,7 +36,7 @@ from tiled.queries import (
 
 import hutch
 from hutch.bluesky import run_engine
-from hutch.server import KeyGate, build_app
+from hutch.server import Admission, build_app
 
 from ..serving import KEY, genuine_app, serving, tiled_client
 
@@ -70,7 +70,7 @@ def recorded(tmp_path_factory):
     with hutch.open_catalog(folder / "store") as catalog, serving(genuine_app(folder / "tiled")) as genuine:
         with tiled_client(genuine) as client:
             uids = record(catalog, TiledWriter(client))
-        with serving(build_app({"raw": catalog}, KeyGate(KEY))) as address:
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
             yield address, genuine, uids
 
 

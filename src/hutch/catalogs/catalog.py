@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from contextlib import suppress
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
+from hutch.assets.places import FilePlaces
 from hutch.catalogs.lookups import Lookup
 from hutch.catalogs.run import Run
 from hutch.catalogs.selection import Selection
 from hutch.catalogs.summary import RunSummary, as_html, as_text
 from hutch.catalogs.tombstones import Tombstone, list_tombstones, present_row
-from hutch.errors import RunDeletedError
-from hutch.store.protocol import RunRow, Store
+from hutch.errors import AccessDeniedError, RunDeletedError
+from hutch.store.protocol import Change, RunRow, Store
 
 if TYPE_CHECKING:
     from hutch.catalogs.deleting import Deletion
     from hutch.catalogs.retention import Retention
+    from hutch.queries.conditions import Condition
     from hutch.recording import RecordedRun, Recorder
     from hutch.recording.rules import DeclaredRules, Rules
     from hutch.recording.stash import Stash
@@ -62,7 +65,7 @@ class Catalog(Mapping[str, Run]):
     ) -> None:
         self._selection = Selection(store)
         self.name = name
-        self.root_map = dict(root_map or {})
+        self._places = FilePlaces(dict(root_map or {}))
         self.datetimes = datetimes
         self._rules: Rules | None = None
 
@@ -70,6 +73,15 @@ class Catalog(Mapping[str, Run]):
     def store(self) -> Store:
         """The store that holds the runs."""
         return self._selection.store
+
+    @property
+    def root_map(self) -> dict[str, str]:
+        """Folders of detector files that have moved, old to new."""
+        return dict(self._places.root_map)
+
+    def limit_files(self, roots: Sequence[Path]) -> None:
+        """Open detectors' files only below some folders from now on, wherever documents and links lead."""
+        self._places = FilePlaces(self._places.root_map, tuple(roots))
 
     # looking up
 
@@ -125,6 +137,24 @@ class Catalog(Mapping[str, Run]):
         from hutch.queries import condition_of
 
         return self._with(self._selection.searched(condition_of(query)))
+
+    def restricted(self, condition: Condition) -> Catalog:
+        """Return a catalog as it would be if there were only those runs that fulfil a condition.
+
+        Nothing that is asked of it, or of what is found in it, tells of another run: no look-up, search,
+        count, value or change, and no tombstone. Its runs are whole; who may write is for others to say.
+        """
+        return self._with(self._selection.restricted(condition))
+
+    def changes(self, after: int, limit: int = 1000) -> tuple[list[Change], int]:
+        """Return what was done to these runs after a cursor, oldest first, and the cursor to go on from.
+
+        That may be further than the last change that is returned; wait for more with ``cat.store.wait``.
+
+        :param limit: of the changes that are looked at.
+        :raises FeedPrunedError: if changes after the cursor are no longer kept.
+        """
+        return self._selection.changes(after, limit)
 
     def sort(self, *keys: SortKey) -> Catalog:
         """Return a catalog of these runs in another order.
@@ -216,6 +246,7 @@ class Catalog(Mapping[str, Run]):
         """Metadata that every run gets, kept in the store; ``RunEngine(cat.md)`` takes it."""
         from hutch.recording.stash import Stash
 
+        self._check_all("cat.md")
         return Stash(self.store)
 
     # deleting
@@ -245,14 +276,15 @@ class Catalog(Mapping[str, Run]):
 
     @property
     def deleted(self) -> list[Tombstone]:
-        """What is left of runs that were deleted, the last deleted first."""
-        return list_tombstones(self.store)
+        """What is left of deleted runs, the last deleted first; nothing if not all may be told of."""
+        return list_tombstones(self.store) if self._selection.among is None else []
 
     @property
     def retention(self) -> Retention:
         """The rules that say which runs may be deleted, and which must be kept."""
         from hutch.catalogs.retention import Retention
 
+        self._check_all("cat.retention")
         return Retention(self.store)
 
     # closing
@@ -301,6 +333,17 @@ class Catalog(Mapping[str, Run]):
             note = f", the first {_SHOWN}" if self._is_arranged else f", the newest {_SHOWN}"
         return f"{what} {self.name!r} in {self.store.location}: {runs}{note}"
 
+    def _check_all(self, what: str) -> None:
+        """Raise if this is a catalog in which not all runs may be told of.
+
+        :raises AccessDeniedError: saying that it takes the whole.
+        """
+        if self._selection.among is not None:
+            msg = (
+                f"{what} is about all runs of {self.store.location!r}, and only some of them may be told of."
+            )
+            raise AccessDeniedError(msg)
+
     @property
     def _is_arranged(self) -> bool:
         """Tell whether somebody has chosen an order or a slice, which is shown as it is."""
@@ -318,10 +361,11 @@ class Catalog(Mapping[str, Run]):
         return Lookup(self._selection, self.name)
 
     def _run(self, row: RunRow) -> Run:
-        return Run(self.store, row, root_map=self.root_map, datetimes=self.datetimes, rules=self._rules)
+        return Run(self.store, row, places=self._places, datetimes=self.datetimes, rules=self._rules)
 
     def _with(self, selection: Selection) -> Catalog:
-        found = Catalog(self.store, self.name, self.root_map, self.datetimes)
+        found = Catalog(self.store, self.name, datetimes=self.datetimes)
+        found._places = self._places
         found._selection = selection
         found._rules = self._rules
         return found

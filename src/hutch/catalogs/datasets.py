@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["configuration", "dimensions", "read_arrow", "read_dataset", "read_pandas", "to_datetimes"]
+__all__ = [
+    "TIME",
+    "attributes",
+    "configuration",
+    "dimensions",
+    "read_arrow",
+    "read_dataset",
+    "read_pandas",
+    "to_datetimes",
+    "variable_name",
+]
 
 TIME = "time"
 
@@ -39,7 +49,7 @@ def read_dataset(
     shapes = {key: array.shape[1:] for key, array in arrays.items()}
     dims = dimensions(shapes, snapshot.data_keys)
     variables = {
-        _variable_name(key): xr.Variable((TIME, *dims[key]), array, _attributes(snapshot, key), fastpath=True)
+        variable_name(key): xr.Variable((TIME, *dims[key]), array, attributes(snapshot, key), fastpath=True)
         for key, array in arrays.items()
     }
     time = snapshot.fixed("time")
@@ -68,7 +78,7 @@ def read_arrow(snapshot: Snapshot, keys: Sequence[str]) -> pa.Table:
     columns: dict[str, Any] = {name: pa.array(snapshot.fixed(name)) for name in (TIME, "seq_num")}
     for key in keys:
         numbers = _numbers(snapshot, key)
-        columns[_variable_name(key)] = _to_arrow(snapshot.array(key)) if numbers is None else numbers
+        columns[variable_name(key)] = _to_arrow(snapshot.array(key)) if numbers is None else numbers
     return pa.table(columns)
 
 
@@ -85,7 +95,7 @@ def configuration(descriptors: Iterable[Mapping[str, Any]], device: str, *, date
     }
     dims = dimensions({key: array.shape[1:] for key, array in arrays.items()}, data_keys)
     variables = {
-        _variable_name(key): xr.Variable((TIME, *dims[key]), array, _units(data_keys[key]), fastpath=True)
+        variable_name(key): xr.Variable((TIME, *dims[key]), array, _units(data_keys[key]), fastpath=True)
         for key, array in arrays.items()
     }
     time = np.array([_seconds(found.get("time")) for found in known], dtype=np.float64)
@@ -134,11 +144,13 @@ def _seconds(time: Any) -> float:
     return float(time) if isinstance(time, (int, float)) else float("nan")
 
 
-def _variable_name(key: str) -> str:
+def variable_name(key: str) -> str:
+    """Return the name of a key in a dataset, whose dimension has a name of its own."""
     return f"{TIME}_reading" if key == TIME else key
 
 
-def _attributes(snapshot: Snapshot, key: str) -> dict[str, Any]:
+def attributes(snapshot: Snapshot, key: str) -> dict[str, Any]:
+    """Return what a dataset says of a key: units and the name of its object."""
     about = snapshot.data_keys[key]
     found = _units(about)
     if about.get("object_name"):
@@ -154,6 +166,8 @@ def _numbers(snapshot: Snapshot, key: str) -> pa.ChunkedArray | None:
     """Return a column of numbers, with nulls where numpy has NaN; None if it holds anything else."""
     import pyarrow as pa
 
+    if snapshot.is_external(key):
+        return None
     pieces = snapshot.pieces(key)
     kinds = {piece.column.kind for piece in pieces}
     if not kinds & NUMBERS or not kinds <= NUMBERS | {Kind.NULL}:

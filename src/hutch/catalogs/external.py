@@ -9,14 +9,16 @@ from typing import Any
 import event_model
 import numpy as np
 
+from hutch.assets.handlers import handler_of
+from hutch.assets.layout import promised
+from hutch.assets.places import FilePlaces, missing, moved
 from hutch.catalogs.metadata import data_keys_of, is_datum_key
 from hutch.catalogs.tombstones import check_present
 from hutch.documents import decode
 from hutch.errors import ExternalDataError, MissingExtraError
-from hutch.plugins import find_handler
 from hutch.store.protocol import RunRow, Store
 
-__all__ = ["External", "moved"]
+__all__ = ["External"]
 
 _KINDS = ("descriptor", "resource", "datum", "datum_page", "bulk_datum")
 
@@ -26,11 +28,11 @@ class External:
 
     :param store: where the documents are.
     :param run: the run as the store has it.
-    :param root_map: folders that have moved, old to new.
+    :param places: where files are, and which of them are opened.
     :param coerce: ``"numpy"`` or ``"delayed"``, the arrays that events get.
     """
 
-    def __init__(self, store: Store, run: RunRow, root_map: Mapping[str, str], coerce: str = "numpy") -> None:
+    def __init__(self, store: Store, run: RunRow, places: FilePlaces, coerce: str = "numpy") -> None:
         _register_coercions(coerce)
         self._run = run
         rows = store.documents(run.id, _KINDS)
@@ -39,10 +41,11 @@ class External:
         bodies = {
             kind: {row.uid: row.body for row in rows if row.kind == kind} for kind in ("resource", "datum")
         }
-        self._resources = _Resources(store, "resource", bodies["resource"], root_map)
+        self._resources = _Resources(store, "resource", bodies["resource"], places)
         self._datums = _Documents(store, "datum", bodies["datum"])
         self._filler = _Filler(
-            {},
+            places,
+            handler_registry={},
             inplace=True,
             coerce=f"hutch.{coerce}",
             resource_cache=self._resources,
@@ -107,20 +110,20 @@ class External:
             return f"{type(error).__name__}: {error}"
         path = getattr(error, "filename", None) or resource["resource_path"]
         if isinstance(error, FileNotFoundError) or not os.path.exists(os.path.dirname(path) or "."):
-            remedy = f"hutch.open_catalog(…, root_map={{{os.path.dirname(path)!r}: '/new/folder'}})"
-            return (
-                f"the file {path!r} is missing. If it has moved, tell where to: {remedy}, or root_map of the "
-                "catalog in hutch.toml"
-            )
+            return missing(path)
         return f"the file {path!r} cannot be read: {type(error).__name__}: {error}"
 
 
 class _Filler(event_model.Filler):
     """A filler that looks for a handler when the first resource needs it."""
 
+    def __init__(self, places: FilePlaces, **options: Any) -> None:
+        super().__init__(**options)
+        self._places = places
+
     def get_handler(self, resource: Any) -> Any:
         if resource["spec"] not in self.handler_registry:
-            self.register_handler(resource["spec"], find_handler(resource["spec"]))
+            self.register_handler(resource["spec"], handler_of(resource["spec"], self._places))
         return super().get_handler(resource)
 
     def data_keys(self, descriptor: str) -> dict[str, Any]:
@@ -153,24 +156,15 @@ class _Documents(dict[str, dict[str, Any]]):
 class _Resources(_Documents):
     """Resources, their paths whole and where the files are now."""
 
-    def __init__(
-        self, store: Store, kind: str, bodies: Mapping[str, bytes], root_map: Mapping[str, str]
-    ) -> None:
+    def __init__(self, store: Store, kind: str, bodies: Mapping[str, bytes], places: FilePlaces) -> None:
         super().__init__(store, kind, bodies)
-        self._root_map = root_map
+        self._places = places
 
     def _prepared(self, document: dict[str, Any]) -> dict[str, Any]:
         path = os.path.join(document.get("root") or "", document["resource_path"])
-        return {**document, "root": "", "resource_path": moved(path, self._root_map)}
-
-
-def moved(path: str, root_map: Mapping[str, str]) -> str:
-    """Return where a file is now: the longest old folder that it is below is replaced."""
-    for old in sorted(root_map, key=len, reverse=True):
-        folder = old.rstrip("/")
-        if path == old or path.startswith(f"{folder}/"):
-            return root_map[old].rstrip("/") + path[len(folder) :]
-    return path
+        path = moved(path, self._places.root_map)
+        self._places.check(path)
+        return {**document, "root": "", "resource_path": path}
 
 
 def _register_coercions(coerce: str) -> None:
@@ -211,12 +205,12 @@ def _delayed_handler(handler: Callable[..., Any], state: Any) -> Callable[..., A
         def delay(**datum: Any) -> Any:
             key = state.key
             if key not in known:
-                promised = _promised(state.descriptor["data_keys"][key])
-                if promised is None:
+                told = promised(state.descriptor["data_keys"][key])
+                if told is None:
                     first = read(**datum)
                     known[key] = first.shape, first.dtype
                     return dask_array.from_array(first)  # type: ignore[no-untyped-call]
-                known[key] = promised
+                known[key] = told
             shape, dtype = known[key]
             later = delayed(read)(**datum)
             return dask_array.from_delayed(later, shape, dtype)  # type: ignore[no-untyped-call]
@@ -224,13 +218,3 @@ def _delayed_handler(handler: Callable[..., Any], state: Any) -> Callable[..., A
         return delay
 
     return opened
-
-
-def _promised(data_key: Mapping[str, Any]) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
-    """Return shape and dtype as a descriptor tells them; None if it does not tell both."""
-    shape, dtype = data_key.get("shape"), data_key.get("dtype_numpy")
-    if not isinstance(dtype, str) or not isinstance(shape, list) or not shape:
-        return None
-    if not all(isinstance(size, int) and size > 0 for size in shape):
-        return None
-    return tuple(shape), np.dtype(dtype)

@@ -35,6 +35,8 @@ class LazyArray:
         :raises ExternalDataError: if it is in files that cannot be read.
         """
         found = self._narrow()
+        if self._prefix == "data":
+            found.check_size([self._key])
         return found.fixed(self._key) if self._prefix == "fixed" else found.array(self._key, self._prefix)
 
     def __getitem__(self, index: Any) -> Any:
@@ -42,6 +44,10 @@ class LazyArray:
 
         :raises IndexError: if there are not so many rows.
         """
+        found = self._snapshot()
+        if self._prefix == "data" and found.is_external(self._key):
+            found.narrow([self._key])
+            return found.frames(self._key)[index]
         first, rest = (index[0], index[1:]) if isinstance(index, tuple) and index else (index, ())
         if isinstance(first, slice):
             return self._slice(first)[(slice(None), *rest)]
@@ -74,10 +80,10 @@ class LazyArray:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the values; of external data that of the first row, which is read for it."""
-        found = self._snapshot()
-        external = self._prefix == "data" and found.is_external(self._key)
-        return (self[:1] if external else self.read()).dtype
+        """The dtype of the values."""
+        found = self._narrow()
+        is_external = self._prefix == "data" and found.is_external(self._key)
+        return found.frames(self._key).dtype if is_external else self.read().dtype
 
     @property
     def attrs(self) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Lookup:
         if len(rows) == 1:
             return rows[0]
         if not rows:
-            check_deleted(self._runs.store, uid)
+            self._check_deleted(uid)
             msg = f"No run {uid!r} in {self._described()}"
             raise RunNotFoundError(msg)
         candidates = [row.uid for row in rows[:_CANDIDATES]]
@@ -67,7 +67,7 @@ class Lookup:
         if number > 0:
             row = self._runs.by_scan_id(number)
             if row is None:
-                check_deleted(self._runs.store, number)
+                self._check_deleted(number)
                 msg = f"No run with scan_id {number} in {self._described()}"
                 raise RunNotFoundError(msg)
             return row
@@ -78,6 +78,11 @@ class Lookup:
             msg = f"No run at {number} in catalog {self._name!r}: {reason}. List runs with: hutch runs"
             raise RunIndexError(msg)
         return row
+
+    def _check_deleted(self, key: str | int) -> None:
+        """Raise if the run was deleted; a tombstone does not say who might have read the run."""
+        if self._runs.among is None:
+            check_deleted(self._runs.store, key)
 
     def _described(self) -> str:
         """Return the catalog's name with a hint at what there is, for messages."""

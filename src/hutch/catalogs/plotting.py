@@ -1,4 +1,4 @@
-"""Pictures of runs: lines for scans along one axis, images for grids, all as the hints say.
+"""Pictures of runs: lines for scans along one axis, images for grids, frames beside them, as the hints say.
 
 The start document's hints name the axes and the stream, the descriptors' hints name what is worth
 seeing. Without hints every number is drawn against time. Colours can be told apart by everybody: the
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from hutch.catalogs.array_drawing import array_keys, draw_array, lazy_arrays
 from hutch.catalogs.gridding import Grid, find_grid
 from hutch.catalogs.hints import hinted_fields, scanned_axes
 from hutch.catalogs.metadata import PRIMARY
@@ -35,6 +36,9 @@ __all__ = ["draw", "save"]
 
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _MOST_PANELS = 6
+_MOST_ARRAYS = 2
+_BESIDE_INCH = 5.4
+"""The width of what is drawn beside lines and maps."""
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -66,6 +70,8 @@ class _Plan:
 
     axes: list[str] = field(default_factory=list)
     y: list[str] = field(default_factory=list)
+    arrays: dict[str, Any] = field(default_factory=dict)
+    """Frames and waveforms, a panel each beside the others."""
     left_out: int = 0
     """How many keys there is no panel for."""
 
@@ -81,16 +87,19 @@ def draw(run: Run, *, stream: str | None = None, x: str | None = None, y: Iterab
     dimensions, hinted_stream = scanned_axes(run.start)
     name = stream or next((name for name in (hinted_stream, PRIMARY) if name in run), None)
     chosen = run[name if name is not None else next(iter(run), PRIMARY)]
-    data = chosen.read(datetimes=False)
+    data = chosen.read(_not_frames(chosen), datetimes=False)
     plan = _plan(chosen, data, dimensions if chosen.name == hinted_stream else [], x, list(y))
     with rc_context(_STYLE):
-        if len(plan.axes) > 1:
+        figure = Picture(layout="constrained")
+        lines, beside = _divided(figure, plan)
+        if len(plan.axes) > 1 and plan.y:
             slow, fast = plan.axes[-2:]
             grid = find_grid(data[fast].values, data[slow].values, *_promised(run.start, len(plan.axes)))
-            figure = _draw_maps(data, plan, slow, fast, grid)
-        else:
-            figure = _draw_lines(data, plan, run.start.get("time"))
-        _add_title(figure, run, chosen.name, plan)
+            _draw_maps(lines, data, plan, slow, fast, grid)
+        elif plan.y:
+            _draw_lines(lines, data, plan, run.start.get("time"))
+        seen = _draw_arrays(beside, chosen, data, plan)
+        _add_title(figure, run, chosen.name, plan, seen)
     return figure
 
 
@@ -114,20 +123,38 @@ def save(figure: Figure, path: Path) -> Path:
 # what to draw
 
 
+def _not_frames(stream: Stream) -> list[str]:
+    """Return the keys that are read to be drawn: all but those whose files have more than a number a row."""
+    external = stream.external_keys()
+    return [key for key in stream.data if key not in external or stream.frames(key).ndim == 1]
+
+
 def _plan(stream: Stream, data: xr.Dataset, dimensions: Sequence[str], x: str | None, y: list[str]) -> _Plan:
     numbers = [str(key) for key in data.data_vars if _is_numbers(data[key])]
+    arrays = lazy_arrays(stream, data)
     for key in [*y, *([x] if x not in (None, "time") else [])]:
-        if key not in numbers:
-            what = "has no numbers, one a row" if key in data else "is not there"
-            msg = f"Key {key!r} of stream {stream.name!r} {what}. To draw: {', '.join(numbers) or 'nothing'}"
+        if key not in numbers and (key not in arrays or key == x):
+            what = "has no numbers, one a row" if key in stream.data else "is not there"
+            known = ", ".join([*numbers, *arrays]) or "nothing"
+            msg = f"Key {key!r} of stream {stream.name!r} {what}. To draw: {known}"
             raise StreamNotFoundError(msg)
     axes = [key for key in dimensions if key in numbers] if x is None else [x] if x != "time" else []
-    keys = y or [key for key in hinted_fields(stream.descriptors) if key in numbers and key not in axes]
-    keys = keys or [key for key in numbers if key not in axes] or [key for key in numbers if not x]
-    if not keys:
+    hinted = hinted_fields(stream.descriptors)
+    chosen = array_keys(arrays, y, hinted)
+    keys = [key for key in (y or hinted) if key in numbers and (y or key not in axes)]
+    if not keys and not chosen:
+        # A set point of what is scanned is seen last of all.
+        moved = {data[key].attrs.get("object") for key in axes}
+        keys = [key for key in numbers if key not in axes and data[key].attrs.get("object") not in moved]
+        chosen = list(arrays) if not keys else []
+        if not keys and not chosen:
+            keys = [key for key in numbers if key not in axes] or [key for key in numbers if not x]
+    if not keys and not chosen:
         msg = f"Stream {stream.name!r} of run {stream.run.uid!r} has no numbers to draw."
         raise StreamNotFoundError(msg)
-    return _Plan(axes, keys[:_MOST_PANELS], max(0, len(keys) - _MOST_PANELS))
+    left_out = max(0, len(keys) - _MOST_PANELS) + max(0, len(chosen) - _MOST_ARRAYS)
+    shown = {key: arrays[key] for key in chosen[:_MOST_ARRAYS]}
+    return _Plan(axes, keys[:_MOST_PANELS], shown, left_out)
 
 
 def _is_numbers(column: xr.DataArray) -> bool:
@@ -145,15 +172,52 @@ def _promised(start: Mapping[str, Any], axes: int) -> tuple[Any, Any]:
 # drawing
 
 
-def _draw_lines(data: xr.Dataset, plan: _Plan, started: Any) -> Figure:
+def _divided(figure: Figure, plan: _Plan) -> tuple[Any, Any]:
+    """Size a figure for what is drawn, and return the parts for lines or maps, and for arrays."""
+    rows, arrays = len(plan.y), len(plan.arrays)
+    if len(plan.axes) > 1:
+        width, height = (6.6 if rows == 1 else 10.4), 0.7 + 4.5 * -(-rows // (1 if rows == 1 else 2))
+    else:
+        width, height = 7.2, 1.6 + 2.6 * rows if rows < 3 else 1.4 + 1.9 * rows
+    if not rows:
+        figure.set_size_inches(_BESIDE_INCH + 1.0, 0.8 + 4.2 * arrays)
+        return figure, figure
+    if not arrays:
+        figure.set_size_inches(width, height)
+        return figure, figure
+    figure.set_size_inches(width + _BESIDE_INCH, max(height, 0.8 + 3.9 * arrays))
+    parts: Any = figure.subfigures(1, 2, width_ratios=(width, _BESIDE_INCH))
+    return parts[0], parts[1]
+
+
+def _draw_arrays(figure: Any, stream: Stream, data: xr.Dataset, plan: _Plan) -> list[str]:
+    """Draw frames and waveforms below each other; return what is seen of each."""
+    if not plan.arrays:
+        return []
+    panels = figure.subplots(len(plan.arrays), 1, squeeze=False)[:, 0]
+    time_s, seen = _since(data, stream.run.start.get("time")), []
+    for panel, (key, array) in zip(panels, plan.arrays.items(), strict=True):
+        units = stream.data[key].attrs.get("units")
+        what = draw_array(panel, array, time_s, _plain(f"{key} [{units}]" if units else key))
+        seen.append(f"{key}: {what}")
+        if plan.y or len(panels) > 1:
+            panel.set_title(_plain(seen[-1]), fontsize=10, loc="left", color="#555555")
+    return seen
+
+
+def _since(data: xr.Dataset, started: Any) -> Any:
+    """Return the times of rows in s since the start of the run."""
+    zero = started if isinstance(started, (int, float)) else data["time"].values.min(initial=0.0)
+    return data["time"].values - zero
+
+
+def _draw_lines(figure: Any, data: xr.Dataset, plan: _Plan, started: Any) -> None:
     rows = len(plan.y)
-    figure = Picture(figsize=(7.2, 1.6 + 2.6 * rows if rows < 3 else 1.4 + 1.9 * rows), layout="constrained")
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     if plan.axes:
         x, label = data[plan.axes[0]].values, _label(data, plan.axes[0])
     else:
-        zero = started if isinstance(started, (int, float)) else data["time"].values.min(initial=0.0)
-        x, label = data["time"].values - zero, "time since the start [s]"
+        x, label = _since(data, started), "time since the start [s]"
     for number, (panel, key) in enumerate(zip(panels, plan.y, strict=True)):
         colour = _PALETTE[number % len(_PALETTE)]
         marker = "o" if len(x) <= 200 else ""
@@ -162,13 +226,11 @@ def _draw_lines(data: xr.Dataset, plan: _Plan, started: Any) -> Figure:
         panel.margins(x=0.02)
     panels[-1].set_xlabel(label)
     figure.align_ylabels(panels)
-    return figure
 
 
-def _draw_maps(data: xr.Dataset, plan: _Plan, slow: str, fast: str, grid: Grid | None) -> Figure:
+def _draw_maps(figure: Any, data: xr.Dataset, plan: _Plan, slow: str, fast: str, grid: Grid | None) -> None:
     columns = 1 if len(plan.y) == 1 else 2
     rows = -(-len(plan.y) // columns)
-    figure = Picture(figsize=(6.6 if columns == 1 else 10.4, 0.7 + 4.5 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, key in zip(panels, plan.y, strict=False):
         values = data[key].values.astype(float)
@@ -192,7 +254,6 @@ def _draw_maps(data: xr.Dataset, plan: _Plan, slow: str, fast: str, grid: Grid |
         bar.outline.set_visible(False)
     for panel in panels[len(plan.y) :]:
         panel.set_visible(False)
-    return figure
 
 
 def _equalize(panel: Axes) -> None:
@@ -203,7 +264,7 @@ def _equalize(panel: Axes) -> None:
         panel.set_aspect("equal")
 
 
-def _add_title(figure: Figure, run: Run, stream: str, plan: _Plan) -> None:
+def _add_title(figure: Figure, run: Run, stream: str, plan: _Plan, seen: list[str]) -> None:
     start = run.start
     sample = start.get("sample")
     if isinstance(sample, Mapping):
@@ -215,6 +276,8 @@ def _add_title(figure: Figure, run: Run, stream: str, plan: _Plan) -> None:
         foot.append(stream)
     if run.status != "success":
         foot.append(run.status)
+    if not plan.y:
+        foot += seen[:1]
     if plan.left_out:
         foot.append(f"{plan.left_out} more keys are not drawn")
     panel = figure.axes[0]

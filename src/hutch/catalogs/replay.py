@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 
+from hutch.assets.places import FilePlaces
 from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode
 from hutch.errors import ConfigurationError, CorruptBatchError, StoreUnavailableError
@@ -35,7 +36,7 @@ _arrival: Callable[[tuple[Any, ...]], int] = itemgetter(0)
 
 
 def replay(
-    store: Store, run: RunRow, root_map: Mapping[str, str], fill: str, *, amended: bool = False
+    store: Store, run: RunRow, places: FilePlaces, fill: str, *, amended: bool = False
 ) -> Iterator[NamedDocument]:
     """Return the documents of a run as recorded: start, the others in order of arrival, stop.
 
@@ -48,7 +49,7 @@ def replay(
         msg = f"fill={fill!r} is none of {', '.join(map(repr, _FILLS))}: 'no' leaves datum ids in the events."
         raise ConfigurationError(msg)
     found = _documents(store, run, run.current if amended else run.start)
-    return found if fill == "no" else _filled(found, store, run, root_map, fill)
+    return found if fill == "no" else _filled(found, store, run, places, fill)
 
 
 def follow(store: Store, run: RunRow, timeout_s: float | None) -> Iterator[NamedDocument]:
@@ -114,11 +115,11 @@ def _documents(store: Store, run: RunRow, start: bytes) -> Iterator[NamedDocumen
 
 
 def _filled(
-    found: Iterable[NamedDocument], store: Store, run: RunRow, root_map: Mapping[str, str], fill: str
+    found: Iterable[NamedDocument], store: Store, run: RunRow, places: FilePlaces, fill: str
 ) -> Iterator[NamedDocument]:
     from hutch.catalogs.external import External
 
-    external = External(store, run, root_map, coerce="numpy" if fill == "yes" else "delayed")
+    external = External(store, run, places, coerce="numpy" if fill == "yes" else "delayed")
     for name, document in found:
         if name == "event":
             external.fill_event(document)

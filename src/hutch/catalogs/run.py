@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from hutch.assets.places import FilePlaces
 from hutch.catalogs.metadata import PRIMARY, Document, stream_name
 from hutch.catalogs.stream import Stream
-from hutch.catalogs.summary import RunSummary, local_time, printable
+from hutch.catalogs.summary import RunSummary, count_points, local_time, printable
 from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode
 from hutch.errors import StreamNotFoundError
@@ -31,7 +32,7 @@ class Run:
 
     :param store: where the run is.
     :param row: the run as the store has it.
-    :param root_map: folders of detector files that have moved, old to new.
+    :param places: where the files of detectors are, and which of them are opened.
     :param datetimes: True gives times of streams as datetime64[ns].
     :param rules: what its metadata must hold when it is amended; None stands for what every run must.
     """
@@ -41,12 +42,12 @@ class Run:
         store: Store,
         row: RunRow,
         *,
-        root_map: Mapping[str, str] | None = None,
+        places: FilePlaces = FilePlaces(),  # noqa: B008 - it cannot be changed
         datetimes: bool = False,
         rules: Rules | None = None,
     ) -> None:
         self.store = store
-        self.root_map = dict(root_map or {})
+        self.places = places
         self.datetimes = datetimes
         self._rules = rules
         self._row = row
@@ -291,7 +292,7 @@ class Run:
         """
         from hutch.catalogs.replay import replay
 
-        return replay(self.store, self.row, self.root_map, fill, amended=amended)
+        return replay(self.store, self.row, self.places, fill, amended=amended)
 
     def canonical(self, *, fill: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Replay the run under DataBroker's old name of :meth:`documents`."""
@@ -347,7 +348,7 @@ class Run:
             plan=plan if isinstance(plan, str) else repr(plan),
             time=self._row.time,
             status=self.status,
-            points=self._count_points(),
+            points=count_points(self.stop, self.count_rows),
         )
 
     def __repr__(self) -> str:
@@ -381,11 +382,3 @@ class Run:
         if not names:
             check_present(self.store, self._row.id)
         return sorted(names, key=lambda name: name != PRIMARY)
-
-    def _count_points(self) -> int:
-        stop = self.stop
-        counts = stop.get("num_events") if stop is not None else None
-        if not isinstance(counts, dict) or not counts:
-            counts = self.count_rows()
-        points = counts.get(PRIMARY, max(counts.values(), default=0))
-        return points if isinstance(points, int) else 0

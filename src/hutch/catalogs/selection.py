@@ -9,9 +9,9 @@ from typing import Any
 
 from hutch.catalogs.sorting import SortKey, in_order
 from hutch.catalogs.windows import WHOLE, Window
-from hutch.queries.conditions import And, Condition, Equal, Field, Matching, Path, everything
+from hutch.queries.conditions import And, Condition, Equal, Field, Matching, Path, everything, of_catalog
 from hutch.queries.patterns import quoted
-from hutch.store.protocol import RunRow, Store
+from hutch.store.protocol import Change, RunRow, Store
 
 __all__ = ["Selection", "rows_by_uid"]
 
@@ -32,6 +32,7 @@ class Selection:
 
     :ivar source: among which they are, if these are a window of others; None stands for all of the store.
     :ivar order: by which keys they stand; by start time if there are none.
+    :ivar among: what all runs fulfil that may be told of, and no search leaves; None stands for everything.
     """
 
     store: Store
@@ -39,6 +40,7 @@ class Selection:
     order: tuple[SortKey, ...] = ()
     window: Window = WHOLE
     source: Selection | None = None
+    among: Condition | None = None
 
     # narrower ones
 
@@ -52,16 +54,28 @@ class Selection:
 
     def searched(self, condition: Condition) -> Selection:
         """Return those of these runs that fulfil a condition."""
+        if self.among is not None:
+            condition = of_catalog(condition, self.among)
         if self.window != WHOLE:
-            return Selection(self.store, condition, source=self)
+            return Selection(self.store, condition, source=self, among=self.among)
         both = condition if self.condition == everything else And((self.condition, condition))
         return replace(self, condition=both)
 
     def sorted(self, order: tuple[SortKey, ...]) -> Selection:
         """Return these runs in another order."""
         if self.window != WHOLE:
-            return Selection(self.store, order=order, source=self)
+            return Selection(self.store, order=order, source=self, among=self.among)
         return replace(self, order=order)
+
+    def restricted(self, condition: Condition) -> Selection:
+        """Return what these runs are if there were only those that fulfil a condition."""
+        if condition == everything:
+            return self
+        among = condition if self.among is None else And((self.among, condition))
+        source = None if self.source is None else self.source.restricted(condition)
+        # What may be told of stands first: nothing else is asked of other runs.
+        both = And((condition, of_catalog(self.condition, among)))
+        return replace(self, condition=both, source=source, among=among)
 
     @property
     def is_whole(self) -> bool:
@@ -136,6 +150,17 @@ class Selection:
         is_all = self.condition == everything and self.window == WHOLE and self.source is None
         return values.count(None if is_all else set(self.ids()))
 
+    # what happens to them
+
+    def changes(self, after: int, limit: int) -> tuple[list[Change], int]:
+        """Return what was done to these runs, of so many changes after a cursor, and the next cursor."""
+        found = self.store.changes(after, limit)
+        cursor = found[-1].number if found else after
+        if not self.is_whole:
+            runs = self._those_of(list({change.run for change in found if change.run is not None}))
+            found = [change for change in found if change.run in runs]
+        return found, cursor
+
     # without the window
 
     @property
@@ -184,9 +209,15 @@ class Selection:
         yield from sorted(self._fetched(ids), key=lambda row: (row.time, row.id), reverse=True)
 
     def _has(self, row: RunRow) -> bool:
+        return bool(self._those_of([row.id]))
+
+    def _those_of(self, ids: list[int]) -> set[int]:
+        """Return those of some runs that are among these."""
         if self.window != WHOLE or self.source is not None:
-            return row.id in self.ids()
-        return self.condition == everything or bool(self.store.search(self.condition).filter([row.id]))
+            return set(ids).intersection(self.ids())
+        if self.condition == everything:
+            return set(ids)
+        return set(self.store.search(self.condition).filter(ids))
 
     def _cut(self, ids: list[int]) -> list[int]:
         return [ids[position] for position in self.window.positions(lambda: len(ids))]

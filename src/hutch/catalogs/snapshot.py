@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from hutch.assets import FilePlaces, StreamFrames
+from hutch.catalogs.datum_frames import DatumFrames
 from hutch.catalogs.metadata import data_keys_of, dictionary, is_datum_key, is_stream_key, stream_name
 from hutch.catalogs.pieces import Part, Piece, assemble, empty
 from hutch.catalogs.tombstones import check_present
+from hutch.config import read_limit_bytes
 from hutch.documents import decode
 from hutch.errors import CorruptBatchError, ExternalDataError, StreamNotFoundError
 from hutch.store.columns import Column, Kind, Layout
@@ -22,9 +26,12 @@ from hutch.store.unpacking import join_small
 
 if TYPE_CHECKING:
     from hutch.catalogs.external import External
+    from hutch.catalogs.stream_assets import StreamAssets
 
 __all__ = ["Snapshot"]
 
+_LARGEST_ITEM = 8
+"""Bytes of the largest usual number."""
 _TIMESTAMP = {"dtype": "number"}
 _FIXED = {"time": {"dtype": "number"}, "seq_num": {"dtype": "integer"}, "arrival": {"dtype": "integer"}}
 
@@ -35,29 +42,47 @@ class Snapshot:
     :param store: where they are.
     :param run: the run as the store has it.
     :param name: of the stream.
-    :param root_map: folders of detector files that have moved, old to new.
+    :param places: where the files of detectors are, and which of them are opened.
     """
 
-    def __init__(self, store: Store, run: RunRow, name: str, root_map: Mapping[str, str]) -> None:
+    def __init__(self, store: Store, run: RunRow, name: str, places: FilePlaces) -> None:
         self.name = name
         self._store = store
         self._run = run
-        self._root_map = root_map
+        self._places = places
         documents = (decode(row.body) for row in store.documents(run.id, ["descriptor"]))
         self.descriptors: list[dict[str, Any]] = [found for found in documents if stream_name(found) == name]
         self._segments = {segment.id: segment for segment in store.segments(run.id) if segment.stream == name}
-        self._batches: dict[int, list[Batch]] = {segment: [] for segment in self._segments}
-        for batch in store.batches(run.id):
-            if batch.segment in self._batches:
-                self._batches[batch.segment].append(batch)
         self._keys: frozenset[str] | None = None
-        if not any(self._batches.values()):
+        self._opened: dict[str, StreamFrames | DatumFrames] = {}
+        if not self._segments:
             check_present(store, run.id)
+
+    @cached_property
+    def _batches(self) -> dict[int, list[Batch]]:
+        found: dict[int, list[Batch]] = {segment: [] for segment in self._segments}
+        for batch in self._store.batches(self._run.id):
+            if batch.segment in found:
+                found[batch.segment].append(batch)
+        if not any(found.values()):
+            check_present(self._store, self._run.id)
+        return found
 
     @property
     def rows(self) -> int:
-        """The number of rows."""
+        """The number of rows: of events, or where there are only frames, of these."""
+        return self._event_rows or len(self.seq_nums if self.stream_keys else ())
+
+    @cached_property
+    def _event_rows(self) -> int:
         return sum(batch.rows for batches in self._batches.values() for batch in batches)
+
+    @cached_property
+    def seq_nums(self) -> np.ndarray:
+        """The sequence number of each row: int64, from 1."""
+        if self._event_rows or not self.stream_keys:
+            return self._events("seq_num")
+        return self._assets.seq_nums({found["uid"] for found in self.descriptors})
 
     @cached_property
     def data_keys(self) -> dict[str, dict[str, Any]]:
@@ -84,27 +109,57 @@ class Snapshot:
         return [key for key, about in self.data_keys.items() if is_stream_key(about) and key not in stored]
 
     def choose(self, keys: str | Iterable[str] | None) -> list[str]:
-        """Return the keys to read, every one of them known and readable; None chooses all that are.
+        """Return the keys to read, every one of them known; None chooses all.
 
         :raises StreamNotFoundError: if there is no such key, naming those there are.
-        :raises ExternalDataError: if its values are where hutch does not read.
         """
         if keys is None:
-            return [key for key in self.data_keys if key not in self.stream_keys]
+            return list(self.data_keys)
         chosen = [keys] if isinstance(keys, str) else list(dict.fromkeys(keys))
         for key in chosen:
             if key not in self.data_keys:
                 known = ", ".join(self.data_keys) or "none"
                 msg = f"No key {key!r} in stream {self.name!r} of run {self._run.uid!r}. Keys: {known}"
                 raise StreamNotFoundError(msg)
-            if key in self.stream_keys:
-                msg = (
-                    f"{key!r} in stream {self.name!r} of run {self._run.uid!r} is in files that "
-                    "stream_resource documents name; this version of hutch does not read those. The "
-                    "documents are in run.documents(fill='no')."
-                )
-                raise ExternalDataError(msg)
         return chosen
+
+    def is_external(self, key: str) -> bool:
+        """Tell whether the values of a key are in detectors' files."""
+        return key in self.stream_keys or is_datum_key(self.data_keys[key])
+
+    def frames(self, key: str) -> StreamFrames | DatumFrames:
+        """Return the values of a key that is in files, which are read when they are asked for."""
+        if key not in self.stream_keys:
+            return DatumFrames(partial(self.window, key, "data"), self.rows, self.data_keys[key])
+        name = f"{key!r} of run {self._run.uid!r}"
+        announced = self._assets.announced(key, self.stream_keys, self.seq_nums)
+        return StreamFrames(name, self.data_keys[key], announced, self._places)
+
+    def check_size(self, keys: Iterable[str]) -> None:
+        """Refuse to read more of detectors' files at once than memory is meant for.
+
+        :raises ExternalDataError: naming the size and what to do.
+        """
+        external = [key for key in keys if self.is_external(key)]
+        if not external:
+            return
+        limit = read_limit_bytes()
+        shapes = [empty(self.data_keys[key]).shape[1:] for key in external]
+        most = sum(self.rows * math.prod(shape) * _LARGEST_ITEM for shape in shapes)
+        if most <= limit and all(map(math.prod, shapes)):
+            return
+        sizes = {key: self._frames(key).nbytes for key in external}
+        if sum(sizes.values()) > limit:
+            key = max(sizes, key=lambda one: sizes[one])
+            size = sum(sizes.values()) / 1e9
+            msg = (
+                f"{size:,.1f} GB of detectors' files are above the limit of {limit / 1e9:,.1f} GB that are "
+                "read at once. "
+                f"Take a part, as in run[{self.name!r}][{key!r}][:10], or to_dask(), which reads when it "
+                "computes, or read other keys. The limit is read_limit_bytes in [files] of hutch.toml, or "
+                "$HUTCH_READ_LIMIT_BYTES"
+            )
+            raise ExternalDataError(msg)
 
     def narrow(self, keys: Iterable[str]) -> None:
         """Have only some keys read from now on, so that others cost nothing."""
@@ -116,6 +171,11 @@ class Snapshot:
         :param prefix: ``data`` for readings, ``ts`` for their timestamps in s since 1970.
         :raises ExternalDataError: if they are in files that cannot be read.
         """
+        if self._is_announced(key, prefix):
+            found: np.ndarray = self._frames(key)[...]
+            return found
+        if not self._event_rows and self.stream_keys:
+            return np.full(self.rows, np.nan)
         found = assemble(self.pieces(key, prefix), self._about(key, prefix))
         return found if self.order is None else found[self.order]
 
@@ -125,25 +185,36 @@ class Snapshot:
 
     def window(self, key: str, prefix: str, start: int, stop: int) -> np.ndarray:
         """Return the values of a key in the rows between two, reading only these."""
+        if self._is_announced(key, prefix):
+            found: np.ndarray = self._frames(key)[start:stop]
+            return found
         pieces = [self._piece(part, key, prefix) for part in self._rows_between(start, stop)]
         return assemble(pieces, self._about(key, prefix))
 
     def fixed(self, name: str) -> np.ndarray:
-        """Return ``time`` (float64, s since 1970), ``seq_num`` or ``arrival`` (int64) of all rows."""
+        """Return ``time`` (float64, s since 1970), ``seq_num`` or ``arrival`` (int64) of all rows.
+
+        Frames without events have no ``time``: NaN.
+        """
+        if self._event_rows or not self.stream_keys:
+            return self._events(name)
+        return np.full(self.rows, np.nan) if name == "time" else self.seq_nums
+
+    def _events(self, name: str) -> np.ndarray:
         found = assemble([part.fixed(name) for part in self.parts], _FIXED[name])
         return found if self.order is None else found[self.order]
 
     def fixed_window(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return ``time`` or ``seq_num`` in the rows between two, reading only these."""
+        if not self._event_rows and self.stream_keys:
+            return self.fixed(name)[start:stop]
         return assemble([part.fixed(name) for part in self._rows_between(start, stop)], _FIXED[name])
-
-    def is_external(self, key: str) -> bool:
-        """Tell whether the values of a key are in files that datum documents point into."""
-        return is_datum_key(self.data_keys[key])
 
     def row_shape(self, key: str) -> tuple[int, ...]:
         """Return the shape of one row of a key; of external data, as its descriptor promises it."""
         about = self.data_keys[key]
+        if self._is_announced(key, "data"):
+            return self._frames(key).shape[1:]
         if self.is_external(key):
             return empty(about).shape[1:]
         columns = self.columns(key)
@@ -151,6 +222,13 @@ class Snapshot:
             return self.array(key).shape[1:]
         shapes = {column.shape for column in columns if column.kind is not Kind.NULL}
         return shapes.pop() if len(shapes) == 1 else () if shapes else empty(about).shape[1:]
+
+    def column_dtype(self, key: str) -> np.dtype[Any] | None:
+        """Return the dtype that :meth:`array` gives a key of events; None if only its values tell."""
+        kinds = {column.kind for column in self.columns(key) or ()}
+        if kinds == {Kind.FLOAT}:
+            return np.dtype(np.float64)
+        return np.dtype(object) if kinds == {Kind.TEXT} else None
 
     def columns(self, key: str) -> list[Column] | None:
         """Return the columns that hold a key, one for each segment; None if only its values tell."""
@@ -186,6 +264,12 @@ class Snapshot:
         return None if bool(np.all(arrival[1:] > arrival[:-1])) else np.argsort(arrival, kind="stable")
 
     @cached_property
+    def _assets(self) -> StreamAssets:
+        from hutch.catalogs.stream_assets import assets_of
+
+        return assets_of(self._store, self._run)
+
+    @cached_property
     def _columns(self) -> list[dict[str, Column]]:
         return [dict(_layout(segment.schema)[1].data) for segment in self._segments.values()]
 
@@ -193,7 +277,16 @@ class Snapshot:
     def _external(self) -> External:
         from hutch.catalogs.external import External
 
-        return External(self._store, self._run, self._root_map)
+        return External(self._store, self._run, self._places)
+
+    def _is_announced(self, key: str, prefix: str) -> bool:
+        """Tell whether values are in files that stream_resource documents name."""
+        return prefix == "data" and key in self.stream_keys
+
+    def _frames(self, key: str) -> StreamFrames | DatumFrames:
+        if key not in self._opened:
+            self._opened[key] = self.frames(key)
+        return self._opened[key]
 
     def _about(self, key: str, prefix: str) -> Mapping[str, Any]:
         return self.data_keys[key] if prefix == "data" else _TIMESTAMP

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hutch.catalogs.configuration import Configuration
 from hutch.catalogs.lazy import LazyArray
 from hutch.catalogs.metadata import Document, stream_name
+from hutch.errors import StreamNotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from hutch.assets import StreamFrames
+    from hutch.catalogs.datum_frames import DatumFrames
     from hutch.catalogs.run import Run
     from hutch.catalogs.snapshot import Snapshot
 
@@ -43,16 +46,50 @@ class Stream:
 
         Scalars have the dimension ``time``, arrays ``time`` and those the descriptor names, else
         ``dim_0``, ``dim_1``; units and the device's name are in ``attrs``. Numbers that some rows lack
-        are NaN; text, ragged arrays and what else numpy has no dtype for are objects. Keys in files
-        that stream_resource documents name are left out and listed in ``attrs["not_read"]``.
+        are NaN; text, ragged arrays and what else numpy has no dtype for are objects.
 
         :param keys: reads only these.
         :param datetimes: True gives ``time`` as datetime64[ns], False as seconds since 1970; None does
             what the catalog was opened with.
         :raises StreamNotFoundError: if there is no such key, naming those there are.
-        :raises ExternalDataError: if a detector's file cannot be read; other keys still can.
+        :raises ExternalDataError: if a detector's file cannot be read, or detectors' files are larger than
+            what is read at once; other keys still can.
         """
         return self.data.read(keys, datetimes)
+
+    def to_dask(self, keys: str | Iterable[str] | None = None, datetimes: bool | None = None) -> xr.Dataset:
+        """Return what :meth:`read` does over dask arrays: values are read when they are computed.
+
+        Chunks of keys in detectors' files are those of the files; other keys are one chunk each. A file
+        that is missing is missed when its key is computed.
+
+        :param keys: only these.
+        :raises StreamNotFoundError: if there is no such key, naming those there are.
+        :raises MissingExtraError: if dask is not installed.
+        """
+        from hutch.catalogs.lazy_datasets import lazy_dataset
+
+        snapshot = self.snapshot()
+        return lazy_dataset(snapshot, snapshot.choose(keys), datetimes=self.wants_datetimes(datetimes))
+
+    def frames(self, key: str) -> StreamFrames | DatumFrames:
+        """Return a key that is in detectors' files as an array of all rows, read as far as it is asked for.
+
+        It has ``shape``, ``dtype`` and ``chunks`` (dask's way); rows that come later are not in it.
+
+        :raises StreamNotFoundError: if there is no such key, or its values are in events.
+        """
+        snapshot = self.snapshot()
+        snapshot.choose([key])
+        if not snapshot.is_external(key):
+            msg = f"{key!r} in stream {self.place} is in events, and not in files"
+            raise StreamNotFoundError(msg)
+        return snapshot.frames(key)
+
+    def external_keys(self) -> list[str]:
+        """Return the keys whose values are in detectors' files."""
+        snapshot = self.snapshot()
+        return [key for key in snapshot.data_keys if snapshot.is_external(key)]
 
     def to_pandas(
         self, keys: str | Iterable[str] | None = None, datetimes: bool | None = None
@@ -62,6 +99,7 @@ class Stream:
 
         snapshot = self.snapshot()
         chosen = snapshot.choose(keys)
+        snapshot.check_size(chosen)
         snapshot.narrow(chosen)
         return read_pandas(snapshot, chosen, datetimes=self.wants_datetimes(datetimes))
 
@@ -71,6 +109,7 @@ class Stream:
 
         snapshot = self.snapshot()
         chosen = snapshot.choose(keys)
+        snapshot.check_size(chosen)
         snapshot.narrow(chosen)
         return read_arrow(snapshot, chosen)
 
@@ -147,7 +186,6 @@ class Stream:
         """Return a part of the stream, or a column of its readings without reading it.
 
         :raises StreamNotFoundError: if there is none, naming the keys there are.
-        :raises ExternalDataError: if hutch cannot read it.
         """
         if key in _PARTS:
             found: Readings | Configuration | LazyArray = getattr(self, key)
@@ -159,7 +197,7 @@ class Stream:
 
     def __len__(self) -> int:
         """Return the number of rows that are committed."""
-        return self.run.count_rows().get(self.name, 0)
+        return self.run.count_rows().get(self.name, 0) or self.snapshot().rows
 
     def __bool__(self) -> bool:
         return True  # a stream without rows is a stream
@@ -210,7 +248,7 @@ class Stream:
         """Return what is committed of it now."""
         from hutch.catalogs.snapshot import Snapshot
 
-        return Snapshot(self.run.store, self.run.row, self.name, self.run.root_map)
+        return Snapshot(self.run.store, self.run.row, self.name, self.run.places)
 
     def wants_datetimes(self, wanted: bool | None) -> bool:
         """Return what is wanted, and if nothing is said, what the catalog was opened with."""
@@ -234,12 +272,10 @@ class Readings:
         stream = self._stream
         snapshot = stream.snapshot()
         chosen = snapshot.choose(keys)
+        if self._prefix == "data":
+            snapshot.check_size(chosen)
         snapshot.narrow(chosen)
-        wanted = stream.wants_datetimes(datetimes)
-        found = read_dataset(snapshot, chosen, self._prefix, datetimes=wanted)
-        if keys is None and snapshot.stream_keys:
-            found.attrs["not_read"] = snapshot.stream_keys
-        return found
+        return read_dataset(snapshot, chosen, self._prefix, datetimes=stream.wants_datetimes(datetimes))
 
     def keys(self) -> list[str]:
         """Return the keys, in the order of the descriptors."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from typing import Any
 
-__all__ = ["HEADINGS", "RunSummary", "as_html", "as_text", "local_time", "printable"]
+from hutch.catalogs.metadata import PRIMARY
+
+__all__ = ["HEADINGS", "RunSummary", "as_html", "as_text", "count_points", "local_time", "printable"]
 
 HEADINGS = ("scan_id", "uid", "plan", "time", "status", "points")
 """Of the columns of a table of runs."""
@@ -40,6 +43,18 @@ class RunSummary:
             printable(self.status),
             f"{self.points:,}",
         )
+
+
+def count_points(stop: Mapping[str, Any] | None, count_rows: Callable[[], Mapping[str, int]]) -> int:
+    """Return how many events the primary stream has, or the longest one: what the stop says, else counted.
+
+    :param count_rows: counts those that there are, by stream.
+    """
+    counts = stop.get("num_events") if stop is not None else None
+    if not isinstance(counts, dict) or not counts:
+        counts = count_rows()
+    points = counts.get(PRIMARY, max(counts.values(), default=0))
+    return points if isinstance(points, int) else 0
 
 
 def local_time(time: float) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 import click
 
-__all__ = ["assignments", "parsed_value"]
+from hutch.queries.typed import parsed_value
+
+__all__ = ["assignments"]
 
 
 def assignments(words: Iterable[str]) -> dict[str, Any]:
@@ -27,16 +28,3 @@ def assignments(words: Iterable[str]) -> dict[str, Any]:
             raise click.UsageError(msg, ctx=click.get_current_context())
         found[key] = parsed_value(value)
     return found
-
-
-def parsed_value(text: str) -> Any:
-    """Return a value: what JSON says, or the text itself if it is none."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _refuse(constant: str) -> Any:
-    """Leave NaN and Infinity, which are no JSON, to be text."""
-    raise ValueError(constant)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _FOLDER = "demo-store"
+_FRAMES = "camera"
 _LATE_S = 15.0
 """The process that follows ends within so many seconds of the run it follows."""
 
@@ -42,7 +43,8 @@ def demo(store: str | None, files: tuple[Path, ...], no_serve: bool, port: int |
     """Record simulated scans, follow one live, and read them back.
 
     A real RunEngine with simulated devices does a count, a scan that a second process follows, a scan
-    that fails on purpose, and a grid. It takes about ten seconds. Needs: pip install 'hutch[bluesky]'
+    that fails on purpose, one with a camera, and a grid. It takes about ten seconds. Needs:
+    pip install 'hutch[bluesky,files]'
     """
     from hutch.catalogs import Catalog
     from hutch.store import open_store
@@ -73,9 +75,14 @@ class _Show:
         self._act = 0
         # Asked for first: it says what to install if bluesky is not there.
         self._engine = run_engine(catalog, required=["sample"])
+        from hutch.cli.demo_camera import Camera
         from hutch.cli.demo_devices import Beamline
 
-        self._beamline = Beamline()
+        self._beamline = line = Beamline()
+        # Into the store's folder, or beside whoever uses a database.
+        self._folder = Path() if "://" in place else Path(place)
+        frames = (self._folder / _FRAMES).absolute()
+        self._camera = Camera("camera", frames, lambda: 240 * (line.theta.position - 12.43), lambda: 0.0)
         self._engine.supplemental.baseline.extend(self._beamline.baseline)
         self._engine.md["proposal_id"] = 30417
 
@@ -94,6 +101,8 @@ class _Show:
             self._engine(plans.scan([line.diode], line.theta, 12.0, 12.8, 25), sample=sample)
         self._heading("A scan that fails", "because it would drive the stage into its limit switch")
         self._run(plans.scan([line.fluorescence], line.sample_x, 0, 6, 13), sample=sample)
+        self._heading("Camera", "a scan whose frames stay in the camera's own HDF5 file")
+        self._run(plans.scan([self._camera, line.diode], line.theta, 12.1, 12.7, 13), sample=sample)
         self._heading("Grid", "a map of a grain, with metadata of the sample, and a baseline")
         self._run(
             self._map(plans.grid_scan), sample={**sample, "name": "LaB6 grain 3"}, purpose="find the grain"
@@ -121,11 +130,15 @@ class _Show:
         run = self._newest()
         self._heading("The newest run as xarray", "cat[-1].primary.read()")
         self._say(repr(run.primary.read()))
-        self._heading("And as a picture", "hutch plot -1")
-        # Into the store's folder, or beside whoever uses a database.
-        folder = Path() if "://" in self._place else Path(self._place)
-        path = save(draw(run), folder / f"run-{run.scan_id}-{run.start['plan_name']}.png")
-        self._say(str(path))
+        self._heading("A frame of the camera, and no other", "cat[-2].primary['camera'][6]")
+        seen = self._catalog[-2]
+        frame = seen.primary.data["camera"][6]
+        self._say(repr(seen.primary.data["camera"]))
+        self._say(f"{frame.shape} of {frame.dtype}, {frame.mean():.1f} counts a pixel, {frame.max()} at most")
+        self._heading("And as pictures", "hutch plot -1, hutch plot -2")
+        for one in (run, seen):
+            path = save(draw(one), self._folder / f"run-{one.scan_id}-{one.start['plan_name']}.png")
+            self._say(str(path))
         self._try_next()
 
     def _map(self, grid_scan: Callable[..., Any]) -> Any:

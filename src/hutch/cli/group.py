@@ -41,6 +41,9 @@ _COMMANDS = {
     "amend": "hutch.cli.amend:amend",
     "delete": "hutch.cli.delete:delete",
     "retention": "hutch.cli.retention:retention",
+    "key": "hutch.cli.key:key",
+    "user": "hutch.cli.user:user",
+    "experiment": "hutch.cli.experiment:experiment",
 }
 """Commands in the order of the help, and where each is."""
 

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_json",
+    "author_option",
     "command",
     "example",
     "find_run",
+    "group",
     "in_store",
     "open_existing",
     "open_or_make",
@@ -40,6 +42,18 @@ class ExampleCommand(click.Command):
         formatter.write(f"\n{self.epilog}\n")
 
 
+class ExampleGroup(click.Group):
+    """A group whose help ends in an example, and has its commands in the order in which they are needed."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example."""
+        formatter.write(f"\n{self.epilog}\n")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(self.commands)
+
+
 def example(line: str) -> str:
     """Return the end of a help text: a command line that runs."""
     return f"Example:\n  {line}"
@@ -56,6 +70,19 @@ def command(
     """
     settings = {"ignore_unknown_options": takes_run}
     return click.command(name, cls=ExampleCommand, epilog=example(line), context_settings=settings)
+
+
+def group(line: str) -> Callable[[Callable[..., Any]], click.Group]:
+    """Return a decorator that makes a group of commands of a function.
+
+    :param line: the example that its help ends in.
+    """
+    return click.group(cls=ExampleGroup, epilog=example(line))
+
+
+def author_option(function: _Function) -> _Function:
+    """Give a command the option ``--author``."""
+    return click.option("--author", metavar="NAME", help="Who does it; else user@host.")(function)
 
 
 def in_store(function: _Function) -> _Function:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections import Counter
 from dataclasses import asdict
@@ -10,30 +9,16 @@ from typing import Any
 
 import click
 
+from hutch.cli.ages import parse_days
 from hutch.cli.assignments import assignments
 from hutch.cli.delete import carry_out, write_plan, write_result
 from hutch.cli.naming import run_bar
-from hutch.cli.options import as_json, command, example, in_store, open_existing
+from hutch.cli.options import as_json, command, group, in_store, open_existing
 
 __all__ = ["retention"]
 
-_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdwy]?)")
-_DAYS = {"h": 1 / 24, "d": 1.0, "": 1.0, "w": 7.0, "y": 365.0}
 
-
-class _Group(click.Group):
-    """A group whose help ends in an example, printed as it is."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the example."""
-        formatter.write(f"\n{self.epilog}\n")
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order in which they are needed."""
-        return list(self.commands)
-
-
-@click.group(cls=_Group, epilog=example("hutch retention list"))
+@group("hutch retention list")
 def retention() -> None:
     """Keep the rules that say which runs may be deleted, and which must be kept.
 
@@ -42,24 +27,13 @@ def retention() -> None:
     """
 
 
-def _age(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """Return an age in days: ``90d``, or with another unit ``12h``, ``6w``, ``1y``."""
-    if value is None:
-        return None
-    found = _AGE.fullmatch(value.strip())
-    if found is None:
-        msg = f"{value!r} is no age; give days, hours, weeks or years: 90d, 12h, 6w, 1y"
-        raise click.BadParameter(msg, ctx=ctx, param=param)
-    return float(found[1]) * _DAYS[found[2]]
-
-
 @command("hutch retention set alignment --older-than 90d --where purpose=alignment", name="set")
 @click.argument("name", metavar="NAME")
 @click.option(
     "--older-than",
     "older_than_days",
     metavar="AGE",
-    callback=_age,
+    callback=parse_days,
     help="Delete runs whose start is so long ago.",
 )
 @click.option("--keep", is_flag=True, help="Keep runs, whatever other rules and people say.")

@@ -64,7 +64,8 @@ def runs(
     The column "marked" counts values that contradict their descriptor and documents in quarantine; see
     them with: hutch show RUN
     """
-    from hutch.cli import format, run_columns, run_queries, views
+    from hutch.cli import format, run_columns, views
+    from hutch.queries.typed import typed_queries
 
     if json_wanted and csv_wanted:
         msg = "Give --json or --csv, not both."
@@ -75,7 +76,9 @@ def runs(
         _list_deleted(catalog, limit, json_wanted=json_wanted)
         return
     chosen = None if columns is None else run_columns.Columns(_names(columns))
-    found = run_queries.search(catalog, query, where, plan=plan, since=since, until=until)
+    found = catalog
+    for asked in typed_queries(query, where, plan=plan, since=since, until=until):
+        found = found.search(asked)
     ordered = found.sort(*map(_order, sort)) if sort else found[::-1]
     lines: list[tuple[int, views.RunLine]] = []
     for run in islice(ordered[:limit].runs(), limit):

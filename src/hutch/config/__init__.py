@@ -2,7 +2,7 @@
 
 from hutch.config.addresses import shown_place
 from hutch.config.file import Configuration, configuration, find_file
-from hutch.config.limits import patience_s, spool_memory_bytes
+from hutch.config.limits import patience_s, read_limit_bytes, spool_memory_bytes
 from hutch.config.locations import (
     DEFAULT_STORE,
     STORE_VARIABLE,
@@ -29,6 +29,7 @@ __all__ = [
     "find_store",
     "names_store",
     "patience_s",
+    "read_limit_bytes",
     "shown_place",
     "spool_folder",
     "spool_memory_bytes",

@@ -6,13 +6,27 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from hutch.config.addresses import is_address
 
-__all__ = ["BYTES", "FOLDER", "FOLDERS", "PATH", "PLACE", "ROOT_MAP", "SECONDS", "SWITCH", "VARIABLE", "Kind"]
+__all__ = [
+    "BYTES",
+    "FOLDER",
+    "FOLDERS",
+    "HEADER",
+    "NETWORKS",
+    "PATH",
+    "PLACE",
+    "ROOT_MAP",
+    "SECONDS",
+    "SWITCH",
+    "VARIABLE",
+    "Kind",
+]
 
 
 _TOO_LARGE = 2.0**63
@@ -85,6 +99,18 @@ def _variable(value: object, start: Path) -> str:
     return _text(value)
 
 
+def _header(value: object, start: Path) -> str:
+    if not re.fullmatch("[A-Za-z0-9-]+", _text(value)):
+        raise ValueError
+    return _text(value)
+
+
+def _networks(value: object, start: Path) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError
+    return tuple(str(ip_network(_text(item), strict=False)) for item in value)
+
+
 SECONDS = Kind("a number of seconds, 0 or more", _number, float, "5")
 BYTES = Kind(
     "a number of bytes, 0 or more", lambda value, start: int(_number(value, start)), float, "64000000"
@@ -95,4 +121,6 @@ FOLDERS = Kind("a list of folders", _folders, lambda text: [part for part in tex
 PLACE = Kind("a folder, or an address such as 'postgresql://host/database'", _place)
 ROOT_MAP = Kind("a table of folders, old to new, as in {'/old' = '/new'}", _root_map)
 VARIABLE = Kind("the name of an environment variable", _variable, is_secret=True)
+HEADER = Kind("the name of a header", _header)
+NETWORKS = Kind("a list of addresses or networks, as in ['10.0.0.0/8']", _networks)
 PATH = Kind("the path of a catalog, as in 'csx/raw'", lambda value, start: _text(value).strip("/"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hutch.config.file import in_force, steady_configuration
 
-__all__ = ["patience_s", "spool_memory_bytes"]
+__all__ = ["patience_s", "read_limit_bytes", "spool_memory_bytes"]
 
 
 def patience_s() -> float:
@@ -15,6 +15,17 @@ def patience_s() -> float:
     :raises ConfigurationError: if that is no such number.
     """
     found: float = in_force(steady_configuration().settings.recording, "patience_s")
+    return found
+
+
+def read_limit_bytes() -> int:
+    """Return how many bytes of detectors' files are read at once by those who say nothing.
+
+    ``$HUTCH_READ_LIMIT_BYTES``, else ``files.read_limit_bytes`` of ``hutch.toml``, else 1 GB.
+
+    :raises ConfigurationError: if it is no such number.
+    """
+    found: int = in_force(steady_configuration().settings.files, "read_limit_bytes")
     return found
 
 

@@ -15,6 +15,7 @@ from hutch.config.settings import (
     Declared,
     FilesSettings,
     RecordingSettings,
+    ServerSettings,
     Settings,
     SpoolSettings,
     declared,
@@ -25,7 +26,12 @@ __all__ = ["dotted", "quoted", "read_settings", "why_no_path"]
 _CATALOGS = "catalogs"
 _ROOT_MAP = "root_map"
 """The setting of a catalog that is a table itself."""
-_SECTIONS: dict[str, type] = {"files": FilesSettings, "recording": RecordingSettings, "spool": SpoolSettings}
+_SECTIONS: dict[str, type] = {
+    "files": FilesSettings,
+    "recording": RecordingSettings,
+    "server": ServerSettings,
+    "spool": SpoolSettings,
+}
 _BARE = re.compile("[A-Za-z0-9_-]+")
 _NAME = re.compile(r"\w[\w.+ -]*(?<! )")
 _ONLY_WITH = {"api_key_env": ("http://", "https://"), "files": ("postgresql://", "postgres://")}

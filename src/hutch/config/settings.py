@@ -13,13 +13,27 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from hutch.config.kinds import BYTES, FOLDER, FOLDERS, PATH, PLACE, ROOT_MAP, SECONDS, SWITCH, VARIABLE, Kind
+from hutch.config.kinds import (
+    BYTES,
+    FOLDER,
+    FOLDERS,
+    HEADER,
+    NETWORKS,
+    PATH,
+    PLACE,
+    ROOT_MAP,
+    SECONDS,
+    SWITCH,
+    VARIABLE,
+    Kind,
+)
 
 __all__ = [
     "CatalogSettings",
     "Declared",
     "FilesSettings",
     "RecordingSettings",
+    "ServerSettings",
     "Settings",
     "SpoolSettings",
     "declared",
@@ -123,6 +137,13 @@ class FilesSettings:
         shown="`[]`",
         environment="HUTCH_FILE_ROOTS",
     )
+    read_limit_bytes: int = _setting(
+        BYTES,
+        "how many bytes of detectors' files read() gives at once; above, slice or use to_dask()",
+        1_000_000_000,
+        shown="`1_000_000_000`",
+        environment="HUTCH_READ_LIMIT_BYTES",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +156,21 @@ class RecordingSettings:
         5.0,
         shown="`5.0`",
         environment="HUTCH_PATIENCE_S",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """``hutch serve``, ``[server]``."""
+
+    user_header: str | None = _setting(
+        HEADER,
+        "the header in which a proxy tells the name of a user it has identified",
+        None,
+        shown="none is believed",
+    )
+    proxies: tuple[str, ...] = _setting(
+        NETWORKS, "addresses or networks of proxies whose header is believed", (), shown="`[]`"
     )
 
 
@@ -173,6 +209,7 @@ class Settings:
     """By path, in the order of the file."""
     files: FilesSettings = FilesSettings()
     recording: RecordingSettings = RecordingSettings()
+    server: ServerSettings = ServerSettings()
     spool: SpoolSettings = SpoolSettings()
 
     @property

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,7 @@ import orjson
 
 from hutch.errors import DocumentError
 
-__all__ = ["REPLACED", "decode", "encode", "encode_lossy", "is_same", "is_same_text", "plain"]
+__all__ = ["REPLACED", "decode", "decode_all", "encode", "encode_lossy", "is_same", "is_same_text", "plain"]
 
 REPLACED = "cannot be kept exactly: its repr is kept"
 """Said of what no document can hold, an arbitrary object for example."""
@@ -76,6 +76,14 @@ def decode(text: bytes) -> Any:
     if text[:1] == b" ":
         return json.loads(text)
     return orjson.loads(text)
+
+
+def decode_all(texts: Sequence[bytes]) -> list[Any]:
+    """Return what :func:`decode` returns of each, sooner if they are many."""
+    if any(text[:1] == b" " for text in texts):
+        return [decode(text) for text in texts]
+    found: list[Any] = orjson.loads(b"[%b]" % b",".join(texts))
+    return found
 
 
 def plain(value: Any) -> Any:

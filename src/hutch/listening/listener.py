@@ -39,6 +39,8 @@ _RETRY_S = 1.0
 """Seconds after which is tried again what the store could not take."""
 _CLAIM_S = 10.0
 """So long is waited for the end of another listener."""
+_GRACE_S = 0.1
+"""What is on its way when listening ends is waited for, in s."""
 _DRAIN_S = 5.0
 """So long is taken in the end what has come already."""
 
@@ -227,7 +229,7 @@ class Listener:
     def _drained(self) -> Iterator[Message | Begin | Gap]:
         """Yield what has come already, and not what comes for ever."""
         deadline = time.monotonic() + _DRAIN_S
-        while time.monotonic() < deadline and (some := self._source.receive(0.0)):
+        while time.monotonic() < deadline and (some := self._source.receive(_GRACE_S)):
             yield from some
 
     def _put_aside(self) -> None:

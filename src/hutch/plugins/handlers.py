@@ -8,14 +8,14 @@ group ``databroker.handlers``; a program adds its own with :func:`register_handl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from hutch.errors import ExternalDataError
 
-__all__ = ["GROUP", "Handler", "find_handler", "handler_specs", "register_handler"]
+__all__ = ["GROUP", "Handler", "find_handler", "handler_specs", "is_known", "register_handler"]
 
 GROUP = "databroker.handlers"
 """The group of entry points that publish handlers."""
@@ -39,16 +39,22 @@ def handler_specs() -> list[str]:
     return sorted({*_registered, *_published()})
 
 
-def find_handler(spec: str) -> Handler:
+def is_known(spec: str) -> bool:
+    """Tell whether a program has registered, or a package publishes, a handler for a spec."""
+    return spec in _registered or spec in _published()
+
+
+def find_handler(spec: str, others: Iterable[str] = ()) -> Handler:
     """Return the handler that opens resources of a spec.
 
+    :param others: specs that are opened without one, for messages.
     :raises ExternalDataError: if none is known, or if the package that publishes it fails to load.
     """
     if spec in _registered:
         return _registered[spec]
     entry = _published().get(spec)
     if entry is None:
-        known = ", ".join(handler_specs()) or "none"
+        known = ", ".join(sorted({*handler_specs(), *others})) or "none"
         msg = (
             f"No handler opens resources of spec {spec!r}. Known specs: {known}. Install the package that "
             f"publishes one ({GROUP}), area-detector-handlers for example, "

@@ -30,6 +30,7 @@ __all__ = [
     "Words",
     "everything",
     "nothing",
+    "of_catalog",
 ]
 
 
@@ -168,9 +169,11 @@ class NewestOfScanId:
     """No newer run of the catalog has the same scan_id.
 
     :ivar is_required: it is an error if one has.
+    :ivar among: what the runs of the catalog fulfil; None stands for all runs of the store.
     """
 
     is_required: bool = False
+    among: Condition | None = None
 
 
 Condition = Field | And | Or | Not | Words | Lasts | NewestOfScanId
@@ -180,3 +183,17 @@ everything = And(())
 
 nothing = Or(())
 """The condition that no run fulfils."""
+
+
+def of_catalog(condition: Condition, among: Condition) -> Condition:
+    """Return a condition as it is asked of a catalog whose runs all fulfil another one."""
+    match condition:
+        case And(parts):
+            return And(tuple(of_catalog(part, among) for part in parts))
+        case Or(parts):
+            return Or(tuple(of_catalog(part, among) for part in parts))
+        case Not(part):
+            return Not(of_catalog(part, among))
+        case NewestOfScanId(is_required):
+            return NewestOfScanId(is_required, among)
+    return condition

@@ -1,22 +1,21 @@
-"""Who asks, and what they may see and do.
-
-Every route, hutch's own and Tiled's, asks the same :class:`Gate`; which keys and users there are, it knows.
-"""
+"""Who asks, and what they may read: every route, hutch's own and Tiled's, asks the same :class:`Gate`."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
-from dataclasses import dataclass
-from typing import Protocol
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from starlette.requests import HTTPConnection
 
+from hutch.access import ALL_SCOPES, PUBLIC, Access, Attempts, Identity
 from hutch.catalogs import Catalog
+from hutch.errors import CatalogNotFoundError, ConfigurationError
 
-__all__ = ["ANYBODY", "KEY_COOKIE", "SCOPES", "Gate", "Identity", "KeyGate", "presented_key", "visible"]
-
-SCOPES = frozenset({"read", "record", "write", "admin"})
-"""Everything that a key may allow."""
+__all__ = ["KEY_COOKIE", "Admission", "Gate", "presented_key"]
 
 KEY_COOKIE = "hutch_key"
 """The cookie in which a browser keeps the key that came with the address."""
@@ -25,52 +24,104 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """Somebody, for as long as one request takes.
+class Admission:
+    """Who is let in besides the keys and users that stores keep.
 
-    :ivar scopes: some of :data:`SCOPES`.
+    :ivar keys: of this process, which allow everything.
+    :ivar public: True lets everybody read who gives no key.
+    :ivar user_header: in which a proxy tells the name of a user it has identified; empty trusts none.
+    :ivar proxies: addresses, or networks as ``10.0.0.0/8``, from which that header is believed.
     """
 
-    name: str
-    scopes: frozenset[str]
+    keys: Sequence[str] = ()
+    public: bool = False
+    user_header: str = ""
+    proxies: Sequence[str] = ()
 
 
-ANYBODY = Identity("anybody", frozenset({"read"}))
-"""Who gives no key to a server that everybody may read."""
+class Gate:
+    """Tells who asks, and opens the catalogs as far as they may read them.
 
+    Keys and users are those of the stores that are served. What the first catalog's store keeps holds for
+    every catalog; what another one keeps, for the catalogs of that store.
 
-class Gate(Protocol):
-    """Tells who asks."""
-
-    @property
-    def public(self) -> bool:
-        """Whether everybody may read."""
-        ...
-
-    def identify(self, request: HTTPConnection) -> Identity | None:
-        """Return who sends a request; None for nobody known, a wrong key too. It may take its time."""
-        ...
-
-
-class KeyGate:
-    """Knows one or a few fixed keys, which allow everything.
-
-    :param keys: what is accepted.
-    :param public: True lets everybody read who gives no key.
+    :param catalogs: by the name under which each is served.
+    :raises ConfigurationError: if an address of a proxy is none.
     """
 
-    def __init__(self, *keys: str, public: bool = False) -> None:
-        self._keys = [key.encode() for key in keys if key]
-        self.public = public
+    def __init__(self, catalogs: Mapping[str, Catalog], admission: Admission) -> None:
+        self._catalogs = dict(catalogs)
+        self._keys = [key.encode() for key in admission.keys if key]
+        self.public = admission.public
+        self._user_header = admission.user_header
+        self._proxies = [_network(text) for text in admission.proxies]
+        attempts = Attempts()
+        stores = {id(one.store): one.store for one in catalogs.values()}
+        found = {place: Access(store, attempts=attempts) for place, store in stores.items()}
+        self._accesses = {name: found[id(one.store)] for name, one in catalogs.items()}
 
     def identify(self, request: HTTPConnection) -> Identity | None:
-        """Return who sends a request; None for nobody known, a wrong key too."""
+        """Return who sends a request; None for nobody known, a wrong key too. It may take its time.
+
+        :raises TooManyAttemptsError: if too many wrong passwords were given for a name.
+        """
+        user = _presented_user(request)
+        if user is not None:
+            return self._first(lambda access: access.identify_user(*user))
         key = presented_key(request)
-        if key is None:
-            return ANYBODY if self.public else None
+        if key is not None:
+            return self._of_key(key)
+        told = request.headers.get(self._user_header) if self._user_header else None
+        if told and self._is_proxy(request):
+            return self._first(lambda access: access.identify_trusted(told))
+        return PUBLIC if self.public else None
+
+    def names(self, identity: Identity) -> list[str]:
+        """Return the names of the catalogs that somebody may open."""
+        return [name for name, access in self._accesses.items() if access.may_open(identity, name)]
+
+    def open(self, name: str, identity: Identity) -> Catalog:
+        """Return a catalog as it would be if there were only what somebody may read.
+
+        :raises CatalogNotFoundError: if there is none of this name that they may open.
+        """
+        known = self.names(identity)
+        if name not in known:
+            msg = f"No catalog {name!r}. There are: {', '.join(known) or 'none'}."
+            raise CatalogNotFoundError(msg)
+        return self._accesses[name].visible(self._catalogs[name], identity, name)
+
+    def _of_key(self, key: str) -> Identity | None:
+        given = key.encode("utf-8", "surrogateescape")
         # All are compared, in constant time, so that the time tells nothing.
-        found = [hmac.compare_digest(key.encode(), known) for known in self._keys]
-        return Identity("owner", SCOPES) if any(found) else None
+        found = [hmac.compare_digest(given, known) for known in self._keys]
+        if any(found):
+            return Identity("owner", ALL_SCOPES)
+        return self._first(lambda access: access.identify_key(key))
+
+    def _first(self, ask: Callable[[Access], Identity | None]) -> Identity | None:
+        """Return whom the first store knows that knows somebody."""
+        asked: list[Access] = []
+        for access in self._accesses.values():
+            if access in asked:
+                continue
+            found = ask(access)
+            if found is not None:
+                return found if not asked else self._limited(found, access)
+            asked.append(access)
+        return None
+
+    def _limited(self, identity: Identity, access: Access) -> Identity:
+        """Return somebody limited to the catalogs of the store that knows them."""
+        own = frozenset(name for name, one in self._accesses.items() if one is access)
+        return replace(identity, catalogs=own if identity.catalogs is None else own & identity.catalogs)
+
+    def _is_proxy(self, request: HTTPConnection) -> bool:
+        try:
+            address = ipaddress.ip_address(request.client.host if request.client else "")
+        except ValueError:
+            return False
+        return any(address in network for network in self._proxies)
 
 
 def presented_key(request: HTTPConnection) -> str | None:
@@ -90,6 +141,21 @@ def presented_key(request: HTTPConnection) -> str | None:
     return None
 
 
-def visible(catalog: Catalog, identity: Identity) -> Catalog:
-    """Return of a catalog what somebody may read."""
-    return catalog
+def _presented_user(request: HTTPConnection) -> tuple[str, str] | None:
+    """Return name and password of ``Authorization: Basic …``; nobody's if they cannot be read."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, _, password = base64.b64decode(text, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return "", ""
+    return name, password
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        msg = f"{text!r} is no address of a proxy, nor a network: {error}"
+        raise ConfigurationError(msg) from error

@@ -12,16 +12,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hutch import __version__
 from hutch.catalogs import Catalog
 from hutch.errors import HutchError
-from hutch.server.access import Gate
+from hutch.server.access import Admission, Gate
 from hutch.server.asking import Reader
 from hutch.server.models import Failure, Health
+from hutch.server.pages import STATIC, error_page, make_pages, wants_page
+from hutch.server.pictures import make_pictures
 from hutch.server.routes import make_router
-from hutch.server.statuses import tell
+from hutch.server.statuses import status_of, tell
 from hutch.server.tiled_app import build_tiled_app
 from hutch.server.watching import BodyLimit, Metrics, Watch
 
@@ -32,14 +35,15 @@ _TILED = "/api/v1"
 _logger = logging.getLogger("hutch.server")
 
 
-def build_app(catalogs: Mapping[str, Catalog], gate: Gate, *, closes: bool = False) -> FastAPI:
+def build_app(catalogs: Mapping[str, Catalog], admission: Admission, *, closes: bool = False) -> FastAPI:
     """Return the application that serves catalogs.
 
     :param catalogs: by name.
-    :param gate: tells who asks.
+    :param admission: who is let in besides those that the catalogs' stores know.
     :param closes: True closes the catalogs when the application ends; else who opened them does.
     """
-    tiled = build_tiled_app(catalogs, gate)
+    gate = Gate(catalogs, admission)
+    tiled = build_tiled_app(gate)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -54,16 +58,19 @@ def build_app(catalogs: Mapping[str, Catalog], gate: Gate, *, closes: bool = Fal
         version=__version__,
         lifespan=lifespan,
         openapi_url="/hutch/v1/openapi.json",
-        docs_url=None,  # it would load its scripts from elsewhere
+        docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
     )
     app.state.catalogs, app.state.gate, app.state.metrics = dict(catalogs), gate, Metrics()
-    app.add_exception_handler(HutchError, tell)
+    app.add_exception_handler(HutchError, _tell_error)
     app.add_exception_handler(HTTPException, _tell_refusal)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     app.add_exception_handler(Exception, _tell_mistake)
     _add_health(app)
     app.include_router(make_router())
+    app.include_router(make_pages())
+    app.include_router(make_pictures())
+    app.mount("/static", StaticFiles(directory=STATIC))
     app.router.routes.append(_Below(_TILED, tiled))
     app.add_middleware(BodyLimit)
     app.add_middleware(Watch, metrics=app.state.metrics)
@@ -94,16 +101,26 @@ def _add_health(app: FastAPI) -> None:
     app.add_api_route("/metrics", metrics, include_in_schema=False)
 
 
-async def _tell_refusal(request: Request, error: Exception) -> JSONResponse:
+async def _tell_error(request: Request, error: Exception) -> Response:
+    """Tell an error of hutch: to a person as a page, to a program as JSON."""
+    if isinstance(error, HutchError) and wants_page(request):
+        return error_page(request, status_of(error), str(error))
+    return await tell(request, error)
+
+
+async def _tell_refusal(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return await _tell_mistake(request, error)
+    if wants_page(request):
+        return error_page(request, error.status_code, str(error.detail))
     return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
 
 
-async def _tell_invalid(request: Request, error: Exception) -> JSONResponse:
+async def _tell_invalid(request: Request, error: Exception) -> Response:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     texts = [f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}" for problem in problems]
-    return JSONResponse({"error": "; ".join(texts) or "A parameter is not what it should be."}, 422)
+    message = "; ".join(texts) or "A parameter is not what it should be."
+    return error_page(request, 422, message) if wants_page(request) else JSONResponse({"error": message}, 422)
 
 
 async def _tell_mistake(request: Request, error: Exception) -> JSONResponse:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from starlette.exceptions import HTTPException
 
+from hutch.access import Identity
 from hutch.catalogs import Catalog, Run
-from hutch.errors import CatalogNotFoundError, QueryError, RunDeletedError, RunNotFoundError
+from hutch.errors import QueryError, RunDeletedError, RunNotFoundError
 from hutch.queries import FullText, TimeRange
-from hutch.server.access import Gate, Identity, visible
+from hutch.server.access import Gate
 
 __all__ = ["Asked", "Reader", "Searched", "find_catalog", "find_run", "identify"]
 
@@ -44,11 +44,8 @@ def find_catalog(request: Request, catalog: str, identity: Reader) -> Catalog:
 
     :raises CatalogNotFoundError: if there is none of this name.
     """
-    catalogs: Mapping[str, Catalog] = request.app.state.catalogs
-    if catalog not in catalogs:
-        msg = f"No catalog {catalog!r}. There are: {', '.join(catalogs) or 'none'}."
-        raise CatalogNotFoundError(msg)
-    return visible(catalogs[catalog], identity)
+    gate: Gate = request.app.state.gate
+    return gate.open(catalog, identity)
 
 
 Asked = Annotated[Catalog, Depends(find_catalog)]

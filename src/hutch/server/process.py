@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -15,15 +16,12 @@ from fastapi import FastAPI
 
 from hutch.api.opening import open_configured
 from hutch.catalogs import Catalog
-from hutch.config import CatalogSettings
+from hutch.config import CatalogSettings, configuration, file_roots
 from hutch.errors import ConfigurationError
-from hutch.server.access import KeyGate
+from hutch.server.access import Admission
 from hutch.server.app import build_app
 
-__all__ = ["ADMIN_VARIABLE", "Served", "make_app", "open_socket", "serve"]
-
-ADMIN_VARIABLE = "HUTCH_ADMIN_KEY"
-"""The environment variable with a key that allows everything."""
+__all__ = ["Served", "make_app", "open_socket", "serve"]
 
 _HANDED_ON = "HUTCH_SERVED"
 """The environment variable in which processes for several workers find what to serve."""
@@ -54,6 +52,9 @@ class Served:
         try:
             for name, settings in self.catalogs.items():
                 found[name] = open_configured(settings)
+            roots = [*file_roots(), *map(_folder_of, found.values())]
+            for catalog in found.values():
+                catalog.limit_files(roots)
         except Exception:
             for catalog in found.values():
                 catalog.close()
@@ -62,8 +63,9 @@ class Served:
 
     def app(self) -> FastAPI:
         """Return the application, which closes the catalogs when it ends."""
-        gate = KeyGate(self.key, os.environ.get(ADMIN_VARIABLE, ""), public=self.public)
-        return build_app(self.open(), gate, closes=True)
+        settings = configuration().settings.server
+        admission = Admission([self.key], self.public, settings.user_header or "", settings.proxies)
+        return build_app(self.open(), admission, closes=True)
 
     def to_text(self) -> str:
         """Return it as text, for another process."""
@@ -119,6 +121,8 @@ def serve(
     _log_requests()
     options: dict[str, Any] = {
         "access_log": False,
+        # Who asks is whoever is connected: what a header says of that, anybody can say.
+        "proxy_headers": False,
         "log_level": "warning",
         "ws": "none",
         "timeout_graceful_shutdown": _PATIENCE_S,
@@ -162,6 +166,12 @@ def _log_requests() -> None:
         logger.addHandler(handler)
         logger.propagate = False
     logger.setLevel(logging.INFO)
+
+
+def _folder_of(catalog: Catalog) -> Path:
+    """Return the folder of a store, below which there may be detectors' files: its demo has them there."""
+    files = catalog.store.files
+    return files if "://" in catalog.store.location else files.parent
 
 
 def _plain(settings: CatalogSettings) -> CatalogSettings:

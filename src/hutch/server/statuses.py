@@ -6,11 +6,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from hutch.errors import (
+    AccessDeniedError,
     AmbiguousRunError,
     ConfigurationError,
     DocumentError,
+    ExperimentLockedError,
     ExternalDataError,
     FeedPrunedError,
+    ForbiddenFileError,
     HutchError,
     LookupFailedError,
     MissingExtraError,
@@ -23,11 +26,16 @@ from hutch.errors import (
     StoreFullError,
     StoreMovedError,
     StoreUnavailableError,
+    TooManyAttemptsError,
 )
 
 __all__ = ["STATUSES", "status_of", "tell"]
 
 STATUSES: dict[type[HutchError], int] = {
+    AccessDeniedError: 403,
+    ExperimentLockedError: 423,
+    ForbiddenFileError: 403,
+    TooManyAttemptsError: 429,
     QueryError: 400,
     ConfigurationError: 400,
     DocumentError: 422,

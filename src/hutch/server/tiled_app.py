@@ -19,9 +19,9 @@ from tiled.server.app import build_app
 from tiled.server.dependencies import get_root_tree
 from tiled.server.settings import Settings, get_settings
 
-from hutch.catalogs import Catalog
+from hutch.access import Identity
 from hutch.errors import HutchError
-from hutch.server.access import Gate, Identity, visible
+from hutch.server.access import Gate
 from hutch.server.statuses import status_of
 from hutch.server.tiled_array import MOST_BYTES
 from hutch.server.tiled_catalog import CatalogAdapter
@@ -31,10 +31,10 @@ from hutch.server.tiled_run import RUN_SPEC
 __all__ = ["build_tiled_app", "tree_for"]
 
 
-def build_tiled_app(catalogs: Mapping[str, Catalog], gate: Gate) -> FastAPI:
+def build_tiled_app(gate: Gate) -> FastAPI:
     """Return Tiled's application, with its routes below ``/api/v1``; whoever enters it runs its lifespan.
 
-    :param catalogs: by name; a name with slashes is in folders.
+    A catalog whose name has slashes is in folders.
     """
     # It says its version when it starts, on a handler of its own.
     logging.getLogger("tiled.server.app").setLevel(logging.WARNING)
@@ -49,22 +49,22 @@ def build_tiled_app(catalogs: Mapping[str, Catalog], gate: Gate) -> FastAPI:
     settings = Settings(allow_anonymous_access=gate.public, response_bytesize_limit=MOST_BYTES)
     # Tiled's own settings are one object for the whole process.
     app.dependency_overrides[get_settings] = lambda: settings
-    _put_access(app, catalogs, gate)
+    _put_access(app, gate)
     app.add_exception_handler(HutchError, _tell)
     app.add_exception_handler(QueryValueError, _tell_bad_query)
     return app
 
 
-def tree_for(catalogs: Mapping[str, Catalog], identity: Identity | None) -> MapAdapter:
+def tree_for(gate: Gate, identity: Identity | None) -> MapAdapter:
     """Return the tree of what somebody may read."""
     folder: dict[str, Any] = {}
-    if identity is not None and "read" in identity.scopes:
-        for path, catalog in catalogs.items():
+    if identity is not None:
+        for path in gate.names(identity):
             *above, name = path.split("/")
             place = folder
             for part in above:
                 place = place.setdefault(part, {})
-            place[name] = CatalogAdapter(visible(catalog, identity))
+            place[name] = CatalogAdapter(gate.open(path, identity))
     return _as_tree(folder)
 
 
@@ -74,7 +74,7 @@ def _as_tree(folder: Mapping[str, Any]) -> MapAdapter:
     )
 
 
-def _put_access(app: FastAPI, catalogs: Mapping[str, Catalog], gate: Gate) -> None:
+def _put_access(app: FastAPI, gate: Gate) -> None:
     """Have Tiled ask hutch who somebody is, and what he may see."""
 
     # No coroutine: looking a key up may take a while, and is done by another thread, once a request.
@@ -86,7 +86,7 @@ def _put_access(app: FastAPI, catalogs: Mapping[str, Catalog], gate: Gate) -> No
         return set(PUBLIC_SCOPES if may_read else NO_SCOPES)
 
     async def root_tree(known: Identity | None = Depends(identity)) -> MapAdapter:
-        return tree_for(catalogs, known)
+        return tree_for(gate, known)
 
     async def nothing(request: Request) -> None:
         return None

@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 from typing import NoReturn
 
-from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError, StoreFullError
+from hutch.errors import HutchError, NoStoreError, ReadOnlyStoreError, StoreError, StoreFullError
 from hutch.store.roles import moved_error
 
 __all__ = ["translate"]
@@ -24,7 +24,7 @@ def translate(error: Exception, folder: Path) -> NoReturn:
 
     :param folder: of the store.
     """
-    if isinstance(error, StoreError):
+    if isinstance(error, HutchError):
         raise error
     text = str(error)
     if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:

@@ -178,7 +178,7 @@ def meet(*parts: RunSet) -> RunSet:
     others: list[RunSet] = [part for part in dict.fromkeys(found) if not isinstance(part, Everything)]
     if bounds:
         # Rows know the time of their run, so they are bounded rather than met.
-        others = [_within(part, bounds) for part in others]
+        others = [part if isinstance(part, Rest) else _within(part, bounds) for part in others]
         if all(isinstance(part, Rest) for part in others):
             others.insert(0, Everything(bounds))
     if not others:
@@ -187,6 +187,7 @@ def meet(*parts: RunSet) -> RunSet:
 
 
 def _within(part: RunSet, bounds: tuple[Bound, ...]) -> RunSet:
+    """Return the runs of a set that are within bounds of their time."""
     match part:
         case Rows():
             return part.within(bounds)
@@ -195,9 +196,9 @@ def _within(part: RunSet, bounds: tuple[Bound, ...]) -> RunSet:
         case Union(parts):
             return union(*(_within(one, bounds) for one in parts))
         case Meet(parts):
-            return meet(*(_within(one, bounds) for one in parts))
+            return meet(Everything(bounds), *parts)
         case Rest():
-            return part
+            return Meet((Everything(bounds), part))
 
 
 def rest(part: RunSet) -> RunSet:

@@ -21,6 +21,11 @@ _LOOSE: dict[sa.Table, str | None] = {
     t.stash: None,
     t.retention: None,
     t.cursors: None,
+    t.api_keys: None,
+    t.users: None,
+    t.experiments: None,
+    t.roles: None,
+    t.activations: None,
     t.tombstones: "summary",
     t.quarantine: "body",
 }
@@ -32,7 +37,7 @@ _FEED_AT_ONCE = 20_000
 
 
 def copy_loose(copier: TableCopier) -> None:
-    """Make the stash, the rules, cursors, tombstones and what is in quarantine equal."""
+    """Make the stash, rules, cursors, who may do what, tombstones and what is in quarantine equal."""
     copier.settle(_LOOSE)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from hutch.documents import Leaf
+from hutch.store.access_protocol import AccessStore
 from hutch.store.rows import (
     AmendmentRow,
     Batch,
@@ -63,7 +64,7 @@ __all__ = [
 ]
 
 
-class Store(Protocol):
+class Store(AccessStore, Protocol):
     """Where runs are kept. Safe to use from several threads and processes."""
 
     @property
@@ -152,6 +153,10 @@ class Store(Protocol):
 
     def documents(self, run: int, kinds: Sequence[str] | None = None) -> list[DocumentRow]:
         """Return a run's documents in order of arrival, of some kinds only if given."""
+        ...
+
+    def bodies_of_kind(self, run: int, kind: str) -> list[bytes]:
+        """Return a run's documents of one kind as bytes, in order of arrival."""
         ...
 
     def find_document(self, kind: str, uid: str) -> tuple[int, DocumentRow] | None:

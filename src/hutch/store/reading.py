@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hutch.documents import Leaf
 from hutch.errors import CorruptBatchError, FeedPrunedError, RunNotFoundError
+from hutch.store.access_reading import AccessReader
 from hutch.store.index_reading import IndexReader
 from hutch.store.protocol import (
     AmendmentRow,
@@ -39,13 +40,14 @@ Query = Callable[[Statement, dict[str, Any]], list[Any]]
 """Executes a statement and returns all rows."""
 
 
-class DatabaseReader(Survey, IndexReader):
+class DatabaseReader(Survey, IndexReader, AccessReader):
     """The reading half of a :class:`~hutch.store.protocol.Store`, for any database."""
 
     def __init__(self, query: Query, statements: Statements, files: Path) -> None:
         self._query = query
         self._say = statements
         self._ask_index = statements.index
+        self._ask_access = statements.access
         self._files = files
         self._uid = ""
 
@@ -129,6 +131,10 @@ class DatabaseReader(Survey, IndexReader):
             said = self._say.documents_of_kind
             rows = [row for kind in kinds for row in self._query(said, {"run": run, "kind": kind})]
         return sorted((DocumentRow(*row) for row in rows), key=lambda row: row.number)
+
+    def bodies_of_kind(self, run: int, kind: str) -> list[bytes]:
+        """Return a run's documents of one kind as bytes, in order of arrival."""
+        return [row[0] for row in self._query(self._say.bodies_of_kind, {"run": run, "kind": kind})]
 
     def find_document(self, kind: str, uid: str) -> tuple[int, DocumentRow] | None:
         """Return the newest document of this kind and uid in any run, and the run's id."""

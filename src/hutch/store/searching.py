@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from hutch.errors import QueryError
-from hutch.queries.conditions import And, Condition, Field, NewestOfScanId, Not, Or
+from hutch.queries.conditions import And, Condition, Equal, Field, NewestOfScanId, Not, Or, Path
 from hutch.queries.matching import matcher
 from hutch.store.index_rows import EVERYTHING, Everything, Meet, Rest, Rows, RunSet, Union, meet, rest, union
 from hutch.store.index_statements import AT_ONCE
@@ -40,6 +40,8 @@ _MOST_COUNTED = 10
 """Sets of which the runs of all of them are counted one set after the other."""
 
 _PAGE, _LARGEST_PAGE = 20, 500
+
+_SCAN_ID = Path("start", ("scan_id",))
 
 
 class Search:
@@ -330,7 +332,7 @@ class Search:
 
         :raises QueryError: if it must be and is not.
         """
-        newest = None if row.scan_id is None else self._reader.run_by_scan_id(row.scan_id)
+        newest = None if row.scan_id is None else self._newest_of(row.scan_id, asked.among)
         if newest is None or newest.id == row.id:
             return True
         if asked.is_required:
@@ -340,6 +342,13 @@ class Search:
             )
             raise QueryError(msg)
         return False
+
+    def _newest_of(self, scan_id: int, among: Condition | None) -> RunRow | None:
+        """Return the newest run with a scan_id, of those that fulfil a condition if there is one."""
+        if among is None:
+            return self._reader.run_by_scan_id(scan_id)
+        found = Search(self._reader, And((among, Field(_SCAN_ID, Equal(scan_id)))))
+        return next(found.rows(limit=1, newest_first=True), None)
 
 
 def _is_plain(part: RunSet) -> bool:

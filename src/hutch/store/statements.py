@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hutch.store import tables as t
+from hutch.store.access_statements import AccessStatements
 from hutch.store.index_statements import IndexStatements
 from hutch.store.statement import RUN_COLUMNS, Statement
 
@@ -33,6 +34,7 @@ class Statements:
     def __init__(self, dialect: sa.Dialect) -> None:
         self._dialect = dialect
         self.index = IndexStatements(dialect)
+        self.access = AccessStatements(dialect)
         insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
         run = sa.select(*_columns(t.runs, *RUN_COLUMNS))
         newest = (t.runs.c.time.desc(), t.runs.c.id.desc())
@@ -77,6 +79,11 @@ class Statements:
         document = sa.select(*_columns(t.documents, *_DOCUMENT))
         self.documents = say(
             document.where(t.documents.c.run == sa.bindparam("run")).order_by(t.documents.c.number)
+        )
+        self.bodies_of_kind = say(
+            sa.select(t.documents.c.body)
+            .where(t.documents.c.run == sa.bindparam("run"), t.documents.c.kind == sa.bindparam("kind"))
+            .order_by(t.documents.c.number)
         )
         self.documents_of_kind = say(
             document.where(

@@ -10,12 +10,15 @@ import sqlalchemy as sa
 
 __all__ = [
     "HEAD",
+    "activations",
     "amendments",
+    "api_keys",
     "batches",
     "changes",
     "cursors",
     "discarded",
     "documents",
+    "experiments",
     "index",
     "marks",
     "metadata",
@@ -24,13 +27,15 @@ __all__ = [
     "properties",
     "quarantine",
     "retention",
+    "roles",
     "runs",
     "segments",
     "stash",
     "tombstones",
+    "users",
 ]
 
-HEAD = "0003"
+HEAD = "0004"
 """The migration that this module describes; a test compares the two."""
 
 metadata = sa.MetaData()
@@ -259,4 +264,77 @@ discarded = sa.Table(
     sa.Column("file", sa.Text, primary_key=True),
     sa.Column("time", _Float, nullable=False),
     comment="Arrow files that no batch names any more; readers may have them open for a while",
+)
+
+# Who may do what. No row refers to another by a foreign key: a copy deletes and adds rows one by one.
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("prefix", sa.Text, primary_key=True, comment="the beginning of the key, for people"),
+    sa.Column("digest", sa.LargeBinary, nullable=False, comment="SHA-256 of the key, which is kept nowhere"),
+    sa.Column("owner", sa.Text, comment="the user whose roles it has; null if it has none"),
+    sa.Column("scopes", sa.Text, nullable=False, comment="words"),
+    sa.Column("catalogs", sa.LargeBinary, comment="names of those it is limited to; null if to none"),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("created", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("expires", _Float, comment="s since 1970; null if never"),
+    sa.Column("revoked", _Float, comment="since when; null if it is not"),
+    sa.Column("used", _Float, comment="when it was used last, to about an hour"),
+    comment="what programs show to be let in",
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("name", _Text, primary_key=True),
+    sa.Column("password", sa.Text, comment="an argon2 hash; null if there is none to log in with"),
+    sa.Column("scopes", sa.Text, nullable=False, comment="words"),
+    sa.Column("catalogs", sa.LargeBinary, comment="names of those they are limited to; null if to none"),
+    sa.Column("created", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("disabled", _Float, comment="since when; null if they are not"),
+    comment="people and accounts that may log in",
+)
+
+experiments = sa.Table(
+    "experiments",
+    metadata,
+    sa.Column("name", _Text, primary_key=True),
+    sa.Column("instrument", sa.Text, nullable=False, comment="in capitals"),
+    sa.Column("station", _Id, nullable=False),
+    sa.Column("leader", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("begins", _Float, comment="s since 1970"),
+    sa.Column("ends", _Float, comment="s since 1970"),
+    sa.Column("created", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("locked", _Float, comment="since when nobody writes; null if they may"),
+    sa.Column("opened", _Float, comment="since when all may read; null if only its members"),
+    comment="what runs and entries belong to",
+)
+
+roles = sa.Table(
+    "roles",
+    metadata,
+    sa.Column("experiment", _Text, primary_key=True),
+    sa.Column("member", _Text, primary_key=True, comment="a user"),
+    sa.Column("role", sa.Text, nullable=False, comment="reader, writer, editor or operator"),
+    sa.Column("time", _Float, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    comment="what users may do in experiments",
+)
+
+activations = sa.Table(
+    "activations",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("instrument", sa.Text, nullable=False),
+    sa.Column("station", _Id, nullable=False),
+    sa.Column("experiment", sa.Text, comment="null if none is active from then on"),
+    sa.Column("time", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("author", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+    comment="which experiment is active at a station from a moment on; nothing here is changed later",
 )

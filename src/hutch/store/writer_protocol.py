@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from hutch.documents import Leaf
+from hutch.store.access_protocol import AccessSink
 from hutch.store.rows import Batch, DocumentRow, Mark, NewBatch, RunRow, TombstoneRow
 
 __all__ = ["Writer"]
 
 
-class Writer(Protocol):
+class Writer(AccessSink, Protocol):
     """What can be written in one transaction."""
 
     def lock(self, name: str) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bluesky.run_engine import _ensure_event_loop_running, get_bluesky_event_loop, set_bluesky_event_loop
 
 from hutch.bluesky import load_devices
 
@@ -24,18 +22,3 @@ def load(tmp_path: Path) -> Load:
         return load_devices(tmp_path / "devices.yml", **options)
 
     return load
-
-
-@pytest.fixture
-def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Bluesky's event loop, made before a RunEngine would make it, ended with the test."""
-    loop = asyncio.new_event_loop()
-    set_bluesky_event_loop(loop)
-    thread = _ensure_event_loop_running(loop)
-    yield loop
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=10)
-        loop.close()
-    assert get_bluesky_event_loop() is loop
-    set_bluesky_event_loop(None)

@@ -269,3 +269,12 @@ def test_a_catalog_equals_only_itself(catalog):
 
 def test_values_are_runs(catalog, uids):
     assert all(isinstance(run, Run) for run in catalog.values())
+
+
+def test_a_time_bounds_what_has_one_of_two_things_or_lacks_another(catalog, record):
+    uids = [record(sample=sample) for sample in ("a", "b", "a", "b")]
+    time = catalog[uids[1]].start["time"]
+
+    late = catalog.search({"time": {"$gt": time}})
+    assert list(late.search({"$or": [{"sample": "a"}, {"plan_name": {"$ne": "x"}}]})) == uids[2:]
+    assert list(late.search({"$or": [{"sample": "a"}, {"plan_name": None, "scan_id": None}]})) == uids[2:]

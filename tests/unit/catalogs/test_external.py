@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hutch
-from hutch.catalogs.external import moved
+from hutch.assets import moved
 from hutch.errors import ExternalDataError
 from hutch.plugins import register_handler
 

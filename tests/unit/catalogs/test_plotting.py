@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import hutch
+from hutch.catalogs.array_drawing import draw_array
 from hutch.catalogs.hints import hinted_fields, scanned_axes
 from hutch.catalogs.plotting import draw, save
 from hutch.errors import ConfigurationError, StreamNotFoundError
@@ -136,3 +138,63 @@ def test_the_ending_tells_the_format(cat, tmp_path) -> None:
     assert save(figure, tmp_path / "run.pdf").read_bytes().startswith(b"%PDF")
     with pytest.raises(ConfigurationError, match="'run.doc' ends in no format of pictures"):
         save(figure, tmp_path / "run.doc")
+
+
+def test_waveforms_are_an_image_over_time_and_one_is_a_line(cat) -> None:
+    rows = [{"wave": [float(row), 2.0, 3.0]} for row in range(4)]
+    panel, *_ = draw(record(cat, rows)).axes
+    np.testing.assert_array_equal(panel.collections[0].get_array(), [[row, 2, 3] for row in range(4)])
+    assert panel.get_xlabel() == "element"
+    (panel,) = draw(record(cat, rows[:1])).axes
+    assert panel.lines[0].get_ydata().tolist() == [0, 2, 3]
+
+
+def test_the_newest_frame_is_drawn_beside_numbers_that_are_hinted(cat) -> None:
+    rows = [{"x": float(row), "img": np.full((4, 6), row).tolist()} for row in range(3)]
+    figure = draw(record(cat, rows), y=["x", "img"])
+    lines, frame, *_ = figure.axes
+    assert lines.lines[0].get_ydata().tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(frame.images[0].get_array(), np.full((4, 6), 2))
+    assert frame.get_title(loc="left") == "img: frame 3 of 3"
+    assert (frame.get_xlabel(), frame.get_ylabel()) == ("column [pixel]", "row [pixel]")
+
+
+def test_without_hints_frames_are_drawn_where_there_are_no_numbers(cat) -> None:
+    rows = [{"img": np.full((4, 6), row).tolist(), "name": "a"} for row in range(3)]
+    panel, *_ = draw(record(cat, rows)).axes
+    assert panel.images[0].get_array().tolist() == [[2] * 6] * 4
+    assert "img: frame 3 of 3" in panel.texts[0].get_text()
+
+
+def test_colours_are_drawn_as_they_are(cat) -> None:
+    panel = Figure().subplots()
+    assert draw_array(panel, np.full((2, 5, 7, 3), 200, "uint8"), np.arange(2.0), "rgb") == "frame 2 of 2"
+    assert panel.images[0].get_array().shape == (5, 7, 3)
+
+
+def test_large_frames_are_read_in_steps(cat) -> None:
+    panel = Figure().subplots()
+    draw_array(panel, np.zeros((1, 3000, 10)), np.arange(1.0), "long")
+    assert panel.images[0].get_array().shape == (1000, 4)
+    assert panel.images[0].get_extent() == [-0.5, 9.5, 2999.5, -0.5]
+
+
+def test_a_frame_whose_file_is_missing_does_not_keep_numbers_from_being_drawn(cat) -> None:
+    recorder = cat.recorder()
+    recorder("start", {"uid": "r", "time": 1.0, "hints": HINTS})
+    img = {"dtype": "array", "shape": [4, 6], "dtype_numpy": "<u2", "source": "", "external": "STREAM:"}
+    number = {"dtype": "number", "shape": [], "source": ""}
+    about = {"uid": "d", "run_start": "r", "time": 1.0, "name": "primary", "configuration": {}}
+    keys = {"x": number, "det": number, "img": img}
+    hints = {"d": {"fields": ["det", "img"]}}
+    recorder("descriptor", {**about, "data_keys": keys, "hints": hints, "object_keys": {"d": [*keys]}})
+    place = {"mimetype": "application/x-hdf5", "uri": "file:///gone/a.h5", "parameters": {"dataset": "/d"}}
+    recorder("stream_resource", {"uid": "s", "data_key": "img", "run_start": "r", **place})
+    ranges = {"indices": {"start": 0, "stop": 1}, "seq_nums": {"start": 1, "stop": 2}}
+    recorder("stream_datum", {"uid": "s/0", "stream_resource": "s", "descriptor": "d", **ranges})
+    event = {"uid": "e", "descriptor": "d", "time": 1.0, "seq_num": 1}
+    recorder("event", {**event, "data": {"x": 1.0, "det": 2.0}, "timestamps": {"x": 1.0, "det": 1.0}})
+    recorder.close()
+    lines, frame, *_ = draw(cat["r"]).axes
+    assert lines.lines[0].get_ydata().tolist() == [2.0]
+    assert "'/gone/a.h5' is missing" in frame.texts[0].get_text().replace("\n", " ")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hutch.errors import CorruptBatchError
+from hutch.recording.compactor import Compactor
 from hutch.store.compacting import Compaction, sweep
 
 
@@ -55,8 +56,10 @@ def test_a_file_that_is_really_gone_is_an_error(replaced):
 
 
 @pytest.fixture
-def scattered(catalog, compose):
+def scattered(catalog, compose, monkeypatch):
     """A run whose every event is a batch, of two descriptors that take turns, and of two layouts."""
+    # Nobody merges them in the background.
+    monkeypatch.setattr(Compactor, "_add", lambda *_, **__: None)
     documents = compose({"primary": [{"x": number + 0.5, "n": number} for number in range(40)]})
     (at,) = [place for place, (name, _) in enumerate(documents) if name == "descriptor"]
     other = {**documents[at][1], "uid": "another descriptor"}

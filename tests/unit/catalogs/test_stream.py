@@ -1,5 +1,3 @@
-import copy
-
 import event_model
 import numpy as np
 import pyarrow as pa
@@ -7,7 +5,7 @@ import pytest
 import xarray as xr
 
 import hutch
-from hutch.errors import ExternalDataError, StreamNotFoundError
+from hutch.errors import StreamNotFoundError
 
 ROWS = [
     {"x": 0.5, "n": 1, "ok": True, "text": "a", "wave": [1.0, 2.0, 3.0]},
@@ -402,21 +400,6 @@ def test_to_arrow_has_nulls_and_json_for_what_has_no_type(catalog, record):
     assert found["i"].to_pylist() == [1, None]
     assert found["odd"].to_pylist() == ['"a"', '{"b": [1]}']
     assert found["wave"].to_pylist() == [[1], [1, 2]]
-
-
-def test_keys_in_stream_resources_are_left_out_and_named(catalog, record, compose):
-    documents = compose(streams={"primary": [{"x": 1.0}]})
-    img = {"source": "test", "dtype": "array", "shape": [2, 2], "external": "STREAM:"}
-    documents[1] = ("descriptor", copy.deepcopy(documents[1][1]))
-    documents[1][1]["data_keys"]["img"] = img
-    record(documents)
-    stream = catalog[-1].primary
-    found = stream.read()
-    assert list(found.data_vars) == ["x"]
-    assert found.attrs == {"not_read": ["img"]}
-    for look_up in (stream.read, stream.__getitem__):
-        with pytest.raises(ExternalDataError, match="'img' in stream 'primary' .* stream_resource"):
-            look_up("img")
 
 
 def test_its_texts_say_what_it_is(stream):

@@ -13,13 +13,14 @@ from hutch.config.settings import (
     CatalogSettings,
     FilesSettings,
     RecordingSettings,
+    ServerSettings,
     Settings,
     SpoolSettings,
     declared,
 )
 
 DOCS = Path(__file__).parents[3] / "docs"
-TABLES = [Settings, CatalogSettings, FilesSettings, RecordingSettings, SpoolSettings]
+TABLES = [Settings, CatalogSettings, FilesSettings, RecordingSettings, ServerSettings, SpoolSettings]
 
 
 def rows() -> Iterator[str]:

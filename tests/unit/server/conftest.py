@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 import hutch
-from hutch.server import KeyGate, build_app
+from hutch.server import Admission, build_app
 
 from ...serving import KEY, serving, tiled_client
 
@@ -77,7 +77,7 @@ def catalog(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(catalog):
-    with serving(build_app({"raw": catalog, "csx/raw": catalog}, KeyGate(KEY))) as found:
+    with serving(build_app({"raw": catalog, "csx/raw": catalog}, Admission([KEY]))) as found:
         yield found
 
 

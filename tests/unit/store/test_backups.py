@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -127,6 +128,8 @@ def test_what_was_deleted_is_deleted_from_the_backup(backend, store, folder):
         writer.set_stash("user", None)
         writer.set_cursor("listen/0mq", None)
         writer.set_retention("old", None, "bob")
+        writer.drop_user("bob")
+        writer.put_access(replace(store.experiment("xpp1"), locked=9.5))
 
     assert back_up(backend.address, folder).deleted_runs == 2
     assert_equal(store, folder)

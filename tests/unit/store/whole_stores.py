@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hutch.documents import decode, encode, leaves
 from hutch.store import DocumentRow, Mark, Store
+from hutch.store.access_rows import ApiKeyRow, ExperimentRow, RoleRow, UserRow
 from hutch.store.protocol import TombstoneRow
 
 from .conftest import add_batch, add_segment, numbers
@@ -87,6 +88,13 @@ def make_whole(store: Store) -> None:
         writer.set_stash("user", encode({"name": "ö", "big": 2**70}))
         writer.set_cursor("listen/0mq", b"\0\xff")
         writer.set_retention("old", encode({"older_than": "1 year"}), "bob")
+        writer.put_access(ApiKeyRow("0a1b", bytes(range(32)), "bob", "read", None, "ö", 1.5, "alice", 2.5))
+        writer.put_access(UserRow("bob", "$argon2id$…", "read write", encode(["raw"]), 1.5, "alice", 3.5))
+        for name in ("xpp1", "xpp2"):
+            writer.put_access(ExperimentRow(name, "XPP", 1, "Bob", "ünï", 1.5, None, 1.5, "alice", 2.5))
+            writer.put_access(RoleRow(name, "bob", "editor", 1.5, "alice"))
+        writer.add_activation("XPP", 1, "xpp1", 1.5, "alice")
+        writer.add_activation("XPP", 1, None, 2.5, "alice")
     fill(store, begin(store, "open"))
     begin(store, "without events", odd=float("nan"), text="x" * 300, listed=[1, [2, 3], []])
 
@@ -101,6 +109,8 @@ def contents(store: Store) -> dict[str, object]:
         "stash": store.stash(),
         "cursors": store.cursors(),
         "retention": store.retention(),
+        "access": (store.api_keys(), store.users(), store.experiments(), store.roles_of("bob")),
+        "activations": store.activations(),
         "changes": store.changes(0, 10**6),
         "leaves": sorted(leaf for page in store.leaf_pages() for leaf in page),
     }

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from hutch.cli.assignments import parsed_value
 from hutch.errors import QueryError
+from hutch.queries.fields import Contains, FullText, In, KeyPresent, Regex
+from hutch.queries.identities import PlanName
+from hutch.queries.query import Query
+from hutch.queries.times import TimeRange
 
-if TYPE_CHECKING:
-    from hutch.catalogs import Catalog
-
-__all__ = ["OPERATORS", "search"]
+__all__ = ["OPERATORS", "parsed_value", "typed_queries"]
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "~", "in", "contains", "exists")
 
@@ -22,16 +22,15 @@ _MONGO = {"=": "$eq", "==": "$eq", "!=": "$ne", "<": "$lt", "<=": "$lte", ">": "
 _YES = {"true": True, "yes": True, "false": False, "no": False}
 
 
-def search(
-    catalog: Catalog,
+def typed_queries(
     words: Sequence[str] = (),
     where: Iterable[tuple[str, str, str]] = (),
     *,
     plan: str | None = None,
     since: str | None = None,
     until: str | None = None,
-) -> Catalog:
-    """Return the runs of a catalog that somebody asks for.
+) -> Iterator[Query | dict[str, Any]]:
+    """Yield what somebody asks for, to be searched one after the other.
 
     :param words: each is a dictionary of MongoDB's language as JSON, or ``KEY=VALUE`` (also ``!=``, ``<``,
         ``<=``, ``>``, ``>=``, and ``~`` for a regular expression), or a word of full text.
@@ -40,26 +39,36 @@ def search(
     :param until: a time as text, before which they began.
     :raises QueryError: if something of it cannot be understood.
     """
-    from hutch.queries import FullText, PlanName, TimeRange
-
     text: list[str] = []
     for word in words:
         compared = _COMPARED.fullmatch(word)
         if word.lstrip().startswith("{"):
-            catalog = catalog.search(_parse_json(word))
+            yield _parse_json(word)
         elif compared:
-            catalog = catalog.search(_query(*compared.groups()))
+            yield _query(*compared.groups())
         else:
             text.append(word)
     if text:
-        catalog = catalog.search(FullText(" ".join(text)))
+        yield FullText(" ".join(text))
     for triple in where:
-        catalog = catalog.search(_query(*triple))
+        yield _query(*triple)
     if plan is not None:
-        catalog = catalog.search(PlanName(plan))
+        yield PlanName(plan)
     if since is not None or until is not None:
-        catalog = catalog.search(TimeRange(since=since, until=until))
-    return catalog
+        yield TimeRange(since=since, until=until)
+
+
+def parsed_value(text: str) -> Any:
+    """Return a value: what JSON says, or the text itself if it is none."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(constant: str) -> Any:
+    """Leave NaN and Infinity, which are no JSON, to be text."""
+    raise ValueError(constant)
 
 
 def _parse_json(text: str) -> Any:
@@ -75,8 +84,6 @@ def _query(key: str, operator: str, value: str) -> Any:
 
     :raises QueryError: if the operator is unknown, or takes no such value.
     """
-    from hutch.queries import Contains, In, KeyPresent, Regex
-
     if operator in _MONGO:
         return {key: {_MONGO[operator]: parsed_value(value)}}
     match operator:
