@@ -5,64 +5,65 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from hutch.server import Identity, asking, build_app, routes, tiled_app
-from hutch.server import access as access_module
+import hutch
+from hutch.access import Access
+from hutch.server import Admission, build_app
 
-from ...serving import serving, tiled_client
-
-SCOPES = {"reader": {"read"}, "recorder": {"record"}, "guest": {"read"}}
-
-
-class Names:
-    """A gate that takes a name for a key."""
-
-    public = False
-
-    def identify(self, request):
-        name = access_module.presented_key(request)
-        return Identity(name, frozenset(SCOPES[name])) if name in SCOPES else None
+from ...serving import KEY, serving, tiled_client
 
 
-@pytest.fixture
-def address(catalog, monkeypatch):
-    def visible(found, identity):
-        return found.search({"plan_name": "scan"}) if identity.name == "guest" else found
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """An address, keys by name, and the uid of a run in an experiment of which only the member is one."""
+    with hutch.open_catalog(tmp_path_factory.mktemp("served") / "store") as catalog:
+        access = Access(catalog.store)
+        access.experiments.create("secret", instrument="XPP")
+        access.users.add("member")
+        access.experiments.set_role("secret", "member", "reader")
+        keys = {
+            "guest": access.keys.create({"read"})[0],
+            "member": access.keys.create({"read"}, owner="member")[0],
+            "recorder": access.keys.create({"record"})[0],
+        }
+        for number, more in enumerate(({}, {"experiment": "secret", "instrument": "XPP"}, {}), 1):
+            with catalog.start_run(plan_name=f"plan_{number}", scan_id=number, **more) as run:
+                run.add("primary", {"x": 1.0})
+        hidden = catalog[2].uid
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+            yield address, keys, hidden
 
-    for module in (asking, routes, tiled_app):
-        monkeypatch.setattr(module, "visible", visible)
-    with serving(build_app({"raw": catalog}, Names())) as found:
-        yield found
 
-
-def test_a_guest_sees_only_what_is_visible_to_him_by_every_way(address, catalog):
-    hidden = catalog[4].uid
-    with tiled_client(address, "guest") as client:
+def test_a_guest_sees_by_no_way_what_is_not_visible_to_them(served):
+    address, keys, hidden = served
+    with tiled_client(address, keys["guest"]) as client:
         cat = client["raw"]
-        assert len(cat) == 3
-        assert [run.start["scan_id"] for run in cat.values()] == [3, 5, 7]
-        assert cat[-1].start["scan_id"] == 7
-        assert cat.distinct("start.plan_name", counts=True)["metadata"]["start.plan_name"] == [
-            {"value": "scan", "count": 3}
-        ]
-        for key in (hidden, hidden[:8], 4):
+        assert len(cat) == 2
+        assert [run.start["scan_id"] for run in cat.values()] == [1, 3]
+        found = cat.distinct("start.plan_name")["metadata"]["start.plan_name"]
+        assert {item["value"] for item in found} == {"plan_1", "plan_3"}
+        for key in (hidden, hidden[:8], 2):
             with pytest.raises(KeyError):
                 cat[key]
-    headers = {"Authorization": "Apikey guest"}
-    with httpx.Client(base_url=f"{address}/hutch/v1", headers=headers) as http:
-        assert http.get("/catalogs").json() == [{"name": "raw", "runs": 3}]
-        assert http.get("/catalogs/raw/count").json() == {"count": 3}
+        for path in (f"metadata/raw/{hidden}/primary", f"table/full/raw/{hidden}/primary/internal"):
+            assert client.context.http_client.get(f"{address}/api/v1/{path}").status_code == 404
+    with httpx.Client(
+        base_url=f"{address}/hutch/v1", headers={"Authorization": f"Apikey {keys['guest']}"}
+    ) as http:
+        assert http.get("/catalogs").json() == [{"name": "raw", "runs": 2}]
+        assert http.get("/catalogs/raw/count").json() == {"count": 2}
         assert http.get(f"/catalogs/raw/runs/{hidden}").status_code == 404
-        assert http.get("/catalogs/raw/runs/4/documents").status_code == 404
-        runs = http.get("/catalogs/raw/runs").json()
-        assert [run["scan_id"] for run in runs["runs"]] == [7, 5, 3] and runs["total"] == 3
+        assert http.get("/catalogs/raw/runs/2/documents").status_code == 404
+        assert [run["scan_id"] for run in http.get("/catalogs/raw/runs").json()["runs"]] == [3, 1]
 
 
-def test_one_server_answers_two_people_from_what_each_may_see(address):
-    with tiled_client(address, "guest") as guest, tiled_client(address, "reader") as reader:
-        assert len(guest["raw"]) < len(reader["raw"])
+def test_a_member_sees_the_run_at_the_same_server(served):
+    address, keys, hidden = served
+    with tiled_client(address, keys["member"]) as client:
+        assert client["raw"][hidden].primary.read()["x"].values.tolist() == [1.0]
 
 
-def test_who_may_only_record_reads_nothing(address):
-    headers = {"Authorization": "Apikey recorder"}
+def test_who_may_only_record_reads_nothing(served):
+    address, keys, _ = served
+    headers = {"Authorization": f"Apikey {keys['recorder']}"}
     assert httpx.get(f"{address}/hutch/v1/catalogs", headers=headers).status_code == 403
     assert httpx.get(f"{address}/api/v1/search/raw", headers=headers).status_code == 401
