@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
+from hutch.catalogs.pieces import empty
 from hutch.catalogs.snapshot import Snapshot
+from hutch.errors import ExternalDataError
 
-__all__ = ["ExternalArrays", "Frames", "HeldFrames", "RowFrames", "chunked"]
+__all__ = ["TIME", "Frames", "HeldFrames", "MissingFrames", "RowFrames", "chunked"]
+
+TIME = "time"
+"""The dimension of rows."""
 
 _CHUNK_BYTES = 16_000_000
 
@@ -42,17 +47,24 @@ class Frames(Protocol):
         ...
 
 
-@runtime_checkable
-class ExternalArrays(Protocol):
-    """A stream that has values in detectors' own files."""
+class MissingFrames:
+    """An array whose file cannot be read: it has the shape that its descriptor promises, and tells why not.
 
-    def external_keys(self) -> list[str]:
-        """Return the keys whose values are in such files."""
-        ...
+    :param rows: how many there should be.
+    :param data_key: what the descriptor says of it.
+    :param error: why it cannot be read.
+    """
 
-    def frames(self, key: str) -> Frames:
-        """Return the values of a key."""
-        ...
+    def __init__(self, rows: int, data_key: Mapping[str, Any], error: ExternalDataError) -> None:
+        nothing = empty(data_key)
+        self.shape = (rows, *nothing.shape[1:])
+        self.dtype = nothing.dtype if nothing.dtype != object else np.dtype(np.float64)
+        self.dims = (TIME, *(f"dim_{number}" for number in range(len(self.shape) - 1)))
+        self.chunks = chunked(self.shape, self.dtype)
+        self._error = error
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        raise ExternalDataError(str(self._error)) from self._error
 
 
 class HeldFrames:

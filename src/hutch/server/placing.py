@@ -18,7 +18,7 @@ from hutch.catalogs.datasets import dimensions
 from hutch.catalogs.pieces import NUMBERS
 from hutch.catalogs.snapshot import Snapshot
 from hutch.documents import plain
-from hutch.server.frames import Frames, HeldFrames, RowFrames
+from hutch.server.frames import TIME, Frames, HeldFrames, RowFrames
 from hutch.server.tiled_metadata import servable, served_names
 from hutch.store.columns import Column, Kind
 from hutch.store.unpacking import objects
@@ -26,8 +26,6 @@ from hutch.store.unpacking import objects
 __all__ = ["Placed", "TableColumn", "place"]
 
 _NUMERIC = frozenset({"number", "integer", "boolean"})
-
-TIME = "time"
 
 
 @dataclass(frozen=True, slots=True)

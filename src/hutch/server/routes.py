@@ -38,7 +38,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
     409: {"model": Failure, "description": "several runs fit"},
     410: {"model": Failure, "description": "the run was deleted"},
     422: {"model": Failure, "description": "a parameter is not what it should be"},
-    502: {"model": Failure, "description": "a detector's file cannot be read"},
+    424: {"model": Failure, "description": "a detector's file cannot be read"},
     503: {"model": Failure, "description": "the store does not answer now"},
 }
 

@@ -46,7 +46,7 @@ STATUSES: dict[type[HutchError], int] = {
     RunClosedError: 409,
     RunHeldError: 409,
     ReadOnlyStoreError: 403,
-    ExternalDataError: 502,
+    ExternalDataError: 424,  # not 5xx, after which Tiled's clients ask again and again
     FeedPrunedError: 410,
     StoreUnavailableError: 503,
     StoreMovedError: 503,

@@ -14,8 +14,8 @@ from tiled.server.core import NoEntry
 from tiled.structures.core import Spec
 
 from hutch.catalogs import Run, Stream
-from hutch.errors import StreamNotFoundError
-from hutch.server.frames import ExternalArrays
+from hutch.errors import ExternalDataError, StreamNotFoundError
+from hutch.server.frames import MissingFrames
 from hutch.server.placing import Placed, place
 from hutch.server.tiled_array import ArrayAdapter
 from hutch.server.tiled_metadata import run_metadata, stream_metadata
@@ -41,7 +41,7 @@ class StreamAdapter(MapAdapter):
         metadata = stream_metadata(snapshot.descriptors)
         keys = metadata.get("data_keys")
         about = keys if isinstance(keys, dict) else {}
-        external = _external_keys(stream)
+        external = stream.external_keys()
         placed = place(snapshot, external)
         parts: dict[str, Any] = {}
         if placed.columns.keys() - {"seq_num", "time"} or snapshot.rows:
@@ -49,7 +49,10 @@ class StreamAdapter(MapAdapter):
             parts[_TABLE] = TableAdapter(snapshot, placed.columns, shown)
         if snapshot.rows:
             parts |= _arrays(placed, about)
-        parts |= _external_arrays(stream, external, placed, about)
+            for key in external:
+                name, data_key = placed.names[key], snapshot.data_keys[key]
+                known = _array_metadata(about, name)
+                parts[name] = _external_array(stream, key, snapshot.rows, data_key, known)
         return cls(parts, metadata=metadata, specs=_STREAM_SPECS)
 
     async def lookup_adapter(self, segments: Sequence[str]) -> Any:
@@ -168,14 +171,11 @@ def _array_metadata(about: Mapping[str, Any], name: str, dtype: str | None = Non
     return {**found, "dtype_numpy": dtype} if dtype else found
 
 
-def _external_keys(stream: Stream) -> list[str]:
-    return stream.external_keys() if isinstance(stream, ExternalArrays) else []
-
-
-def _external_arrays(
-    stream: Stream, keys: Sequence[str], placed: Placed, about: Mapping[str, Any]
-) -> dict[str, ArrayAdapter]:
-    if not isinstance(stream, ExternalArrays):
-        return {}
-    names = {key: placed.names.get(key, key) for key in keys}
-    return {names[key]: ArrayAdapter(stream.frames(key), _array_metadata(about, names[key])) for key in keys}
+def _external_array(
+    stream: Stream, key: str, rows: int, data_key: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> ArrayAdapter:
+    """Return a key in detectors' files; of one whose file is gone, what tells so when it is read."""
+    try:
+        return ArrayAdapter(stream.frames(key), metadata)
+    except ExternalDataError as error:
+        return ArrayAdapter(MissingFrames(rows, data_key, error), metadata)
