@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+import pexpect
 import pytest
 
 ENVIRONMENT = {
@@ -91,6 +93,27 @@ def test_the_demo_can_be_run_again_in_the_same_store(output, folder) -> None:
     assert found.returncode == 0
     assert "demo-store/run-10-grid_scan.png" in found.stdout
     assert hutch("verify", "demo-store", folder=folder).returncode == 0
+
+
+def test_at_a_terminal_the_demo_ends_with_pages_in_a_browser(tmp_path) -> None:
+    command = [sys.executable, "-m", "hutch.cli", "demo", "--port", "0"]
+    child = pexpect.spawn(
+        command[0], command[1:], cwd=str(tmp_path), env=ENVIRONMENT, encoding="utf-8", timeout=100
+    )
+    child.expect(r"(http://127\.0\.0\.1:\d+)/\?api_key=(\w+)")
+    address, key = child.match.groups()
+    child.expect("Stop with Ctrl-C")
+    page = httpx.get(address, headers={"Authorization": f"Apikey {key}"}).text
+    assert "5 runs" in page and "grid_scan" in page
+    found = httpx.get(
+        f"{address}/hutch/v1/catalogs/raw/runs/4", headers={"Authorization": f"Apikey {key}"}
+    ).json()
+    frame = f"{address}/runs/{found['uid']}/frames/primary/0.png?key=camera"
+    assert httpx.get(frame, headers={"Authorization": f"Apikey {key}"}).status_code == 200
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus in (0, 1, 130)
 
 
 def test_without_bluesky_the_demo_says_what_to_install(tmp_path) -> None:

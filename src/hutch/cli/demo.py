@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ __all__ = ["demo"]
 
 _FOLDER = "demo-store"
 _FRAMES = "camera"
+_PORT = 8000
 _LATE_S = 15.0
 """The process that follows ends within so many seconds of the run it follows."""
 
@@ -37,29 +39,30 @@ _LATE_S = 15.0
 @click.option("--import", "files", metavar="FILE", multiple=True, type=click.Path(path_type=Path), help=(
     "Import a file of real runs as well; may be given again."
 ))  # fmt: skip
-@click.option("--no-serve", is_flag=True, hidden=True)
-@click.option("--port", type=int, hidden=True)
+@click.option("--no-serve", is_flag=True, help="Do not show the runs in a browser at the end.")
+@click.option("--port", type=click.IntRange(0, 65535), help=(
+    "Port of the pages.  [default: 8000, or one that is free]"
+))  # fmt: skip
 def demo(store: str | None, files: tuple[Path, ...], no_serve: bool, port: int | None) -> None:
     """Record simulated scans, follow one live, and read them back.
 
     A real RunEngine with simulated devices does a count, a scan that a second process follows, a scan
-    that fails on purpose, one with a camera, and a grid. It takes about ten seconds. Needs:
-    pip install 'hutch[bluesky,files]'
+    that fails on purpose, one with a camera, and a grid. It takes about ten seconds. At a terminal the runs
+    are then served as pages, until Ctrl-C. Needs: pip install 'hutch[bluesky,files,server]'
     """
     from hutch.catalogs import Catalog
     from hutch.store import open_store
 
-    # Whatever the options: neither of them has a web page to say anything about yet.
-    del no_serve, port
     _quiet()
     place = store_location(store) if store else str(_default_place())
-    catalog = Catalog(open_store(place))
-    click.get_current_context().call_on_close(catalog.close)
-    show = _Show(catalog, place)
-    show.record()
-    for file in files:
-        show.bring_in(file)
-    show.read_back()
+    with Catalog(open_store(place)) as catalog:
+        show = _Show(catalog, place)
+        show.record()
+        for file in files:
+            show.bring_in(file)
+        show.read_back()
+    if not no_serve and sys.stdout.isatty():
+        _serve(place, port)
 
 
 class _Show:
@@ -209,6 +212,30 @@ class _Show:
 
     def _say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
+
+
+def _serve(place: str, port: int | None) -> None:
+    """Serve the runs until Ctrl-C; a program that starts the demo is not kept waiting."""
+    from rich.text import Text
+
+    from hutch.cli.format import console
+    from hutch.cli.serve import serve
+
+    console().print(Text("\nAnd in a browser", style="bold").append("  hutch serve", style="not bold dim"))
+    click.get_current_context().invoke(
+        serve, store=place, host="127.0.0.1", port=_free_port() if port is None else port, workers=1
+    )
+
+
+def _free_port() -> int:
+    """Return the usual port, or if somebody listens there 0, which stands for any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", _PORT))
+        except OSError:
+            return 0
+    return _PORT
 
 
 def _outcome(action: Callable[[], object]) -> Exception | None:
