@@ -32,6 +32,7 @@ _SUBJECTS = (
     "contention",
     "search",
     "search_peers",
+    "serving",
 )
 _PACKAGES = ("hutch", "pyarrow", "tiled", "bluesky-tiled-plugins", "suitcase-jsonl", "suitcase-msgpack")
 _VERDICTS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}

@@ -27,21 +27,12 @@ def tiled(folder: Path, readable: Path | None = None) -> Iterator[Any]:
     :param readable: where detectors' files are that it may read.
     """
     warnings.filterwarnings("ignore", module="tiled|starlette")
-    from bluesky_tiled_plugins.exporters import json_seq_exporter
-    from tiled.catalog import from_uri
     from tiled.client import Context, from_context
-    from tiled.media_type_registration import default_serialization_registry
-    from tiled.server.app import build_app
+
+    from benchmarks.servers import KEY, genuine_app
 
     logging.getLogger("tiled.server.app").setLevel(logging.WARNING)
-    default_serialization_registry.register("BlueskyRun", "application/json-seq", json_seq_exporter)
-    catalog = from_uri(
-        f"sqlite:///{folder}/catalog.db",
-        writable_storage=[f"file://localhost{folder}/files", f"sqlite:///{folder}/tables.db"],
-        readable_storage=[f"file://localhost{readable}"] if readable else None,
-        init_if_not_exists=True,
-    )
-    with Context.from_app(build_app(catalog)) as context:
+    with Context.from_app(genuine_app(folder, readable), api_key=KEY) as context:
         yield from_context(context)
 
 

@@ -13,7 +13,7 @@ import orjson
 from benchmarks import generated_stores, hutch_side, peers, search
 from benchmarks.measuring import Figure, Plan, Row, Target, seconds
 
-__all__ = ["measure"]
+__all__ = ["load", "measure"]
 
 _RUNS = 10_000
 _FASTER, _MUCH_FASTER = 20, 100
@@ -47,7 +47,7 @@ def _tiled(plan: Plan, count: int) -> Iterator[Any]:
 
     with plan.scratch() as folder, peers.tiled(folder) as client:
         client.create_container("raw", specs=[Spec("CatalogOfBlueskyRuns", "3.0")])
-        _load(folder / "catalog.db", count)
+        load(folder / "catalog.db", count)
         raw = client["raw"]
         if not isinstance(raw, CatalogOfBlueskyRuns) or len(raw) != count:
             msg = f"Tiled does not serve the runs: {raw!r}"
@@ -55,7 +55,7 @@ def _tiled(plan: Plan, count: int) -> Iterator[Any]:
         yield raw
 
 
-def _load(path: Path, count: int) -> None:
+def load(path: Path, count: int) -> None:
     """Insert containers as a client would have made them; triggers see to the other tables."""
     specs = orjson.dumps([{"name": "BlueskyRun", "version": "3.0"}]).decode()
     with closing(sqlite3.connect(path)) as connection:
