@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from hutch.catalogs.stream import Stream
 
-__all__ = ["array_keys", "draw_array", "lazy_arrays"]
+__all__ = ["array_keys", "colour_limits", "draw_array", "lazy_arrays"]
 
 _MOST_PIXELS = 1024
 """Along each side of a frame; more is not seen, and every so many are left out."""
 _MOST_ROWS = 2000
 _DARKEST, _BRIGHTEST = 0.5, 99.8
-"""Percentiles between which colours are spread, so that a hot pixel does not make the rest dark."""
+"""Percentiles between which colours are spread."""
 
 
 def lazy_arrays(stream: Stream, data: xr.Dataset) -> dict[str, Any]:
@@ -81,13 +81,19 @@ def _draw_frame(panel: Axes, array: Any, label: str) -> str:
     else:
         while frame.ndim > 2:  # noqa: PLR2004 - several frames of one event
             frame = frame.mean(axis=0)
-        low, high = np.nanpercentile(frame, [_DARKEST, _BRIGHTEST]) if np.isfinite(frame).any() else (0, 1)
-        high = high if high > low else low + 1
+        low, high = colour_limits(frame)
         mesh = panel.imshow(
             frame, cmap="viridis", vmin=low, vmax=high, extent=extent, interpolation="nearest"
         )
         _add_bar(panel, mesh, label)
     return f"frame {shape[0]:,} of {shape[0]:,}"
+
+
+def colour_limits(frame: np.ndarray) -> tuple[float, float]:
+    """Return the values between which colours are spread, so that a hot pixel does not make the rest dark."""
+    known = frame[np.isfinite(frame)]
+    low, high = np.percentile(known, [_DARKEST, _BRIGHTEST]) if known.size else (0.0, 1.0)
+    return float(low), float(high if high > low else low + 1)
 
 
 def _draw_waveforms(panel: Axes, array: Any, time_s: np.ndarray, label: str) -> str:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.text import Text
 
 from hutch.catalogs import Run
+from hutch.catalogs.array_drawing import colour_limits
 from hutch.catalogs.plotting import draw
 from hutch.errors import QueryError, StreamNotFoundError
 from hutch.server.asking import Reader
@@ -21,7 +22,6 @@ __all__ = ["make_pictures"]
 
 _DPI = 110
 _MOST_PIXELS = 1024
-_DARKEST, _BRIGHTEST = 0.5, 99.8
 _MOST_BYTES = 2**28
 _KEPT_S = 3600
 _PAPER, _INK, _LINES = "#1b2025", "#d5dade", "#3a434c"
@@ -119,9 +119,8 @@ def _encoded(frame: np.ndarray) -> bytes:
         pixels = frame
     else:
         values = frame.astype(float)
-        known = values[np.isfinite(values)]
-        low, high = np.percentile(known, [_DARKEST, _BRIGHTEST]) if known.size else (0.0, 1.0)
-        scaled = np.clip((values - low) / max(high - low, 1e-300), 0, 1)
+        low, high = colour_limits(values)
+        scaled = np.clip((values - low) / (high - low), 0, 1)
         pixels = (colormaps["viridis"](np.nan_to_num(scaled))[..., :3] * 255).astype(np.uint8)
         pixels[~np.isfinite(values)] = 200
     out = io.BytesIO()
