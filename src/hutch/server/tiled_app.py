@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse
 from tiled.access_control.scopes import NO_SCOPES, PUBLIC_SCOPES
 from tiled.adapters.mapping import MapAdapter
@@ -52,6 +53,7 @@ def build_tiled_app(gate: Gate) -> FastAPI:
     _put_access(app, gate)
     app.add_exception_handler(HutchError, _tell)
     app.add_exception_handler(QueryValueError, _tell_bad_query)
+    app.add_exception_handler(RequestValidationError, _tell_invalid)
     return app
 
 
@@ -113,6 +115,13 @@ async def _tell(request: Request, error: Exception) -> JSONResponse:
     """Return an error of hutch as Tiled's clients expect errors."""
     status = status_of(error) if isinstance(error, HutchError) else 500
     return JSONResponse({"detail": str(error)}, status)
+
+
+async def _tell_invalid(request: Request, error: Exception) -> JSONResponse:
+    """Say what is wrong with a request, without what it holds: bytes are no JSON."""
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    told = [{key: problem[key] for key in ("loc", "msg", "type")} for problem in problems]
+    return JSONResponse({"detail": told}, 422)
 
 
 async def _tell_bad_query(request: Request, error: Exception) -> JSONResponse:

@@ -6,13 +6,16 @@ import io
 import json
 import math
 
+import httpx
 import pyarrow as pa
 import pytest
 
+import hutch
 from hutch.errors import AmbiguousRunError, HutchError, RunDeletedError, StreamNotFoundError
+from hutch.server import Admission, build_app
 from hutch.server.statuses import STATUSES, status_of
 
-from ...serving import KEY
+from ...serving import KEY, serving
 
 V1 = "/hutch/v1"
 RAW = f"{V1}/catalogs/raw"
@@ -131,14 +134,12 @@ def test_what_is_wrong_is_said_in_one_sentence(http, path, status, part):
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Apikey wrong"}, {"Authorization": "Basic eDp5"}])
 @pytest.mark.parametrize("path", [f"{RAW}/runs", f"{V1}/catalogs", "/metrics", "/api/v1/search/raw"])
 def test_who_has_no_key_is_told_to_give_one(address, headers, path):
-    import httpx
 
     answer = httpx.get(f"{address}{path}", headers=headers)
     assert answer.status_code == 401
 
 
 def test_a_key_is_taken_from_the_address_and_for_reading_from_a_cookie(address):
-    import httpx
 
     assert httpx.get(f"{address}{RAW}/count?api_key={KEY}").status_code == 200
     with httpx.Client(cookies={"hutch_key": KEY}) as browser:
@@ -147,7 +148,6 @@ def test_a_key_is_taken_from_the_address_and_for_reading_from_a_cookie(address):
 
 
 def test_health_is_told_to_everybody_and_metrics_to_who_may_read(address, http):
-    import httpx
 
     assert httpx.get(f"{address}/healthz").json() == {"status": "ok"}
     assert httpx.get(f"{address}/readyz").json() == {"status": "ready"}
@@ -167,7 +167,6 @@ def test_too_much_in_a_request_is_refused(http):
 
 
 def test_each_request_leaves_a_line_without_its_key(address, caplog):
-    import httpx
 
     with caplog.at_level("INFO", "hutch.server.requests"):
         httpx.get(f"{address}{RAW}/count?api_key={KEY}")
@@ -192,3 +191,15 @@ def test_openapi_describes_every_route_with_its_answers(http):
     assert len(paths) == 8
     for path in paths:
         assert {"200", "401", "404", "422"} <= set(description["paths"][path]["get"]["responses"])
+
+
+def test_a_store_that_is_away_is_told_and_the_server_stays_up(tmp_path):
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+            assert httpx.get(f"{address}/readyz").status_code == 200
+            catalog.store.close()
+            assert httpx.get(f"{address}/readyz").json() == {"error": "A store does not answer now."}
+            headers = {"Authorization": f"Apikey {KEY}"}
+            found = httpx.get(f"{address}/hutch/v1/catalogs/raw/count", headers=headers)
+            assert found.status_code in (500, 503) and "closed" in found.json()["error"]
+            assert httpx.get(f"{address}/healthz").status_code == 200

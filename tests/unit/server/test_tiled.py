@@ -132,6 +132,22 @@ def test_nothing_can_be_written_through_tiled(http, method, path):
     assert "Not enough permissions" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xc1", b"ARROW1\0\0\xff\xff\xff\xff", b"[" * 100_000, b"\x93NUMPY"]
+)
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/x-msgpack", "application/vnd.apache.arrow.file"]
+)
+@pytest.mark.parametrize(
+    "path", ["/api/v1/metadata/raw", "/api/v1/table/full/raw", "/api/v1/array/block/raw/odd-run"]
+)
+def test_what_cannot_be_read_is_refused_and_no_fault_of_the_server(http, path, kind, body):
+    for method in ("POST", "PUT", "PATCH"):
+        answer = http.request(method, path, content=body, headers={"Content-Type": kind})
+        assert 400 <= answer.status_code < 500, (method, answer.status_code, answer.text)
+    assert http.get("/readyz").status_code == 200
+
+
 def test_unknown_keys_partitions_and_columns_are_told_apart(http):
     table = "/api/v1/table/partition/raw/odd-run/primary/internal"
     assert http.get(table, params={"partition": 5}).status_code == 400
