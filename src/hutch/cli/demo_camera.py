@@ -50,6 +50,9 @@ class Camera:
         self._compose: Any = None
         self._told = 0
 
+    def __repr__(self) -> str:
+        return f"Camera(name={self.name!r})"
+
     @property
     def hints(self) -> dict[str, list[str]]:
         """What is worth seeing."""
