@@ -122,7 +122,7 @@ def refused(http, uid, says):
     ]
     for path in paths:
         found = http.get(path)
-        assert found.status_code in (403, 502), (path, found.status_code, found.text)
+        assert found.status_code in (403, 424), (path, found.status_code, found.text)
         assert says in found.text
         assert "topsecret" not in found.text
     data = f"/hutch/v1/catalogs/raw/runs/{uid}/streams/primary/data?key=x"
