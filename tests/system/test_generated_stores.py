@@ -12,7 +12,7 @@ from hutch.catalogs.verifying import verify
 from hutch.queries import FullText, Key
 
 ON_EACH_DATABASE = True
-RUNS = 1000
+RUNS = 3000
 
 
 @pytest.fixture
@@ -52,6 +52,17 @@ def test_searches_find_what_the_generated_documents_say(generated_stores, loaded
         assert list(cat.search(FullText("furnace"))) == noted
         assert cat[-1].metadata["start"] == made[-1]
         assert cat[500].uid == generated_stores.uid_of(499)
+
+
+def test_a_walk_that_misses_too_often_goes_on_where_it_gave_up(generated_stores, loaded, store_address):
+    uids = [generated_stores.uid_of(number) for number in range(RUNS)]
+    with hutch.open_catalog(store_address) as cat:
+        # The newest 1,800 are not among them, and the others are more than one page.
+        early = cat.search(Key("scan_id") <= 1200)
+        assert list(early[::-1]) == uids[1199::-1]
+        assert list(early[-3:]) == uids[1197:1200]
+        late = cat.search(Key("scan_id") > 1800)
+        assert list(late) == uids[1800:]
 
 
 def test_a_run_recorded_into_a_generated_store_is_its_newest(loaded, store_address):

@@ -41,6 +41,9 @@ _MOST_COUNTED = 10
 
 _PAGE, _LARGEST_PAGE = 20, 500
 
+_MORE = 20
+"""So many times as many runs are put in order the next time."""
+
 _SCAN_ID = Path("start", ("scan_id",))
 
 
@@ -253,7 +256,7 @@ class Search:
     def _remaining(self, plan: Plan, last: Place, newest_first: bool) -> Iterator[RunRow]:
         """Yield the runs that come after a place, as the index names them."""
         if plan.is_exact and isinstance(plan.runs, (Rows, Everything)):
-            yield from self._fetched(self._reader.places_in(plan.runs, newest_first=newest_first, after=last))
+            yield from self._fetched(self._after(plan.runs, last, newest_first))
             return
         places = self._sorted(self._ids(plan.runs), newest_first)
         left = iter([place for place in places if (place < last if newest_first else place > last)])
@@ -263,6 +266,16 @@ class Search:
         while some := [run for _, run in islice(left, AT_ONCE)]:
             passed = self._passed(some)
             yield from (passed[run] for run in some if run in passed)
+
+    def _after(self, part: Rows | Everything, last: Place, newest_first: bool) -> Iterator[Place]:
+        """Yield the runs of a set after a place, few first: the database puts all in order each time."""
+        size = _LARGEST_PAGE
+        while places := self._reader.places_in(part, newest_first=newest_first, limit=size, after=last):
+            yield from places
+            if len(places) < size:
+                return
+            last = places[-1]
+            size *= _MORE
 
     def _ordered(self, part: RunSet, newest_first: bool) -> Iterable[Place]:
         """Return the runs of a set, or of one that holds it, in order and without reading far ahead."""
