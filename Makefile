@@ -8,6 +8,8 @@ BENCH_VENV := .venv-bench
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 RESOLVE := $(VENV)/bin/uv
+# All but kerberos, which compiles against the system's library; only what tests it needs that.
+EXTRAS := bluesky dask distributed elog files kafka larpix logbook server shell zmq
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate
 
 # $(call set_up,FOLDER,LOCK): a virtual environment with exactly what a lock file names, and hutch from here.
@@ -45,7 +47,8 @@ bench: $(BENCH_INSTALLED)  ## measure hutch beside its peers; options through AR
 	@$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
 
 lock: $(INSTALLED)  ## resolve the lock files for what is new; all of them anew with ARGS=--upgrade
-	@$(RESOLVE) pip compile $(LOCK) $(ARGS) --all-extras --group dev pyproject.toml -o requirements.lock
+	@$(RESOLVE) pip compile $(LOCK) $(ARGS) $(EXTRAS:%=--extra %) --group dev pyproject.toml -o requirements.lock
+	@$(RESOLVE) pip compile $(LOCK) $(ARGS) --extra kerberos -c requirements.lock pyproject.toml -o kerberos.lock
 	@$(RESOLVE) pip compile $(LOCK) $(ARGS) --extra bluesky --extra files --extra server \
 	  pyproject.toml benchmarks/requirements.txt -o benchmarks/requirements.lock
 

@@ -1,0 +1,1 @@
+"""The functions with which analysis programs speak to an electronic logbook over HTTP."""

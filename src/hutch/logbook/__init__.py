@@ -1,0 +1,1 @@
+"""The electronic logbook: entries, run tables and parameters of an experiment."""

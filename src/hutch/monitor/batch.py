@@ -1,0 +1,89 @@
+"""New rows of something that grows, as plots and checks see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Batch"]
+
+_Made = TypeVar("_Made")
+
+
+class Batch:
+    """Some rows of a source: of a file, or of a stream of a run.
+
+    Columns are asked for by name, ``batch["timestamp"]``; each is an array whose first dimension is rows.
+
+    :param source: what the rows are from: the path of a file, or ``uid/stream``.
+    :param format: the name of the format that read them, ``"packets"`` for example.
+    :param start: the number of the first row in the source, from 0.
+    :param columns: a structured array, shape ``(rows,)``, or arrays by name, equally long.
+    :param facts: what is known of the source beside its rows: attributes of the file, or
+        ``start``, ``descriptor`` documents of the run.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        format: str,
+        start: int,
+        columns: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]],
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.source = source
+        self.format = format
+        self.start = start
+        self.columns = columns
+        self.facts: Mapping[str, Any] = facts or {}
+        self._made: dict[Callable[[Batch], Any], Any] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        if isinstance(self.columns, np.ndarray):
+            return self.columns.dtype.names or ()
+        return tuple(self.columns)
+
+    @property
+    def stop(self) -> int:
+        """One more than the number of the last row."""
+        return self.start + len(self)
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        if isinstance(self.columns, np.ndarray):
+            return len(self.columns)
+        return min((len(column) for column in self.columns.values()), default=0)
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """Return a column.
+
+        :raises KeyError: if there is none of that name.
+        """
+        if isinstance(self.columns, np.ndarray) and name not in self.names:
+            raise KeyError(name)
+        column: npt.NDArray[Any] = self.columns[name]
+        return column
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a column of that name."""
+        return name in self.names
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of the columns."""
+        return iter(self.names)
+
+    def once(self, make: Callable[[Batch], _Made]) -> _Made:
+        """Return what a function makes of this batch; it is called once, however many plots ask.
+
+        :param make: a function that always gives the same of the same batch; not a lambda, which is new
+            each time.
+        """
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: _Made = self._made[make]
+        return made
