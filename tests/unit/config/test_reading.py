@@ -69,7 +69,7 @@ def test_the_only_catalog_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("spol = 1", "there is no 'spol' (did you mean 'spool'?); there are default, catalogs, elog, files, "),
+        ("spol = 1", "there is no 'spol' (did you mean 'spool'?); there are default, catalogs, elog, "),
         ("[catalog.raw]\nstore='a'", "there is no 'catalog' (did you mean 'catalogs'?)"),
         ("zzz = 1", "there is no 'zzz'; there are default, catalogs, elog, files, recording, server, spool"),
         ("[files]\nrots = []", "there is no 'files.rots' (did you mean 'files.roots'?); there are roots"),

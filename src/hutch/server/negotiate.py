@@ -1,0 +1,126 @@
+"""Tickets of Kerberos that requests carry (RFC 4559), checked with the keys of the service.
+
+A ticket tells a principal; who that is here, is for the store to say.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Any
+
+from hutch.elog.tickets import load_gssapi, one_line
+from hutch.errors import AccessDeniedError, ConfigurationError
+
+__all__ = ["Acceptor", "presented_token"]
+
+_MOST_BYTES = 64 * 1024
+"""Of a token: no ticket is that long, and nobody known has sent it yet."""
+
+_REMEDY = "Get a new ticket with: kinit"
+
+
+class Acceptor:
+    """Checks tickets of one service; several threads may use it at once.
+
+    :param keytab: the file with the keys.
+    :param realm: whose users are users here.
+    :param service: the principal whose tickets are taken, ``HTTP@host`` or ``HTTP/host@REALM``; empty takes
+        those of every service that the keytab has keys of.
+    :param replay_cache: the file that tells which tickets have been seen, for all processes that serve; the
+        system's own if none is given.
+    :raises ConfigurationError: if the keytab can't be read, or has no keys of the service.
+    :raises MissingExtraError: if ``gssapi`` is not installed.
+    """
+
+    def __init__(
+        self, keytab: Path, realm: str, *, service: str = "", replay_cache: Path | None = None
+    ) -> None:
+        self._gssapi = load_gssapi("Checking tickets of Kerberos")
+        self._realm = realm
+        _check_readable(keytab)
+        where = {"keytab": f"FILE:{keytab}"}
+        if replay_cache is not None:
+            where["rcache"] = f"file2:{replay_cache}"
+        try:
+            self._credentials = self._gssapi.Credentials(
+                name=self._name(service) if service else None, usage="accept", store=where
+            )
+        except self._gssapi.exceptions.GSSError as error:
+            of = f" of {service!r}" if service else ""
+            msg = f"The keytab {str(keytab)!r} can't be used: it has no keys{of} ({one_line(error)})."
+            raise ConfigurationError(msg) from error
+
+    def step(self, token: bytes) -> tuple[str, bytes]:
+        """Check a token.
+
+        :returns: the principal who sends it, as ``ada@FACILITY.ORG``, and what is answered, with which the
+            service proves who it is; it may be empty.
+        :raises AccessDeniedError: if it is no ticket of this service, has expired, or was sent before.
+        """
+        if not token or len(token) > _MOST_BYTES:
+            msg = f"No ticket of Kerberos: {len(token)} bytes. {_REMEDY}"
+            raise AccessDeniedError(msg)
+        try:
+            context = self._gssapi.SecurityContext(creds=self._credentials, usage="accept")
+            reply = context.step(token)
+            # An error that has an answer is raised by the next look at the context, which is this one.
+            is_complete = context.complete
+            principal = str(context.initiator_name) if is_complete else ""
+        except self._gssapi.exceptions.GSSError as error:
+            msg = f"The ticket of Kerberos is not taken: {one_line(error)}. {_REMEDY}"
+            raise AccessDeniedError(msg) from error
+        if not is_complete:
+            msg = f"The ticket of Kerberos is not taken: it needs a second message. {_REMEDY}"
+            raise AccessDeniedError(msg)
+        return principal, reply or b""
+
+    def user(self, principal: str) -> str:
+        """Return the name of the user that a principal is: ``ada`` of ``ada@FACILITY.ORG``.
+
+        :raises AccessDeniedError: if it is of another realm, or no user but a service or a role.
+        """
+        name, _, realm = principal.rpartition("@")
+        if realm != self._realm:
+            msg = f"{principal!r} is no user here. Users of the realm {self._realm!r} are."
+            raise AccessDeniedError(msg)
+        # With an instance, "ada/admin", or escaped characters it is somebody else than the user of that name.
+        if not name or set(name) & set("/@\\"):
+            msg = (
+                f"{principal!r} is no user here: the name of a user, as in 'ada@{self._realm}', was expected."
+            )
+            raise AccessDeniedError(msg)
+        return name
+
+    def _name(self, service: str) -> Any:
+        types = self._gssapi.NameType
+        kind = types.kerberos_principal if "/" in service else types.hostbased_service
+        return self._gssapi.Name(service, kind)
+
+
+def presented_token(header: str) -> bytes | None:
+    """Return the token in a header ``Authorization: Negotiate …``; None if it is another one.
+
+    :raises AccessDeniedError: if it can't be read.
+    """
+    scheme, _, text = header.strip().partition(" ")
+    if scheme.lower() != "negotiate":
+        return None
+    try:
+        return base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError) as error:
+        msg = f"What follows 'Negotiate' is no base64: {error}."
+        raise AccessDeniedError(msg) from error
+
+
+def _check_readable(keytab: Path) -> None:
+    try:
+        with keytab.open("rb"):
+            return
+    except OSError as error:
+        msg = (
+            f"The keytab {str(keytab)!r} can't be read: {error.strerror}. Make one with: "
+            f"kadmin -q 'ktadd -k {keytab} HTTP/HOST'"
+        )
+        raise ConfigurationError(msg) from error
