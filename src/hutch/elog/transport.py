@@ -129,7 +129,7 @@ def _understood(response: requests.Response) -> Reply:
     status = response.status_code
     try:
         found = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not found.keys() & {"success", "value"}:
         shown = " ".join(response.text[:_SHOWN].split())
