@@ -220,6 +220,12 @@ class ServerSettings:
     realm: str | None = _setting(
         REALM, "the realm of Kerberos whose users are users here; needed with a keytab", None, shown="none"
     )
+    ticket_reuse_s: float = _setting(
+        SECONDS,
+        "for how many seconds a token of Kerberos may be sent again, as clients of LCLS's logbook do",
+        300.0,
+        shown="`300.0`",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +34,27 @@ class Acceptor:
         those of every service that the keytab has keys of.
     :param replay_cache: the file that tells which tickets have been seen, for all processes that serve; the
         system's own if none is given.
+    :param reuse_s: for how many seconds a token that was taken may be sent again to this acceptor. Clients of
+        LCLS's logbook make one and send it with all their requests, for as long as Kerberos lets them, which
+        is five minutes; 0 takes each once.
+    :param clock: tells seconds that only grow.
     :raises ConfigurationError: if the keytab can't be read, or has no keys of the service.
     :raises MissingExtraError: if ``gssapi`` is not installed.
     """
 
     def __init__(
-        self, keytab: Path, realm: str, *, service: str = "", replay_cache: Path | None = None
+        self,
+        keytab: Path,
+        realm: str,
+        *,
+        service: str = "",
+        replay_cache: Path | None = None,
+        reuse_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gssapi = load_gssapi("Checking tickets of Kerberos")
         self._realm = realm
+        self._taken = _Taken(reuse_s, clock)
         _check_readable(keytab)
         where = {"keytab": f"FILE:{keytab}"}
         if replay_cache is not None:
@@ -62,6 +78,9 @@ class Acceptor:
         if not token or len(token) > _MOST_BYTES:
             msg = f"No ticket of Kerberos: {len(token)} bytes. {_REMEDY}"
             raise AccessDeniedError(msg)
+        known = self._taken.find(token)
+        if known is not None:
+            return known
         try:
             context = self._gssapi.SecurityContext(creds=self._credentials, usage="accept")
             reply = context.step(token)
@@ -74,7 +93,7 @@ class Acceptor:
         if not is_complete:
             msg = f"The ticket of Kerberos is not taken: it needs a second message. {_REMEDY}"
             raise AccessDeniedError(msg)
-        return principal, reply or b""
+        return self._taken.keep(token, (principal, reply or b""))
 
     def user(self, principal: str) -> str:
         """Return the name of the user that a principal is: ``ada`` of ``ada@FACILITY.ORG``.
@@ -97,6 +116,36 @@ class Acceptor:
         types = self._gssapi.NameType
         kind = types.kerberos_principal if "/" in service else types.hostbased_service
         return self._gssapi.Name(service, kind)
+
+
+class _Taken:
+    """What tokens told that were taken a moment ago; of the tokens only digests are kept."""
+
+    def __init__(self, keep_s: float, clock: Callable[[], float]) -> None:
+        self._keep_s = keep_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._told: dict[bytes, tuple[float, tuple[str, bytes]]] = {}
+
+    def find(self, token: bytes) -> tuple[str, bytes] | None:
+        digest = hashlib.sha256(token).digest()
+        with self._lock:
+            taken_at, told = self._told.get(digest, (0.0, None))
+        return told if told is not None and self._clock() - taken_at < self._keep_s else None
+
+    def keep(self, token: bytes, told: tuple[str, bytes]) -> tuple[str, bytes]:
+        if self._keep_s <= 0:
+            return told
+        now = self._clock()
+        with self._lock:
+            # They stand in the order in which they came.
+            while self._told:
+                oldest = next(iter(self._told))
+                if now - self._told[oldest][0] < self._keep_s:
+                    break
+                del self._told[oldest]
+            self._told[hashlib.sha256(token).digest()] = (now, told)
+        return told
 
 
 def presented_token(header: str) -> bytes | None:

@@ -92,6 +92,24 @@ def test_a_token_that_is_too_old_is_refused(tickets, users, acceptor, tmp_path, 
         acceptor.step(sent)
 
 
+def test_where_it_may_a_token_is_sent_again_for_a_while(tickets, users, tmp_path) -> None:
+    now = [100.0]
+    cache = tmp_path / "seen"
+    lenient = Acceptor(users.keytab, REALM, replay_cache=cache, reuse_s=300.0, clock=lambda: now[0])
+    first, second = token(), token()
+    told = lenient.step(first)
+    now[0] = 399.0
+    assert lenient.step(first) == told
+    lenient.step(second)
+    now[0] = 400.0
+    with pytest.raises(AccessDeniedError, match="replay"):
+        lenient.step(first)
+    assert lenient.step(second)[0] == USER
+    now[0] = 699.0
+    lenient.step(token())
+    assert len(lenient._taken._told) == 1
+
+
 @pytest.mark.parametrize("sent", [b"", b"\0", b"NTLMSSP\0\1\0\0\0", bytes(70_000), b"`\x82\x02\xfa\x06\x06+"])
 def test_what_is_no_ticket_is_refused(acceptor, sent) -> None:
     with pytest.raises(AccessDeniedError, match="icket of Kerberos"):
