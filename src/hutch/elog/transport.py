@@ -69,7 +69,7 @@ def send(
     :param auth: name and password, or headers; None says nothing about who asks.
     :param params: further ones of ``requests.request``.
     :raises UnreachableError: if nobody answers.
-    :raises ElogError: if the request can't be sent.
+    :raises ElogError: if the request can't be sent, or what is answered can't be read.
     """
     requests = load_requests()
     limit = params.setdefault("timeout", timeout_s())
@@ -91,7 +91,7 @@ def send(
         raise UnreachableError(msg) from error
     except requests.exceptions.RequestException as error:
         # Not what it says: the address may be the secret of a job.
-        msg = f"The request to {host} can't be sent: {type(error).__name__}"
+        msg = f"The request to {host} failed: {type(error).__name__}"
         raise ElogError(msg) from error
     return _understood(response)
 

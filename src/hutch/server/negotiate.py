@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hutch.config.settings import ServerSettings
 from hutch.elog.tickets import load_gssapi, one_line
 from hutch.errors import AccessDeniedError, ConfigurationError
 
-__all__ = ["Acceptor", "presented_token"]
+__all__ = ["Acceptor", "configured_acceptor", "presented_token"]
 
 _MOST_BYTES = 64 * 1024
 """Of a token: no ticket is that long, and nobody known has sent it yet."""
@@ -146,6 +147,23 @@ class _Taken:
                 del self._told[oldest]
             self._told[hashlib.sha256(token).digest()] = (now, told)
         return told
+
+
+def configured_acceptor(settings: ServerSettings) -> Acceptor | None:
+    """Return what checks tickets as ``[server]`` says; None if no keytab is named.
+
+    :raises ConfigurationError: if the realm is not named, or the keytab can't be used.
+    :raises MissingExtraError: if ``gssapi`` is not installed.
+    """
+    if settings.keytab is None:
+        return None
+    if settings.realm is None:
+        msg = (
+            f"There is a keytab {str(settings.keytab)!r} and no realm. Name the one whose users are users "
+            "here in hutch.toml, as in: [server] realm = 'FACILITY.ORG'"
+        )
+        raise ConfigurationError(msg)
+    return Acceptor(settings.keytab, settings.realm, reuse_s=settings.ticket_reuse_s)
 
 
 def presented_token(header: str) -> bytes | None:

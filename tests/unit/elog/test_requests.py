@@ -113,7 +113,8 @@ def test_a_logbook_that_does_not_answer_is_not_waited_for_for_ever(monkeypatch) 
 def test_a_request_that_can_not_be_sent_is_told(logbook, params) -> None:
     status, outcome, _ = elog.elog_http_request(EXP, f"{EXP}/ws/runs", "POST", **params)
     assert status == -1
-    assert "can't be sent" in outcome
+    assert "The request to localhost:" in outcome
+    assert "failed: Invalid" in outcome
 
 
 @pytest.mark.parametrize(

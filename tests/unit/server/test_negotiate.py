@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from hutch.config.settings import ServerSettings
 from hutch.elog.tickets import negotiate_header
 from hutch.errors import AccessDeniedError, ConfigurationError
-from hutch.server.negotiate import Acceptor, presented_token
+from hutch.server.negotiate import Acceptor, configured_acceptor, presented_token
 
 from ...kerberos import REALM, SERVICE
 
@@ -173,6 +174,18 @@ def test_without_a_ticket_it_is_said_how_to_get_one(users) -> None:
     users.kdestroy()
     with pytest.raises(AccessDeniedError, match=r"No ticket of Kerberos for 'HTTP@localhost': .*with: kinit"):
         negotiate_header("HTTP@localhost")
+
+
+def test_the_settings_say_whose_tickets_are_taken(tickets) -> None:
+    assert configured_acceptor(ServerSettings()) is None
+    with pytest.raises(ConfigurationError, match="no realm. Name the one"):
+        configured_acceptor(ServerSettings(keytab=tickets.keytab))
+    found = configured_acceptor(ServerSettings(keytab=tickets.keytab, realm=REALM))
+    sent = token()
+    assert found.step(sent) == found.step(sent)
+    strict = configured_acceptor(ServerSettings(keytab=tickets.keytab, realm=REALM, ticket_reuse_s=0.0))
+    with pytest.raises(AccessDeniedError, match="replay"):
+        strict.step(sent)
 
 
 def test_other_headers_have_no_token() -> None:
