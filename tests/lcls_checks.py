@@ -21,7 +21,9 @@ __all__ = [
     "check_errors",
     "check_experiment_info",
     "check_identities",
+    "check_job_posts_params",
     "check_jobs",
+    "check_locked",
     "check_new_entry",
     "check_reads_through_get_change_nothing",
     "check_replies",
@@ -341,6 +343,42 @@ def check_counters(client: LclsClient, environment: dict[str, str]) -> None:
         guessed = f"{address[:-1]}{'a' if address[-1] != 'a' else 'b'}"
     assert client.set_counters(guessed, shown) >= 400
     assert client.counters(address, token, job) == []
+
+
+def check_job_posts_params(url: str, environment: dict[str, str]) -> None:
+    """A job posts values of its run with the token that it was given, and to no other experiment.
+
+    :param environment: of the job.
+    """
+    experiment, run = environment["EXPERIMENT"], int(environment["RUN_NUM"])
+    with LclsClient.job(url, environment["Authorization"]) as client:
+        for number, path in enumerate(client.params_paths(experiment)):
+            done(client.add_run_params(experiment, run, {"check/from a job": number}, path))
+        assert not client.add_run_params("xppnone", run, {"check/from a job": 1}).success
+
+
+def check_locked(client: LclsClient, experiment: str, allowed: str) -> None:
+    """Nobody writes into an experiment that is locked; it is read as before.
+
+    :param experiment: one that is locked.
+    :param allowed: an executable that is allowed.
+    """
+    definition = {
+        "name": "w",
+        "executable": allowed,
+        "parameters": "",
+        "trigger": "MANUAL",
+        "location": "S3DF",
+    }
+    for reply in (
+        client.new_entry(experiment, "text"),
+        client.add_run_params(experiment, 1, {"a": 1}),
+        client.run_control(experiment, "start_run"),
+        client.define_workflow(experiment, **definition),
+    ):
+        assert reply.status == 423, reply
+    done(client.entries(experiment))
+    done(client.runs(experiment))
 
 
 def check_identities(url: str, experiment: str, password: str) -> None:

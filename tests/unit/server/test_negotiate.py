@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import shutil
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -196,11 +198,9 @@ def test_other_headers_have_no_token() -> None:
         presented_token("Negotiate ***")
 
 
-def test_a_client_that_knows_nothing_of_hutch_is_known(tickets, acceptor, require) -> None:
-    require("curl", None if shutil.which("curl") else "there is no curl; on Debian: apt-get install curl")
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-    from threading import Thread
-
+@pytest.fixture
+def negotiating(tickets, acceptor):
+    """The address of a server that asks for tickets, and the principals that it was told."""
     told: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -212,7 +212,7 @@ def test_a_client_that_knows_nothing_of_hutch_is_known(tickets, acceptor, requir
             else:
                 principal, reply = acceptor.step(sent)
                 told.append(principal)
-                self.send_response(204)
+                self.send_response(200)
                 self.send_header("WWW-Authenticate", f"Negotiate {base64.b64encode(reply).decode()}")
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -221,11 +221,31 @@ def test_a_client_that_knows_nothing_of_hutch_is_known(tickets, acceptor, requir
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://localhost:{server.server_port}/"
-        command = ["curl", "-4", "-sS", "--noproxy", "*", "--negotiate", "-u", ":", "-o", "/dev/null"]
-        done = subprocess.run(
-            [*command, "-w", "%{http_code}", address], capture_output=True, text=True, timeout=20
-        )
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"http://localhost:{server.server_port}/", told
         server.shutdown()
-    assert (done.stdout, told) == ("204", [USER]), done.stderr
+        thread.join(timeout=10)
+
+
+def test_curl_is_known_by_its_ticket(negotiating, require) -> None:
+    require("curl", None if shutil.which("curl") else "there is no curl; on Debian: apt-get install curl")
+    address, told = negotiating
+    command = ["curl", "-4", "-sS", "--noproxy", "*", "--negotiate", "-u", ":", "-w", "%{http_code}", address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert (done.stdout, told) == ("200", [USER]), done.stderr
+
+
+@pytest.mark.parametrize("is_sent_at_once", [True, False])
+def test_a_program_in_python_is_known_and_believes_the_server(negotiating, is_sent_at_once) -> None:
+    import requests
+    import requests_gssapi
+
+    address, told = negotiating
+    auth = requests_gssapi.HTTPSPNEGOAuth(
+        mutual_authentication=requests_gssapi.REQUIRED, opportunistic_auth=is_sent_at_once
+    )
+    with requests.Session() as session:
+        session.trust_env = False
+        assert session.get(address, auth=auth, timeout=20).status_code == 200
+    assert told == [USER]
