@@ -36,7 +36,7 @@ def get_elog_active_expmt(hutch: str, *, endstation: int = 0) -> str:
         reply = ask(lambda: send("GET", url, params=params))
     except ElogError as error:
         msg = f"The active experiment of {hutch!r} can't be asked for. {error}"
-        raise type(error)(msg) from error
+        raise ElogError(msg) from error  # not one after which it is asked again: it was
     if reply.error:
         msg = f"The active experiment of {hutch!r} can't be asked for; is it an instrument? {reply.error}"
         raise ElogError(msg)

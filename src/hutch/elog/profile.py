@@ -48,8 +48,14 @@ def service_principal() -> str:
 
 
 def timeout_s() -> float:
-    """Return for how many seconds an answer is waited for."""
+    """Return for how many seconds an answer is waited for.
+
+    :raises ConfigurationError: if it is none.
+    """
     found: float = _setting("timeout_s")
+    if not found:
+        msg = "A time limit of 0 s leaves no time for an answer. Give another $HUTCH_ELOG_TIMEOUT_S, as 30."
+        raise ConfigurationError(msg)
     return found
 
 

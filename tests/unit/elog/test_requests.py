@@ -6,6 +6,8 @@ import pytest
 
 from hutch import elog
 
+from .conftest import ACTIVE
+
 EXP = "xppl1001221"
 PATH = f"/ws-auth/lgbk/lgbk/{EXP}/ws/runs"
 
@@ -75,6 +77,14 @@ def test_a_question_is_asked_three_times_and_no_more(logbook) -> None:
     assert logbook.paths == [PATH] * 3
 
 
+def test_who_asks_is_not_found_out_again_and_again(logbook) -> None:
+    logbook.answers[ACTIVE] = [None]
+    status, outcome, _ = get()
+    assert status == -1
+    assert "The active experiment of 'xpp' can't be asked for. No connection to localhost:" in outcome
+    assert [one.path for one in logbook.sent] == [ACTIVE] * 3
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 423, 500])
 def test_what_will_not_change_is_asked_once(logbook, status) -> None:
     logbook.answers[PATH] = [(status, {"success": False, "error_msg": "no"})]
@@ -107,6 +117,13 @@ def test_a_logbook_that_does_not_answer_is_not_waited_for_for_ever(monkeypatch) 
         status, outcome, _ = get()
     assert status == -1
     assert "did not answer in time (0.05 s)" in outcome
+
+
+def test_no_time_at_all_is_refused(logbook, monkeypatch) -> None:
+    monkeypatch.setenv("HUTCH_ELOG_TIMEOUT_S", "0")
+    status, outcome, _ = get()
+    assert (status, logbook.sent) == (-1, [])
+    assert "HUTCH_ELOG_TIMEOUT_S" in outcome
 
 
 @pytest.mark.parametrize("params", [{"json": {"a": float("nan")}}, {"headers": {"X": "a\nb"}}])
