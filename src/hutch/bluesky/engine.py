@@ -8,7 +8,7 @@ leaves the RunEngine idle.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
@@ -29,12 +29,14 @@ class RuledRunBundler(RunBundler):
     """Bundles a run whose metadata keeps the rules of the RunEngine that opens it."""
 
     def __init__(self, md: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_opening.get().rules.check(md, PROMPT), *args, **kwargs)
+        engine = _opening.get()
+        super().__init__(engine.rules.check({**engine.link(md), **md}, PROMPT), *args, **kwargs)
 
 
 class CatalogRunEngine(RunEngine):
     """A ``bluesky.RunEngine`` on a metadata stash; make it with :func:`hutch.bluesky.run_engine`.
 
+    :param link: returns what is added to the metadata of a run, where these do not say it themselves.
     :ivar supplemental: bluesky's ``SupplementalData``, also in ``preprocessors``: the lists ``baseline``,
         ``monitors`` and ``flyers``.
     """
@@ -42,11 +44,18 @@ class CatalogRunEngine(RunEngine):
     RunBundler = RuledRunBundler
 
     def __init__(
-        self, md: Stash, *, rules: DeclaredRules, required: Sequence[str] = (), **options: Any
+        self,
+        md: Stash,
+        *,
+        rules: DeclaredRules,
+        required: Sequence[str] = (),
+        link: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda md: {},
+        **options: Any,
     ) -> None:
         # First, because nothing is to begin on rules that are wrong.
         added = Rules(required=required)
         rules = Rules.of(rules)
+        self.link = link
         self._rules = replace(rules, required=(*rules.required, *added.required))
         options.setdefault("scan_id_source", self._next_scan_id)
         # bluesky's own looks at the sample only, and the rules say more about it.

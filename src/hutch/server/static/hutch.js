@@ -62,3 +62,22 @@ if (document.querySelector("article[data-status=running]")) {
     if (page.querySelector("article").dataset.status !== "running") { clearInterval(timer); location.reload(); }
   }, AGAIN_MS);
 }
+
+if (document.querySelector("#entries[data-live=yes]")) setInterval(() => refresh("#entries"), AGAIN_MS);
+const writing = document.querySelector("form.write");
+if (writing) {
+  const preview = document.querySelector("section.preview");
+  writing.addEventListener("submit", async (event) => {
+    if (event.submitter?.value !== "preview") return;
+    event.preventDefault();
+    const asked = new FormData(writing);
+    asked.delete("files");
+    const answer = await fetch(writing.dataset.preview, { method: "POST", body: asked }).catch(() => null);
+    if (!answer) return;
+    // The server has cleaned it, as it does when it is posted.
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    preview.querySelector(".entry").replaceChildren(...page.body.childNodes);
+    preview.hidden = false;
+    preview.scrollIntoView({ block: "nearest" });
+  });
+}

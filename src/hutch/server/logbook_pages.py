@@ -1,0 +1,231 @@
+"""The pages of the logbook: what was written, in order of time, and how one entry came to be what it is.
+
+Changes are made by :mod:`hutch.server.logbook_forms`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.responses import StreamingResponse
+
+from hutch.access import Action, Experiment, Identity
+from hutch.errors import EntryNotFoundError, QueryError
+from hutch.logbook import Attachment, Content, Entry, Logbook, render
+from hutch.server.access import Gate
+from hutch.server.asking import Reader
+from hutch.server.downloads import download_headers
+from hutch.server.showing import Text, add_headers, keep_key, link, show
+
+__all__ = [
+    "entry_html",
+    "entry_views",
+    "find_entry",
+    "find_logbook",
+    "kept_of",
+    "make_logbook_pages",
+    "page_of",
+]
+
+_PAGE = 25
+_CHUNK_BYTES = 1 << 20
+
+
+def make_logbook_pages() -> APIRouter:
+    """Return the routes of the logbook's pages."""
+    router = APIRouter(include_in_schema=False)
+    for path, page in (
+        ("/logbook", choose_experiment),
+        ("/logbook/{experiment}", timeline),
+        ("/logbook/{experiment}/entries/{entry}", entry_page),
+    ):
+        router.add_api_route(path, page, response_class=HTMLResponse)
+    router.add_api_route("/logbook/{experiment}/entries/{entry}/files/{file}", attachment)
+    return router
+
+
+def find_logbook(request: Request, identity: Identity) -> Logbook:
+    """Return the logbook of the first catalog that somebody may open, as they may use it."""
+    gate: Gate = request.app.state.gate
+    name = request.query_params.get("catalog") or next(iter(gate.names(identity)), "")
+    catalog = gate.open(name, identity)
+    return Logbook(catalog.store, gate.access(name), identity=identity)
+
+
+def choose_experiment(request: Request, identity: Reader, all: bool = False) -> Response:
+    """Show the experiments; where only one is active, go to its logbook."""
+    kept = keep_key(request)
+    if kept is not None:
+        return kept
+    logbook = find_logbook(request, identity)
+    found = [
+        one for one in logbook.access.experiments.all() if logbook.access.may(identity, Action.READ, one.name)
+    ]
+    active = {name for name in logbook.access.experiments.active_names() if name}
+    readable = [one for one in found if one.name in active]
+    if len(readable) == 1 and not all:
+        return RedirectResponse(link(f"/logbook/{readable[0].name}", kept_of(request)), 303)
+    return show("experiments.html", request, identity, experiments=found, active=active)
+
+
+def timeline(
+    request: Request,
+    identity: Reader,
+    experiment: str,
+    q: Text = "",
+    before: Annotated[int | None, Query(ge=1)] = None,
+) -> Response:
+    """Show entries, the newest first, those that are asked for."""
+    kept = keep_key(request)
+    if kept is not None:
+        return kept
+    logbook = find_logbook(request, identity)
+    problem, entries, older = "", (), None
+    try:
+        if q.strip():
+            page = logbook.search(experiment, q, before=before, limit=_PAGE)
+        else:
+            page = logbook.entries(experiment, before=before, limit=_PAGE)
+        entries, older = page.entries, page.next
+    except QueryError as error:
+        problem = str(error)
+    tags = logbook.tags(experiment)
+    return page_of(
+        "logbook.html",
+        request,
+        identity,
+        logbook,
+        experiment,
+        entries=entry_views(logbook, entries),
+        older=older,
+        before=before,
+        q=q,
+        problem=problem,
+        tags=sorted(tags.items(), key=lambda item: (-item[1], item[0]))[:40],
+        status=400 if problem else 200,
+    )
+
+
+def entry_page(
+    request: Request, identity: Reader, experiment: str, entry: int, version: int | None = None
+) -> Response:
+    """Show an entry in its thread, and all its versions."""
+    kept = keep_key(request)
+    if kept is not None:
+        return kept
+    logbook = find_logbook(request, identity)
+    found = find_entry(logbook, experiment, entry)
+    versions = logbook.versions(entry)
+    older = next((one for one in versions if one.version == version), None)
+    return page_of(
+        "entry.html",
+        request,
+        identity,
+        logbook,
+        experiment,
+        entry=found,
+        thread=entry_views(logbook, logbook.thread(entry)),
+        versions=versions,
+        older=older,
+        older_html=None if older is None else entry_html(experiment, entry, older),
+    )
+
+
+def attachment(
+    request: Request, identity: Reader, experiment: str, entry: int, file: int, small: bool = False
+) -> Response:
+    """Give the bytes of an attachment; as a download, unless they are a raster image."""
+    logbook = find_logbook(request, identity)
+    find_entry(logbook, experiment, entry)
+    if small:
+        picture = logbook.thumbnail(entry, file)
+        if picture is None:
+            raise EntryNotFoundError(f"Attachment {file} of entry {entry} has no small picture.")
+        response = Response(picture, media_type="image/png")
+    else:
+        about, opened = logbook.open_attachment(entry, file)
+
+        def read() -> Any:
+            with opened:
+                while some := opened.read(_CHUNK_BYTES):
+                    yield some
+
+        response = StreamingResponse(read(), headers=download_headers(about))
+    add_headers(response)
+    # What an entry's attachment is never changes.
+    response.headers["Cache-Control"] = "private, max-age=86400, immutable"
+    return response
+
+
+# what these pages share
+
+
+def find_entry(logbook: Logbook, experiment: str, entry: int) -> Entry:
+    """Return an entry of an experiment.
+
+    :raises EntryNotFoundError: if there is none.
+    """
+    found = logbook.entry(entry)
+    if found.experiment != experiment:
+        raise EntryNotFoundError(f"Experiment {experiment!r} has no entry {entry}.")
+    return found
+
+
+def page_of(
+    template: str,
+    request: Request,
+    identity: Identity,
+    logbook: Logbook,
+    experiment: str,
+    *,
+    status: int = 200,
+    **values: Any,
+) -> Response:
+    """Return a page about an experiment."""
+    about: Experiment = logbook.access.experiments.find(experiment)
+    return show(
+        template,
+        request,
+        identity,
+        status=status,
+        experiment=about,
+        place=f"/logbook/{experiment}",
+        is_active=experiment in logbook.access.experiments.active_names(),
+        may={action.value: logbook.access.may(identity, action, experiment) for action in Action},
+        kept=kept_of(request),
+        link=link,
+        **values,
+    )
+
+
+def entry_views(logbook: Logbook, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return entries as templates show them."""
+    name = None if logbook.identity is None else logbook.identity.name
+    return [
+        {
+            "entry": entry,
+            "html": entry_html(entry.experiment, entry.id, entry),
+            "pictures": [file for file in entry.attachments if file.has_thumbnail],
+            "files": [file for file in entry.attachments if not file.has_thumbnail],
+            "is_own": entry.author == name,
+            "place": f"/logbook/{entry.experiment}/entries/{entry.id}",
+        }
+        for entry in entries
+    ]
+
+
+def entry_html(experiment: str, entry: int, content: Content) -> str:
+    """Return what an entry says, as HTML that is safe to show."""
+    return render(content, lambda file: _address(experiment, entry, file))
+
+
+def _address(experiment: str, entry: int, file: Attachment) -> str:
+    return f"/logbook/{experiment}/entries/{entry}/files/{file.id}"
+
+
+def kept_of(request: Request) -> dict[str, str]:
+    """Return what of an address is kept from page to page."""
+    return {key: value for key, value in request.query_params.items() if key == "catalog"}
