@@ -1,8 +1,8 @@
 """The monitor's two seams: who looks at a plot after rows were folded in, and who is told how it stands.
 
-An :class:`Observer` is pickled into every worker process, and looks at plots there, where their state is; what
-it finds goes with the next :class:`Tile` to the :class:`Publisher`, in the monitor's own process. A file of
-the output folder, ``status.json``, says the same to everybody.
+An :class:`Observer` is pickled into every worker process, and looks at plots there, where their state is;
+what it finds goes with the next :class:`Tile` to the :class:`Publisher`, in the monitor's own process. A
+file of the output folder, ``status.json``, says the same to everybody.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ __all__ = ["Failure", "Observer", "Publisher", "Tile"]
 class Failure:
     """What went wrong with a plot.
 
-    :ivar what: what it was asked to do: ``update``, ``draw``, ``restore``, ``make``, ``observe`` or ``write``.
+    :ivar what: what it was asked to do: ``make``, ``update``, ``draw``, ``observe``; or what was done for
+        it: ``read`` its rows, ``write`` its state or picture.
     :ivar sentence: what happened, in one line.
     :ivar traceback: where, as Python prints it; empty if there is none: the process was killed.
     :ivar times: how often in a row.
@@ -45,6 +46,7 @@ class Tile:
     :ivar updated: when rows were taken into account last, s since 1970.
     :ivar drawn: the same for the picture; None if there is none yet.
     :ivar seconds: what folding and drawing took since the tile before, s.
+    :ivar skipped: how many rows up to there were left out, because only a sample was asked for.
     :ivar bad: rows that cannot be read, and were passed over.
     :ivar failure: why it stands still, or None.
     :ivar judgements: what observers have found since the tile before, in order.
@@ -60,6 +62,7 @@ class Tile:
     updated: float
     drawn: float | None
     seconds: float
+    skipped: int = 0
     bad: tuple[BadRange, ...] = ()
     failure: Failure | None = None
     judgements: tuple[Any, ...] = ()
@@ -79,7 +82,7 @@ class Tile:
     @property
     def fraction(self) -> float:
         """Which part of the rows has been taken into account, 0 to 1."""
-        return min(self.seen / self.there, 1.0) if self.there else 1.0
+        return min((self.seen - self.skipped) / self.there, 1.0) if self.there else 1.0
 
 
 class Observer(Protocol):
