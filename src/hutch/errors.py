@@ -39,6 +39,7 @@
     ├── QueryError (ValueError)            a search that cannot be understood
     ├── ConfigurationError (ValueError)
     ├── PluginError (RuntimeError)         what another package publishes cannot be used
+    ├── CheckError (ValueError)            a check that does not fit the plot that it looks at
     ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
     └── MissingExtraError (ImportError)    an optional dependency is not installed
 
@@ -56,6 +57,7 @@ __all__ = [
     "AmbiguousRunError",
     "ApiKeyNotFoundError",
     "CatalogNotFoundError",
+    "CheckError",
     "ConfigurationError",
     "CorruptBatchError",
     "DeviceNotFoundError",
@@ -306,6 +308,10 @@ class ConfigurationError(HutchError, ValueError):
 
 class PluginError(HutchError, RuntimeError):
     """Something that another package publishes cannot be loaded, or is not what it should be."""
+
+
+class CheckError(HutchError, ValueError):
+    """A check asks a plot for what it has not, or compares what cannot be compared."""
 
 
 class DevicesFailedError(HutchError, RuntimeError):
