@@ -56,9 +56,6 @@ class Counted:
     def per_channel(self):
         return self.arrays["ids"], self.arrays["counts"]
 
-    def rate_series(self):
-        return 1000.0, 2.0, self.arrays["counts"]
-
 
 def seen(before=None, **arrays):
     return Seen("/data/a.h5", "Counted", Counted(**arrays), 100, before=before)
@@ -97,7 +94,7 @@ def test_an_array_is_reduced_to_a_number(how, value):
 
 
 def test_a_read_out_that_is_not_there_is_named_with_those_that_are():
-    with pytest.raises(CheckError, match=r"has no read-out 'levle'; it has level, per_channel, rate_series"):
+    with pytest.raises(CheckError, match=r"has no read-out 'levle'; it has level, per_channel"):
         Threshold("Counted", "levle")(seen(level=1), [])
     with pytest.raises(CheckError, match="is no number"):
         Threshold("Counted", "level")(seen(level=[1, 2]), [])
@@ -105,18 +102,39 @@ def test_a_read_out_that_is_not_there_is_named_with_those_that_are():
         Threshold("Counted", "level", "median")(seen(level=[1, 2]), [])
 
 
+def over_time(counts, before=None, width=2, first=1000, left_out=()):
+    """Return counts in bins from a time on, some of which had no timestamp."""
+    kept = [number for number in range(len(counts)) if number not in left_out]
+    return seen(
+        before,
+        time_s=[first + number * width for number in kept],
+        bin_width_s=width,
+        time_range_s=[first, first + len(counts) * width - 1],
+        packets_per_bin=[[counts[number] - 1, 1] for number in kept],
+    )
+
+
 def test_a_rate_is_that_of_the_end_of_the_data():
     check = Rate("Counted", low_hz=50, high_hz=200, window_s=10, least_s=6)
 
-    assert check(seen(counts=[200, 200]), []).verdict is None
-    assert check(seen(counts=[200, 200, 200]), []).value == 100.0
-    judgement = check(seen(counts=[1000] * 10 + [50] * 5), [])
+    # The last bin is not over.
+    assert check(over_time([200, 200, 200]), []).verdict is None
+    assert check(over_time([200, 200, 200, 7]), []).value == 100.0
+    judgement = check(over_time([1000] * 10 + [50] * 6), [])
     assert (judgement.verdict, judgement.value) == (BAD, 25.0)
     assert judgement.sentence == "25 packets/s over the last 10 s; good is from 50 to 200 Hz."
     # 51 Hz is good, unless it was bad before: it takes 5 % more than the limit.
-    assert check(seen(counts=[102] * 5), []).verdict is GOOD
-    assert check(seen(BAD, counts=[102] * 5), []).verdict is BAD
-    assert check(seen(BAD, counts=[106] * 5), []).verdict is GOOD
+    assert check(over_time([102] * 6), []).verdict is GOOD
+    assert check(over_time([102] * 6, BAD), []).verdict is BAD
+    assert check(over_time([106] * 6, BAD), []).verdict is GOOD
+
+
+def test_a_pause_lowers_the_rate_and_a_wide_bin_counts_for_what_it_covers():
+    check = Rate("Counted", window_s=10, least_s=1)
+
+    assert check(over_time([200] * 6, left_out=(2, 3)), []).value == 60.0
+    assert check(over_time([640, 640, 5], width=64), []).value == 10.0
+    assert check(over_time([], []), []).verdict is None
 
 
 # channels

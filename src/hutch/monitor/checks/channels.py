@@ -1,7 +1,7 @@
 """Checks of a detector's channels: those that count too much, and those that do not count at all.
 
-A plot says what each channel has: ``per_channel()`` gives their ids, one row a channel, and how often each
-has counted.
+A plot says what each channel has by a read-out, ``per_channel()``: either a tuple of ids, one row a channel,
+and of counts; or what has ``count`` and the ids ``io_group``, ``tile``, ``chip``, ``channel`` as attributes.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _TRIMMED = 0.05
 """The part of the channels, those that count most, that a typical count is told without."""
 _FEW = 5.0
 """A median below this says little: counts are whole numbers."""
+_IDS = ("io_group", "tile", "chip", "channel")
 _NAMED = 5
 """As many channels a sentence names."""
 
@@ -130,7 +131,11 @@ class DeadChannels:
 def _channels(seen: Seen, readout: str) -> tuple[npt.NDArray[Any], Floats]:
     """Return the ids of channels, shape ``(channels, columns)``, and their counts."""
     found = seen.readout(readout)
-    ids, counts = np.asarray(found[0]), np.asarray(found[1], dtype=float)
+    if isinstance(found, tuple):
+        ids, counts = np.asarray(found[0]), np.asarray(found[1], dtype=float)
+    else:
+        ids = np.stack([np.asarray(getattr(found, name)) for name in _IDS], axis=1)
+        counts = np.asarray(found.count, dtype=float)
     return ids.reshape(len(ids), -1) if len(ids) else ids.reshape(0, 1), counts
 
 

@@ -91,26 +91,24 @@ class Rate:
     """
 
     plot: str | Sequence[str] = "PacketRate"
-    readout: str = parameter("gives the counts by time: starts in s, a width in s, counts", "rate_series")
+    counts: str = parameter(
+        "counts by time, beside ``time_s``, ``bin_width_s``, ``time_range_s``", "packets_per_bin"
+    )
     low_hz: float = parameter("bad below this", 0.0, unit="Hz")
     high_hz: float = parameter("bad above this", _INFINITE, unit="Hz")
     medium_low_hz: float = parameter("medium below this", 0.0, unit="Hz")
     medium_high_hz: float = parameter("medium above this", _INFINITE, unit="Hz")
     window_s: float = parameter("over how much of the end of the data", 60.0, unit="s")
     least_s: float = parameter("as much there must be to tell", 10.0, unit="s")
-    margin: float = parameter("what was bad is good again this far inside the limits", 0.05)
+    margin: float = parameter("what was bad is good again so far inside the limits, as a fraction", 0.05)
 
     def __call__(self, seen: Seen, references: Sequence[Seen]) -> Judgement:
         """Judge the rate at the end of the data."""
-        _, width, counts = seen.readout(self.readout)
-        counts = np.asarray(counts, dtype=float)
-        bins = min(max(round(self.window_s / width), 1), len(counts))
-        covered = bins * width
-        if not bins or covered < self.least_s:
+        value, covered = self._rate(seen)
+        if covered < self.least_s:
             return too_little(
-                f"There are {plainly(covered, 's')} of data; a rate takes {plainly(self.least_s, 's')}."
+                f"There are {plainly(covered)} s of data; it takes {plainly(self.least_s)} s to tell."
             )
-        value = float(counts[-bins:].sum()) / covered
         bad = (self.low_hz, self.high_hz)
         good = (self.low_hz * (1 + self.margin), self.high_hz * (1 - self.margin))
         medium = (self.medium_low_hz, self.medium_high_hz)
@@ -118,6 +116,18 @@ class Rate:
         limits = _within(medium if verdict is Verdict.MEDIUM else bad, "Hz")
         said = f"{plainly(value)} packets/s over the last {plainly(covered, 's')}; good is {limits}"
         return Judgement(verdict, value, f"{said}.")
+
+    def _rate(self, seen: Seen) -> tuple[float, float]:
+        """Return the rate, Hz, and over how long, s: without the last bin, which is not over."""
+        starts, width = seen.array("time_s"), int(seen.array("bin_width_s"))
+        if len(starts) < 2:  # noqa: PLR2004
+            return 0.0, 0.0
+        counts = seen.array(self.counts).reshape(len(starts), -1).sum(axis=1)
+        end = int(starts[-1])
+        begin = end - max(round(self.window_s / width), 1) * width
+        covered = float(end - max(begin, int(seen.array("time_range_s")[0])))
+        chosen = (starts >= begin) & (starts < end)
+        return (float(counts[chosen].sum()) / covered if covered > 0 else 0.0), covered
 
 
 @dataclass(frozen=True)
