@@ -123,10 +123,13 @@ class VerdictKeeper:
         """Say what was found wherever it is not yet said."""
         file = self._file(sighting)
         last = file.last(found.name)
+        row = self._run(sighting)
+        run = None if row is None else row.uid
         has_changed = found.verdict is not None if last is None else last.get("verdict") != found.verdict
+        # A file may be named by a run when it has been judged already.
+        has_changed = has_changed or (last is not None and run not in (None, last.get("run")))
         if not has_changed and not is_final:
             return
-        row = self._run(sighting)
         origin = found.origin(sighting, self._begin(sighting, row))
         if self._store is not None and row is not None:
             try:
@@ -143,7 +146,6 @@ class VerdictKeeper:
             except RunDeletedError as error:
                 logger.info("%s", error)
         if has_changed:
-            run = None if row is None else row.uid
             said = {"time": self._clock(), "name": found.name, "verdict": found.verdict, "run": run}
             file.append({**said, **origin})
 
