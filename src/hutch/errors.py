@@ -34,6 +34,10 @@
     ├── RunClosedError (RuntimeError)      a closed run was told to go on
     ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
     │   └── ForbiddenFileError             it is where no server opens files
+    ├── SourceError (OSError)              what the monitor watches cannot be read
+    │   ├── SourceChangedError             something else is at its place now
+    │   ├── SourceUnavailableError         not at this moment: it is missing, or being written
+    │   └── UnknownFormatError             no format reads it
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
     ├── QueryError (ValueError)            a search that cannot be understood
@@ -86,6 +90,9 @@ __all__ = [
     "RunIndexError",
     "RunNotFoundError",
     "RunOwnedError",
+    "SourceChangedError",
+    "SourceError",
+    "SourceUnavailableError",
     "StoreError",
     "StoreFullError",
     "StoreMovedError",
@@ -93,6 +100,7 @@ __all__ = [
     "StoreVersionError",
     "StreamNotFoundError",
     "TooManyAttemptsError",
+    "UnknownFormatError",
     "UserNotFoundError",
 ]
 
@@ -288,6 +296,22 @@ class ExternalDataError(HutchError, OSError):
 
 class ForbiddenFileError(ExternalDataError):
     """A recorded document, or a link in a file, leads to a file that may not be opened here."""
+
+
+class SourceError(HutchError, OSError):
+    """What the monitor watches cannot be read."""
+
+
+class SourceChangedError(SourceError):
+    """Something else is where a source was: a file was replaced or cut short."""
+
+
+class SourceUnavailableError(SourceError):
+    """A source cannot be read at this moment: its file is missing, half-written, or held by its writer."""
+
+
+class UnknownFormatError(SourceError):
+    """No format reads a file, or the file lacks what its format needs."""
 
 
 class ImportFileError(HutchError, ValueError):
