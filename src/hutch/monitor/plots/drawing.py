@@ -107,8 +107,18 @@ def style(axes: Axes, *, x: str = "", y: str = "", is_log: bool = False) -> None
     axes.set_axisbelow(True)
 
 
-def fit(axes: Axes, x: npt.NDArray[Any], ys: Sequence[npt.NDArray[Any]], *, is_log: bool = False) -> None:
-    """Set the limits of axes so that they hold lines."""
+def fit(
+    axes: Axes,
+    x: npt.NDArray[Any],
+    ys: Sequence[npt.NDArray[Any]],
+    *,
+    is_log: bool = False,
+    from_zero: float | None = None,
+) -> None:
+    """Set the limits of axes so that they hold lines.
+
+    :param from_zero: the y axis begins at 0 and goes up to this at least.
+    """
     if len(x):
         low, high = float(np.min(x)), float(np.max(x))
         margin = 0.02 * (high - low) or max(0.5, 1e-9 * abs(high))
@@ -122,6 +132,8 @@ def fit(axes: Axes, x: npt.NDArray[Any], ys: Sequence[npt.NDArray[Any]], *, is_l
     if is_log:
         # At least one decade, and a mark of one at the axis' foot.
         axes.set_ylim(10 ** np.floor(np.log10(low) - 0.02), max(high * 1.6, low * 12))
+    elif from_zero is not None:
+        axes.set_ylim(-0.03 * max(high, from_zero), 1.08 * max(high, from_zero))
     else:
         margin = 0.06 * (high - low) or max(0.5, 0.02 * abs(high))
         axes.set_ylim(low - margin, high + margin)

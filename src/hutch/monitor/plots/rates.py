@@ -26,9 +26,9 @@ _PLACES: tuple[tuple[float, float, float, float], ...] = (
 )
 
 
-def _share(part: Ints, whole: Ints) -> Floats:
-    """Return parts of wholes; NaN of nothing."""
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+def _percent(part: Ints, whole: Ints) -> Floats:
+    """Return parts of wholes in percent; NaN of nothing."""
+    return np.divide(100 * part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
 
 
 class _OverTime(PacketPlot):
@@ -36,7 +36,8 @@ class _OverTime(PacketPlot):
 
     per_bin = "packets_per_bin"
     labels: ClassVar[tuple[str, str]]
-    is_log: ClassVar[tuple[bool, bool]] = (True, True)
+    is_log: ClassVar[bool] = True
+    """Whether the axis of rates is logarithmic; shares never are."""
 
     def _lines(self) -> tuple[list[tuple[str, Floats, Any]], list[tuple[str, Floats, Any]]]:
         """Return names, values and looks of the lines of both panels."""
@@ -46,10 +47,10 @@ class _OverTime(PacketPlot):
         from hutch.monitor.plots.drawing import style
 
         first = None
-        for place, label, is_log in zip(_PLACES, self.labels, self.is_log, strict=True):
+        for place, label in zip(_PLACES, self.labels, strict=True):
             axes = made.add_axes(place, sharex=first)
+            style(axes, y=label, is_log=self.is_log and first is None)
             first = first or axes
-            style(axes, y=label, is_log=is_log)
         made.kept["lines"] = {}
 
     def _draw(self, made: Picture) -> None:
@@ -70,7 +71,8 @@ class _OverTime(PacketPlot):
                     is_new = True
                 known[at, name].set_data(x, y)
                 known[at, name].set_marker("o" if len(x) <= 60 else "")
-            fit(axes, x, values, is_log=self.is_log[at])
+            is_log = self.is_log and not at
+            fit(axes, x, values, is_log=is_log, from_zero=None if is_log else 1.0)
             if is_new:
                 axes.legend(
                     loc="upper left", bbox_to_anchor=(1.01, 1.03), fontsize=12, frameon=False, handlelength=1.4,
@@ -102,8 +104,7 @@ class PacketRate(_OverTime):
 
     headline = "Packet rate"
     columns = len(TYPES) + 2
-    labels = ("packets/s", "share with wrong parity")
-    is_log = (True, False)
+    labels = ("packets/s", "packets [%]")
     _counted = len(TYPES) + 1
 
     def _counts(self, batch: Batch) -> Ints:
@@ -136,7 +137,7 @@ class PacketRate(_OverTime):
                 name = TYPES[kind] if kind < len(TYPES) else "unknown"
                 look = {"color": color, "linestyle": "--" if kind == len(TYPES) else "-"}
                 rates.append((name, counts[:, kind] / width, look))
-        wrong = _share(counts[:, -1], counts[:, _LARPIX].sum(axis=1))
+        wrong = _percent(counts[:, -1], counts[:, _LARPIX].sum(axis=1))
         return rates, [("wrong parity", wrong, {"color": PALETTE[1]})]
 
 
@@ -150,7 +151,8 @@ class TileRate(_OverTime):
 
     headline = "Tile rate"
     columns = (ELSEWHERE + 1) * 4
-    labels = ("data packets/s", "share: fifo > 50 % or wrong parity")
+    labels = ("data packets/s", "data packets [%]")
+    is_log = False
     _counted = columns
 
     def _counts(self, batch: Batch) -> Ints:
@@ -176,9 +178,9 @@ class TileRate(_OverTime):
             look = {"color": PALETTE[tile % 8], "linestyle": "--" if tile >= 8 else "-"}
             rates.append((_tile_name(tile), counts[:, tile, 0] / width, look))
         every = counts[..., 0].sum(axis=1)
-        names = ("shared fifo", "local fifo", "wrong parity")
+        names = ("shared fifo > 50 %", "local fifo > 50 %", "wrong parity")
         shares = [
-            (name, _share(counts[..., at].sum(axis=1), every), {"color": PALETTE[at - 1]})
+            (name, _percent(counts[..., at].sum(axis=1), every), {"color": PALETTE[at - 1]})
             for at, name in enumerate(names, start=1)
         ]
         return rates, shares
@@ -203,7 +205,7 @@ class FIFOFlags(_OverTime):
 
     headline = "Fifo flags"
     columns = 8
-    labels = ("data packets/s", "share of data packets")
+    labels = ("data packets/s", "data packets [%]")
     _counted = 4
 
     def _counts(self, batch: Batch) -> Ints:
@@ -228,7 +230,7 @@ class FIFOFlags(_OverTime):
             found = counts[:, columns].sum(axis=1)
             look = {"color": color, "linestyle": "--" if name.startswith("local") else "-"}
             rates.append((name, found / width, look))
-            shares.append((name, _share(found, every), look))
+            shares.append((name, _percent(found, every), look))
         return rates, shares
 
     def _remarks(self) -> list[str]:
