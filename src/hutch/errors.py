@@ -42,6 +42,7 @@
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
     ├── QueryError (ValueError)            a search that cannot be understood
     ├── ConfigurationError (ValueError)
+    ├── GeometryError (ValueError)         a file that does not tell where the pixels are
     ├── PluginError (RuntimeError)         what another package publishes cannot be used
     ├── CheckError (ValueError)            a check that does not fit the plot that it looks at
     ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
@@ -55,6 +56,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "AccessDeniedError",
@@ -73,6 +75,7 @@ __all__ = [
     "FeedPrunedError",
     "FieldProblem",
     "ForbiddenFileError",
+    "GeometryError",
     "HutchError",
     "ImportFileError",
     "ListeningError",
@@ -328,6 +331,25 @@ class QueryError(HutchError, ValueError):
 
 class ConfigurationError(HutchError, ValueError):
     """A setting is unknown or has a value that cannot be used."""
+
+
+class GeometryError(HutchError, ValueError):
+    """A file does not tell where the pixels of a detector are.
+
+    :ivar path: of the file.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(
+            f"No pixel geometry in {str(path)!r}: {why}. "
+            "Set PIXEL_GEOMETRY_PATH to a YAML file of larpix-geometry, one tile's or several tiles'."
+        )
+
+    def __reduce__(self) -> tuple[type[GeometryError], tuple[Path, str]]:
+        # It comes from a worker process.
+        return type(self), (self.path, self.why)
 
 
 class PluginError(HutchError, RuntimeError):
