@@ -15,6 +15,7 @@ from hutch.config.settings import (
     Declared,
     ElogSettings,
     FilesSettings,
+    MonitorSettings,
     RecordingSettings,
     ServerSettings,
     Settings,
@@ -30,6 +31,7 @@ _ROOT_MAP = "root_map"
 _SECTIONS: dict[str, type] = {
     "elog": ElogSettings,
     "files": FilesSettings,
+    "monitor": MonitorSettings,
     "recording": RecordingSettings,
     "server": ServerSettings,
     "spool": SpoolSettings,

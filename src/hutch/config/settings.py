@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from hutch.config.kinds import (
     BYTES,
+    CHECKS,
     FILE,
     FOLDER,
     FOLDERS,
@@ -37,6 +38,7 @@ __all__ = [
     "Declared",
     "ElogSettings",
     "FilesSettings",
+    "MonitorSettings",
     "RecordingSettings",
     "ServerSettings",
     "Settings",
@@ -186,6 +188,18 @@ class FilesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """The monitor, ``[monitor]``."""
+
+    checks: Mapping[str, Mapping[str, Any]] = _setting(
+        CHECKS,
+        "what data are judged by: tables ``[monitor.checks.NAME]``",
+        MappingProxyType({}),
+        shown="none",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingSettings:
     """Recording, ``[recording]``."""
 
@@ -263,6 +277,7 @@ class Settings:
     """By path, in the order of the file."""
     elog: ElogSettings = ElogSettings()
     files: FilesSettings = FilesSettings()
+    monitor: MonitorSettings = MonitorSettings()
     recording: RecordingSettings = RecordingSettings()
     server: ServerSettings = ServerSettings()
     spool: SpoolSettings = SpoolSettings()

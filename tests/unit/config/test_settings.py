@@ -13,6 +13,7 @@ from hutch.config.settings import (
     CatalogSettings,
     ElogSettings,
     FilesSettings,
+    MonitorSettings,
     RecordingSettings,
     ServerSettings,
     Settings,
@@ -27,6 +28,7 @@ TABLES = [
     ElogSettings,
     FilesSettings,
     RecordingSettings,
+    MonitorSettings,
     ServerSettings,
     SpoolSettings,
 ]
@@ -71,4 +73,5 @@ def test_the_example_can_be_used_and_has_every_table() -> None:
     assert found.default_catalog is found.catalogs["csx/raw"]
     assert found.catalogs["csx/raw"].store == str(file.parent / "beamtime")
     assert found.files.roots == (Path("/nsls2/data/csx"),)
+    assert dict(found.monitor.checks["packet_rate"]) == {"check": "Rate", "low_hz": 100}
     assert (found.recording.patience_s, found.spool.memory_bytes) == (10.0, 256_000_000)
