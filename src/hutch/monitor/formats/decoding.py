@@ -92,7 +92,7 @@ def _known_words() -> npt.NDArray[np.bool_]:
 
 
 _KNOWN_WORDS = _known_words()
-_KNOWN_KINDS = _KNOWN_WORDS.any(axis=1)
+_KNOWN_KINDS: npt.NDArray[np.bool_] = np.any(_KNOWN_WORDS, axis=1)
 
 
 def find_bad(messages: Sequence[Bytes]) -> npt.NDArray[np.bool_]:
@@ -102,7 +102,7 @@ def find_bad(messages: Sequence[Bytes]) -> npt.NDArray[np.bool_]:
     what there is.
     """
     lengths = np.fromiter(map(len, messages), np.intp, len(messages))
-    bad = (lengths < _UNIT) | (lengths % (2 * _UNIT) != _UNIT)
+    bad: npt.NDArray[np.bool_] = (lengths < _UNIT) | (lengths % (2 * _UNIT) != _UNIT)
     whole = np.flatnonzero(~bad)
     if not len(whole):
         return bad
