@@ -24,6 +24,8 @@ from hutch.monitor.checks import (
 )
 from hutch.monitor.column_statistics import ColumnStatistics
 
+from ...larpix_files import CHANNELS, write_geometry
+
 GOOD, MEDIUM, BAD = Verdict.GOOD, Verdict.MEDIUM, Verdict.BAD
 
 
@@ -206,14 +208,26 @@ def test_silence_is_told_only_when_chance_does_not_explain_it():
         assert (DeadChannels("Counted")(seen(ids=IDS, counts=counts), [reference]).verdict is GOOD) is told
 
 
-def test_dead_channels_are_told_by_a_number_or_a_geometry_as_well():
-    now = seen(ids=IDS[:480], counts=np.full(480, 50), pixels=IDS)
+def test_dead_channels_are_told_by_a_number_as_well():
+    now = seen(ids=IDS[:480], counts=np.full(480, 50))
 
     judgement = DeadChannels("Counted", channels=500)(now, [])
     assert (judgement.verdict, judgement.value) == (BAD, 20.0)
-    judgement = DeadChannels("Counted", geometry="pixels")(now, [])
-    assert judgement.sentence.endswith("silent: 1-9-30, 1-9-31, 1-9-32, 1-9-33, 1-9-34, ….")
     assert DeadChannels("Counted")(now, []).verdict is None
+
+
+def test_a_geometry_says_which_channels_there_are(tmp_path):
+    file = tmp_path / "layout.yaml"
+    write_geometry(file)
+    # 100 chips from 11 on, with pixels on 49 of 64 channels each: one of them counts nothing.
+    ids = [(2, 5, chip, channel) for chip in range(11, 111) for channel in CHANNELS]
+    now = seen(ids=ids[:-1], counts=np.full(4899, 50))
+    judgement = DeadChannels("Counted", geometry=str(file))(now, [])
+
+    assert judgement.value == 1.0
+    assert judgement.sentence == (
+        f"1 of 4,900 channels that should count are silent: 2-5-110-{CHANNELS[-1]}."
+    )
 
 
 # comparisons

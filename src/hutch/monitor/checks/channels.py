@@ -26,6 +26,7 @@ _TRIMMED = 0.05
 """The part of the channels, those that count most, that a typical count is told without."""
 _FEW = 5.0
 """A median below this says little: counts are whole numbers."""
+_DEFAULT = "default"
 _IDS = ("io_group", "tile", "chip", "channel")
 _NAMED = 5
 """As many channels a sentence names."""
@@ -83,7 +84,9 @@ class DeadChannels:
     plot: str | Sequence[str] = "HotPixel"
     readout: str = parameter("gives the channels: their ids, and their counts", "per_channel")
     channels: int = parameter("how many channels there should be; 0 if a reference or the geometry says", 0)
-    geometry: str = parameter("a read-out that gives the ids of the channels that there are", "")
+    geometry: str = parameter(
+        "the path of a pixel geometry that says which there are; 'default' is that of maps of pixels", ""
+    )
     medium_above: int = parameter("medium with more dead channels than this", 0)
     bad_above: int = parameter("bad with more dead channels than this", 10)
     alpha: float = parameter("the probability of a false alarm", 1e-3)
@@ -95,8 +98,7 @@ class DeadChannels:
         if reference is not None:
             return self._by_reference(ids, counts, *_channels(reference, self.readout))
         if self.geometry:
-            known = np.asarray(seen.readout(self.geometry))
-            expected_ids = known.reshape(len(known), -1)
+            expected_ids = _pixels(self.geometry, ids)
             counted = _matched(expected_ids, ids, counts)
             return self._judge(expected_ids, counted, np.full(len(counted), _typical(counts)))
         if self.channels:
@@ -137,6 +139,28 @@ def _channels(seen: Seen, readout: str) -> tuple[npt.NDArray[Any], Floats]:
         ids = np.stack([np.asarray(getattr(found, name)) for name in _IDS], axis=1)
         counts = np.asarray(found.count, dtype=float)
     return ids.reshape(len(ids), -1) if len(ids) else ids.reshape(0, 1), counts
+
+
+def _pixels(path: str, seen: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return the ids of all channels that have a pixel; a geometry of one tile is that of all that were seen.
+
+    :param seen: ids of channels that have counted.
+    """
+    from hutch.monitor.plots.geometry import read_geometry
+
+    geometry = read_geometry(None if path == _DEFAULT else path)
+    if geometry.kind == "single-tile":
+        tiles = {(int(one[0]), int(one[1])) for one in seen}
+    else:
+        panels = (geometry.anode(group) for group in geometry.io_groups)
+        tiles = {tile for panel in panels if panel is not None for tile in panel.cells}
+    found = []
+    for tile in sorted(tiles):
+        panel = geometry.tile(*tile)
+        if panel is not None:
+            pixels = np.argwhere(panel.cells[tile] >= 0)
+            found.append(np.hstack([np.tile(tile, (len(pixels), 1)), pixels]))
+    return np.vstack(found) if found else np.zeros((0, len(_IDS)), dtype=np.int64)
 
 
 def _typical(counts: Floats) -> float:

@@ -76,7 +76,9 @@ def picture(
     if isinstance(fig, Picture) and fig.layout == layout:
         return fig
     made = Picture(layout, size)
-    made.kept["title"] = made.text(0.012, 0.985, "", fontsize=16, fontweight="bold", va="top", parse_math=False)
+    made.kept["title"] = made.text(
+        0.012, 0.985, "", fontsize=16, fontweight="bold", va="top", parse_math=False
+    )
     below = 0.985 - 0.33 / size[1]
     made.kept["below"] = made.text(0.012, below, "", fontsize=_SIZE, color=GREY, va="top", parse_math=False)
     made.kept["empty"] = made.text(
@@ -192,7 +194,9 @@ def image_panel(
     axes.spines[:].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_title(label, fontsize=14, loc="left")
-    image = axes.imshow(np.zeros((1, 1)), origin="lower", cmap=colors, interpolation="nearest", aspect="equal")
+    image = axes.imshow(
+        np.zeros((1, 1)), origin="lower", cmap=colors, interpolation="nearest", aspect="equal"
+    )
     beside = made.add_axes((place[0] + place[2] + 0.006, place[1], 0.010, place[3]))
     made.kept[name] = axes, image, beside
 

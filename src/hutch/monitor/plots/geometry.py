@@ -66,7 +66,12 @@ class Panel:
     @property
     def extent(self) -> tuple[float, float, float, float]:
         """Left, right, bottom and top border, mm."""
-        return float(self.x_edges[0]), float(self.x_edges[-1]), float(self.y_edges[0]), float(self.y_edges[-1])
+        return (
+            float(self.x_edges[0]),
+            float(self.x_edges[-1]),
+            float(self.y_edges[0]),
+            float(self.y_edges[-1]),
+        )
 
 
 class Geometry:
@@ -170,7 +175,9 @@ def _single(content: Mapping[str, Any]) -> Geometry:
             if pixel is not None:
                 _put(local, int(chip), channel, *at[pixel])
     low, high = np.nanmin(local, axis=(0, 1)), np.nanmax(local, axis=(0, 1))
-    width, height = (float(content.get(key) or side) for key, side in zip(("width", "height"), high - low, strict=True))
+    width, height = (
+        float(content.get(key) or side) for key, side in zip(("width", "height"), high - low, strict=True)
+    )
     places = {}
     for group in (1, 2):
         for number in range(_TILES_A_GROUP):
@@ -204,7 +211,13 @@ def _multiple(content: Mapping[str, Any]) -> Geometry:
             group, io_channel = divmod(int(read_by), 1000)
             tile = places.setdefault((group, tile_of(io_channel)), _nowhere())
             for channel, x, y in on_tile.get(int(chip), ()):
-                _put(tile, int(chip), channel, x * across_x + x_tile + centre[0], y * across_y + y_tile + centre[1])
+                _put(
+                    tile,
+                    int(chip),
+                    channel,
+                    x * across_x + x_tile + centre[0],
+                    y * across_y + y_tile + centre[1],
+                )
     if not places:
         msg = "no tile is read out"
         raise ValueError(msg)

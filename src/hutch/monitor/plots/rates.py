@@ -75,8 +75,15 @@ class _OverTime(PacketPlot):
             fit(axes, x, values, is_log=is_log, from_zero=None if is_log else 1.0)
             if is_new:
                 axes.legend(
-                    loc="upper left", bbox_to_anchor=(1.01, 1.03), fontsize=12, frameon=False, handlelength=1.4,
-                    borderaxespad=0, labelspacing=0.25, ncols=1 if len(lines) <= 10 else 2, columnspacing=0.8,
+                    loc="upper left",
+                    bbox_to_anchor=(1.01, 1.03),
+                    fontsize=12,
+                    frameon=False,
+                    handlelength=1.4,
+                    borderaxespad=0,
+                    labelspacing=0.25,
+                    ncols=1 if len(lines) <= 10 else 2,
+                    columnspacing=0.8,
                 )
         panels[0].tick_params(labelbottom=False)
         panels[-1].set_xlabel(label, fontsize=13)
@@ -130,7 +137,16 @@ class PacketRate(_OverTime):
         from hutch.monitor.plots.drawing import PALETTE
 
         counts, width = self.timeline.counts, self.timeline.width_s
-        colors = (PALETTE[0], PALETTE[4], PALETTE[7], PALETTE[5], PALETTE[2], "#8c6d31", PALETTE[1], PALETTE[3])
+        colors = (
+            PALETTE[0],
+            PALETTE[4],
+            PALETTE[7],
+            PALETTE[5],
+            PALETTE[2],
+            "#8c6d31",
+            PALETTE[1],
+            PALETTE[3],
+        )
         rates: list[tuple[str, Floats, Any]] = [("all", self.rates_hz(), {"color": "black"})]
         for kind, color in enumerate((*colors, "#444444")):
             if counts[:, kind].any():
@@ -216,7 +232,9 @@ class FIFOFlags(_OverTime):
         """Return the shares of data packets with each flag: ``local half``, ``local full``, ``shared …``."""
         counts = self.timeline.counts.sum(axis=0) + self.timeline.before
         whole = int(counts[:4].sum())
-        return {name: float(counts[columns].sum() / whole) if whole else float("nan") for name, columns in _FLAGS}
+        return {
+            name: float(counts[columns].sum() / whole) if whole else float("nan") for name, columns in _FLAGS
+        }
 
     def _lines(self) -> tuple[list[tuple[str, Floats, Any]], list[tuple[str, Floats, Any]]]:
         from hutch.monitor.plots.drawing import PALETTE
@@ -244,4 +262,3 @@ _FLAGS = (
     ("shared > 50 %", [5]),
     ("shared full", [6, 7]),
 )
-
