@@ -88,8 +88,12 @@ def picture(
     return made
 
 
-def style(axes: Axes, *, x: str = "", y: str = "", is_log: bool = False) -> None:
-    """Give axes their labels and a plain look; ``is_log``: the y axis is logarithmic."""
+def style(axes: Axes, *, x: str = "", y: str = "", is_log: bool = False, is_counts: bool = False) -> None:
+    """Give axes their labels and a plain look.
+
+    :param is_log: the y axis is logarithmic.
+    :param is_counts: a line goes down to its foot where there is nothing, and is not interrupted.
+    """
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#666666")
     axes.tick_params(labelsize=_SIZE, color="#666666")
@@ -98,7 +102,7 @@ def style(axes: Axes, *, x: str = "", y: str = "", is_log: bool = False) -> None
     if y:
         axes.set_ylabel(y, fontsize=_SIZE)
     if is_log:
-        axes.set_yscale("log", nonpositive="mask")
+        axes.set_yscale("log", nonpositive="clip" if is_counts else "mask")
         axes.yaxis.set_major_locator(LogLocator(numticks=6))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
@@ -137,7 +141,7 @@ def fit(
     elif from_zero is not None:
         axes.set_ylim(-0.03 * max(high, from_zero), 1.08 * max(high, from_zero))
     else:
-        margin = 0.06 * (high - low) or max(0.5, 0.02 * abs(high))
+        margin = 0.06 * (high - low) or max(1.0, 0.02 * abs(high))
         axes.set_ylim(low - margin, high + margin)
 
 

@@ -70,9 +70,9 @@ class HotPixel(PacketPlot):
 
         from hutch.monitor.plots.drawing import PALETTE, style
 
-        bars, spread = made.add_axes((0.14, 0.095, 0.37, 0.77)), made.add_axes((0.6, 0.095, 0.385, 0.77))
+        bars, spread = made.add_axes((0.16, 0.095, 0.36, 0.77)), made.add_axes((0.6, 0.095, 0.385, 0.77))
         style(bars, x="data packets", y="io group - tile - chip - channel")
-        style(spread, x="data packets of a channel", y="channels", is_log=True)
+        style(spread, x="data packets of a channel", y="channels", is_log=True, is_counts=True)
         bars.grid(visible=False, axis="y")
         # One collection rather than a patch for each bar.
         made.kept["bars"] = PolyCollection([], facecolor=PALETTE[1])

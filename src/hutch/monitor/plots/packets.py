@@ -24,6 +24,7 @@ __all__ = [
     "ELSEWHERE",
     "MOST_BINS",
     "SYNC",
+    "SYNC_OF_PPS",
     "TICK_S",
     "TIMESTAMP",
     "TRIGGER",
@@ -36,6 +37,7 @@ __all__ = [
     "column",
     "data_columns",
     "moments",
+    "packet_types",
     "sum_channels",
     "tally",
 ]

@@ -178,7 +178,7 @@ class _Anode(_OfPixels):
     """One quantity of all pixels; a panel for each io group."""
 
     quantity: ClassVar[str]
-    size = (14.0, 10.0)
+    size = (12.0, 10.0)
 
     def _panels(self) -> list[tuple[int, Panel]]:
         found = [(group, self.geometry.anode(group)) for group in self.geometry.io_groups]
