@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,7 @@ def replay(
     from hutch.cli import format, monitor_views
     from hutch.monitor import replaying
     from hutch.monitor.checks.settings import configured_checks
+    from hutch.monitor.trying import known_plots
 
     kinds = _kinds(plugins)
     chosen = configured_checks(kinds, file)
@@ -89,12 +91,13 @@ def replay(
         click.echo("No checks are set up. List their kinds with: hutch monitor checks", err=True)
         return
     catalog, sightings = _sightings(what, {one.stream for one in chosen}, limit, store)
+    plots = known_plots(plugins)
     with _bar(len(sightings)) as (step, progress):
         found: list[replaying.Replayed] = []
         for sighting in sightings:
             step(sighting.spec.base)
-            found += replaying.replay(
-                [sighting], chosen, _plots(plugins), catalog=catalog, post=post, progress=progress
+            found += replaying.replay_sightings(
+                [sighting], chosen, plots, catalog=catalog, post=post, progress=progress
             )
     if json_wanted:
         summary = replaying.summarize(found)
@@ -132,6 +135,7 @@ def reference(
     from hutch.catalogs.signatures import sign
     from hutch.cli import format, monitor_views
     from hutch.monitor.replaying import keep_reference
+    from hutch.monitor.trying import known_plots
 
     if name is not None and not what and not remove:
         msg = f"Name the runs or files that {name!r} stands for, or give --remove."
@@ -145,7 +149,7 @@ def reference(
         else:
             sightings = [one for key in what for one in _named(catalog, key, stream)]
             with _bar(len(sightings)) as (_, progress):
-                keep_reference(catalog, name, sightings, _plots(plugins), author, progress)
+                keep_reference(catalog, name, sightings, known_plots(plugins), author, progress)
     rows = catalog.store.saved_references()
     if json_wanted:
         click.echo(format.to_json(monitor_views.references_to_json(rows)))
@@ -169,26 +173,15 @@ def _kinds(plugins: Sequence[str]) -> Kinds:
     return kinds
 
 
-def _plots(plugins: Sequence[str]) -> Mapping[str, Callable[[], Any]]:
-    from hutch.monitor.column_statistics import ColumnStatistics
-    from hutch.monitor.plot_finding import find_plots
-    from hutch.monitor.plots import SHIPPED
-    from hutch.monitor.plugin_modules import find_origins
-
-    shipped = {"ColumnStatistics": ColumnStatistics, **SHIPPED}
-    found = find_plots(find_origins(plugins), shipped)
-    return {name: make for name, make in found.classes.items() if not found.infos[name].is_called}
-
-
 def _sightings(
     what: Sequence[str], streams: set[str], limit: int, store: str | None
 ) -> tuple[Catalog | None, list[Sighting]]:
     """Return the runs and files that somebody asked for, and the catalog; None if only files were."""
-    from hutch.monitor.replaying import is_file, sightings_of
+    from hutch.monitor.replaying import sightings_of
     from hutch.monitor.watching import sight_file
     from hutch.queries.typed import typed_queries
 
-    files = [one for one in what if is_file(one)]
+    files = [one for one in what if os.path.isfile(one)]
     queries = [one for one in what if one not in files]
     found = [sight_file(one) for one in files]
     try:
@@ -207,10 +200,10 @@ def _sightings(
 
 
 def _named(catalog: Catalog, key: str, stream: str) -> list[Sighting]:
-    from hutch.monitor.replaying import is_file, sightings_of
+    from hutch.monitor.replaying import sightings_of
     from hutch.monitor.watching import sight_file
 
-    if is_file(key):
+    if os.path.isfile(key):
         return [sight_file(key)]
     return list(sightings_of(find_run(catalog, key), [stream]))
 

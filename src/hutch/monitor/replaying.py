@@ -1,11 +1,10 @@
-"""Checks over what is past: what would they have said of runs and files, and from which row on?
+"""Checks over what is past: what they would have said of runs and files, and from which row on.
 
 A source is folded anew, a part at a time, and checks look after each part, as they do while data are taken.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from hutch.monitor.references import ReferenceFinder, plot_version
 from hutch.monitor.sources import BadRange, Sighting, SourceSpec
 from hutch.store.monitor_rows import PlotStateRow
 
-__all__ = ["Progress", "Replayed", "Turn", "keep_reference", "replay", "sightings_of", "summarize"]
+__all__ = ["Progress", "Replayed", "Turn", "keep_reference", "replay_sightings", "sightings_of", "summarize"]
 
 Progress = Callable[[int, int], object]
 """Called with how many rows are done, and how many there are."""
@@ -105,7 +104,7 @@ def sightings_of(run: Run, streams: Iterable[str]) -> Iterator[Sighting]:
             yield Sighting(spec, counts[name], float(written), stop is not None, run.uid)
 
 
-def replay(
+def replay_sightings(
     sources: Iterable[Sighting],
     checks: Sequence[ConfiguredCheck],
     plots: Mapping[str, Callable[[], Any]],
@@ -119,8 +118,8 @@ def replay(
 
     :param plots: classes by name, which checks look at.
     :param catalog: that references are in, and that verdicts are posted to.
-    :param post: post the last verdict of each check to the run that the source is of, and keep what plots have
-        accumulated, to be compared with; else nothing is written.
+    :param post: post the last verdict of each check to the run that the source is of, and keep what plots
+        have accumulated, to be compared with; else nothing is written.
     :param rows_at_once: checks look each time so many rows have been folded in; else a hundred times.
     :param progress: told of the rows of the source at hand.
     """
@@ -132,7 +131,7 @@ def replay(
 
 
 def summarize(replayed: Iterable[Replayed]) -> dict[str, dict[str, int]]:
-    """Return how often each check would have said what: ``good``, ``medium``, ``bad``, ``null``, ``failed``."""
+    """Return how often each check would have said ``good``, ``medium``, ``bad``, ``null``, or failed."""
     counts: dict[str, Counter[str]] = {}
     for one in replayed:
         is_failed = bool(one.problem) or (one.last is not None and one.last.is_broken)
@@ -277,8 +276,3 @@ class _Fold:
             )
             with catalog.store.transaction() as writer:
                 writer.keep_plot_state(row)
-
-
-def is_file(text: str) -> bool:
-    """Tell whether a word names a file that is there, and no query."""
-    return os.path.isfile(text)

@@ -244,7 +244,9 @@ class PacmanSyncHistograms(PacketPlot):
             over.plot([], [], color=PALETTE[at], marker="o", markersize=4, linewidth=1.5, label=name)[0]
             for at, name in enumerate(GROUPS)
         ]
-        made.kept["beside"] = [beside.plot([], [], color=PALETTE[at], linewidth=1.8)[0] for at in range(len(GROUPS))]
+        made.kept["beside"] = [
+            beside.plot([], [], color=PALETTE[at], linewidth=1.8)[0] for at in range(len(GROUPS))
+        ]
 
     def _draw(self, made: Picture) -> None:
         from hutch.monitor.plots.drawing import fit, timed
@@ -284,5 +286,3 @@ class PacmanSyncHistograms(PacketPlot):
         outside = int(self.syncs[:, 0].sum() + self.syncs[:, -1].sum())
         found = f"{int(self.syncs.sum()):,} sync packets"
         return [found, *([f"{outside:,} of them more than 100 ticks off"] if outside else [])]
-
-
