@@ -34,10 +34,15 @@
     ├── RunClosedError (RuntimeError)      a closed run was told to go on
     ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
     │   └── ForbiddenFileError             it is where no server opens files
+    ├── SourceError (OSError)              what the monitor watches cannot be read
+    │   ├── SourceChangedError             something else is at its place now
+    │   ├── SourceUnavailableError         not at this moment: it is missing, or being written
+    │   └── UnknownFormatError             no format reads it
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
     ├── QueryError (ValueError)            a search that cannot be understood
     ├── ConfigurationError (ValueError)
+    ├── GeometryError (ValueError)         a file that does not tell where the pixels are
     ├── PluginError (RuntimeError)         what another package publishes cannot be used
     ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
     └── MissingExtraError (ImportError)    an optional dependency is not installed
@@ -50,6 +55,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "AccessDeniedError",
@@ -67,6 +73,7 @@ __all__ = [
     "FeedPrunedError",
     "FieldProblem",
     "ForbiddenFileError",
+    "GeometryError",
     "HutchError",
     "ImportFileError",
     "ListeningError",
@@ -84,6 +91,9 @@ __all__ = [
     "RunIndexError",
     "RunNotFoundError",
     "RunOwnedError",
+    "SourceChangedError",
+    "SourceError",
+    "SourceUnavailableError",
     "StoreError",
     "StoreFullError",
     "StoreMovedError",
@@ -91,6 +101,7 @@ __all__ = [
     "StoreVersionError",
     "StreamNotFoundError",
     "TooManyAttemptsError",
+    "UnknownFormatError",
     "UserNotFoundError",
 ]
 
@@ -288,6 +299,22 @@ class ForbiddenFileError(ExternalDataError):
     """A recorded document, or a link in a file, leads to a file that may not be opened here."""
 
 
+class SourceError(HutchError, OSError):
+    """What the monitor watches cannot be read."""
+
+
+class SourceChangedError(SourceError):
+    """Something else is where a source was: a file was replaced or cut short."""
+
+
+class SourceUnavailableError(SourceError):
+    """A source cannot be read at this moment: its file is missing, half-written, or held by its writer."""
+
+
+class UnknownFormatError(SourceError):
+    """No format reads a file, or the file lacks what its format needs."""
+
+
 class ImportFileError(HutchError, ValueError):
     """A file is not a list of documents."""
 
@@ -302,6 +329,25 @@ class QueryError(HutchError, ValueError):
 
 class ConfigurationError(HutchError, ValueError):
     """A setting is unknown or has a value that cannot be used."""
+
+
+class GeometryError(HutchError, ValueError):
+    """A file does not tell where the pixels of a detector are.
+
+    :ivar path: of the file.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(
+            f"No pixel geometry in {str(path)!r}: {why}. "
+            "Set PIXEL_GEOMETRY_PATH to a YAML file of larpix-geometry, one tile's or several tiles'."
+        )
+
+    def __reduce__(self) -> tuple[type[GeometryError], tuple[Path, str]]:
+        # It comes from a worker process.
+        return type(self), (self.path, self.why)
 
 
 class PluginError(HutchError, RuntimeError):

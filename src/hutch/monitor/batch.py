@@ -24,6 +24,8 @@ class Batch:
     :param columns: a structured array, shape ``(rows,)``, or arrays by name, equally long.
     :param facts: what is known of the source beside its rows: attributes of the file, or
         ``start``, ``descriptor`` documents of the run.
+    :param span: how many rows of the source these were made from, if that is another number: messages,
+        each of which holds many packets.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class Batch:
         start: int,
         columns: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]],
         facts: Mapping[str, Any] | None = None,
+        span: int | None = None,
     ) -> None:
         self.source = source
         self.format = format
         self.start = start
         self.columns = columns
         self.facts: Mapping[str, Any] = facts or {}
+        self._span = span
         self._made: dict[Callable[[Batch], Any], Any] = {}
 
     @property
@@ -50,8 +54,8 @@ class Batch:
 
     @property
     def stop(self) -> int:
-        """One more than the number of the last row."""
-        return self.start + len(self)
+        """One more than the number of the last row in the source."""
+        return self.start + (len(self) if self._span is None else self._span)
 
     def __len__(self) -> int:
         """Return how many rows there are."""

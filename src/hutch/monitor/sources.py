@@ -24,12 +24,14 @@ class SourceSpec:
     :ivar identity: of what was found there.
     :ivar format: the name of its format.
     :ivar base: how its pictures' files and folder begin, unique in a monitor.
+    :ivar datasets: only these of a file, if its format leaves a choice; all that fit if there are none.
     """
 
     address: str
     identity: str
     format: str
     base: str
+    datasets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,11 @@ class Source(Protocol):
     def read(self, start: int, stop: int) -> Batch | BadRange:
         """Return rows, from ``start`` on and fewer than asked for if it must be, or that they are bad.
 
-        What comes back begins at ``start``; whoever reads goes on at its ``stop``.
+        What comes back begins at ``start``; whoever reads goes on at its ``stop``, which is ``start`` where
+        there are no more.
+
+        :raises SourceChangedError: if something else is there now.
+        :raises SourceUnavailableError: if nothing can be read at this moment; it may be later.
         """
 
     def write(self, batch: Batch, group: Any) -> None:
@@ -83,7 +89,7 @@ class Format(Protocol):
     """A kind of file; entry points of the group ``hutch.formats`` add others.
 
     :ivar name: how it is called.
-    :ivar suffixes: of files that may be of this kind.
+    :ivar suffixes: of files that may be of this kind, ``(".h5", ".hdf5")``.
     """
 
     name: str
