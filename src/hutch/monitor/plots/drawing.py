@@ -33,6 +33,7 @@ __all__ = [
     "picture",
     "plain",
     "set_image",
+    "set_scale",
     "style",
     "timed",
 ]
@@ -215,25 +216,35 @@ def set_image(
     is_log: bool = False,
 ) -> None:
     """Show values as an image; NaN has no colour."""
-    axes, image, beside = made.kept[name]
+    axes, image, _ = made.kept[name]
     image.set_data(values)
     image.set_extent(extent)
     axes.set_xlim(*extent[:2])
     axes.set_ylim(*extent[2:])
     image.set_norm(LogNorm(*limits) if is_log else Normalize(*limits))
-    # Without the colour bar of matplotlib, which takes longer than all the rest.
+    set_scale(made, name, image, limits, is_log=is_log)
+
+
+def set_scale(
+    made: Picture, name: str, image: Any, limits: tuple[float, float], *, is_log: bool = False
+) -> None:
+    """Show a scale of colours beside an image: matplotlib's own takes longer than all the rest.
+
+    :param image: what has the colours, drawn on the axes of that name.
+    """
+    axes, _, beside = made.kept[name]
     axes.apply_aspect()
     box = axes.get_position()
     beside.set_position((box.x1 + 0.006, box.y0, 0.010, box.height))
-    ramp = np.linspace(0, 1, 128)[:, None]
-    scale = made.kept.get(name + " scale")
-    if scale is None:
-        scale = beside.imshow(ramp, origin="lower", cmap=image.get_cmap(), aspect="auto", extent=(0, 1, 0, 1))
+    if name + " scale" not in made.kept:
+        ramp = np.linspace(0, 1, 128)[:, None]
+        made.kept[name + " scale"] = beside.imshow(
+            ramp, origin="lower", cmap=image.get_cmap(), aspect="auto", extent=(0, 1, 0, 1)
+        )
         beside.xaxis.set_major_locator(NullLocator())
         beside.yaxis.tick_right()
         beside.tick_params(labelsize=12, length=3, color="#666666")
         beside.spines[:].set_visible(False)
-        made.kept[name + " scale"] = scale
     ticks = _ticks(limits, is_log)
     beside.yaxis.set_major_locator(FixedLocator([float(image.norm(tick)) for tick in ticks]))
     beside.yaxis.set_major_formatter(FuncFormatter(lambda _, at: number(ticks[at]) if at is not None else ""))
