@@ -10,7 +10,6 @@ from typing import Any
 from hutch.catalogs import Catalog, Run
 from hutch.monitor.checks.finding import find_checks
 from hutch.monitor.checks.settings import ConfiguredCheck, configured_checks, make_checks
-from hutch.monitor.column_statistics import ColumnStatistics
 from hutch.monitor.plot_finding import find_plots
 from hutch.monitor.plots import SHIPPED
 from hutch.monitor.plugin_modules import find_origins
@@ -65,8 +64,7 @@ def known_plots(plugins: Sequence[str] = ()) -> dict[str, Callable[[], Any]]:
 
     :param plugins: folders, files and modules of others.
     """
-    shipped = {"ColumnStatistics": ColumnStatistics, **SHIPPED}
-    found = find_plots(find_origins(plugins), shipped)
+    found = find_plots(find_origins(plugins), SHIPPED)
     return {name: make for name, make in found.classes.items() if not found.infos[name].is_called}
 
 

@@ -22,7 +22,7 @@ from hutch.monitor.checks import (
     Threshold,
     Verdict,
 )
-from hutch.monitor.column_statistics import ColumnStatistics
+from hutch.monitor.plots.column_statistics import ColumnStatistics
 
 from ...larpix_files import CHANNELS, write_geometry
 

@@ -185,8 +185,21 @@ def _scale(counts: Floats, before: Floats) -> float:
 
 def _matched(ids: npt.NDArray[Any], known: npt.NDArray[Any], counts: Floats) -> Floats:
     """Return the counts of some channels; 0 of those that are not known."""
-    by_id = dict(zip(map(tuple, known.tolist()), counts.tolist(), strict=True))
-    return np.array([by_id.get(tuple(one), 0.0) for one in ids.tolist()], dtype=float)
+    if not len(ids) or not len(known):
+        return np.zeros(len(ids))
+    asked, there = _as_numbers(ids, known)
+    order = np.argsort(there)
+    places = np.minimum(np.searchsorted(there, asked, sorter=order), len(there) - 1)
+    rows = order[places]
+    return np.where(there[rows] == asked, counts[rows], 0.0)
+
+
+def _as_numbers(*tables: npt.NDArray[Any]) -> list[npt.NDArray[np.int64]]:
+    """Return one number for each id: its columns are digits, each of a base of its own."""
+    least = np.min([table.min(axis=0) for table in tables], axis=0).astype(np.int64)
+    most = np.max([table.max(axis=0) for table in tables], axis=0).astype(np.int64)
+    weights = np.append(np.cumprod((most - least + 1)[:0:-1])[::-1], 1)
+    return [(table.astype(np.int64) - least) @ weights for table in tables]
 
 
 def _named(ids: Any, which: Sequence[int]) -> str:
