@@ -102,7 +102,10 @@ class ChannelTotals:
     def mean(self) -> Floats:
         """Return the mean ADC count; NaN where there is no packet; shape (chips, 64)."""
         count = self.sums["count"]
-        return np.divide(self.sums["total"], count, out=np.full(count.shape, np.nan), where=count > 0)
+        found: Floats = np.divide(
+            self.sums["total"], count, out=np.full(count.shape, np.nan), where=count > 0
+        )
+        return found
 
     def std(self) -> Floats:
         """Return the standard deviation of ADC counts; NaN where there is no packet; shape (chips, 64).

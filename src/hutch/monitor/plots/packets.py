@@ -128,7 +128,7 @@ def data_columns(batch: Batch) -> DataColumns:
         for name, whole in given.items():
             found[name][low:high] = whole[start : start + _IN_CACHE][some]
     address = found["io_group"].astype(np.uint16) << 8
-    address |= found["io_channel"].astype(np.uint16)
+    address = address | found["io_channel"].astype(np.uint16)
     return DataColumns(
         rows,
         address,
