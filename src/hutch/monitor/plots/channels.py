@@ -93,7 +93,7 @@ class ChannelTotals:
     def tiles(self) -> dict[tuple[int, int], slice]:
         """Return which chips are of each tile, told apart by io group and number."""
         codes, starts = np.unique(self.chips // CHIPS, return_index=True)
-        stops = [*starts[1:], len(self.chips)]
+        stops = [*starts[1:], len(self.chips)][: len(starts)]
         return {
             (int(code) // CHIPS, int(code) % CHIPS): slice(int(start), int(stop))
             for code, start, stop in zip(codes, starts, stops, strict=True)

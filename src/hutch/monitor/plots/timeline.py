@@ -126,7 +126,7 @@ class Timeline:
             "parts": np.array([(part.start, part.stop, part.last) for part in parts], np.int64).reshape(
                 -1, 3
             ),
-            "before_time": np.array([part.before for part in parts], np.int64).reshape(-1, columns),
+            "before_time": np.array([part.before for part in parts], np.int64).reshape(len(parts), columns),
         }
 
     def restore(self, state: State, counts: npt.NDArray[Any]) -> None:
