@@ -17,10 +17,10 @@ from hutch.catalogs.tombstones import present_row
 from hutch.documents import decode
 from hutch.store.protocol import PostedRow, Store
 
-__all__ = ["RunVerdict", "post_verdict", "verdict_history", "verdicts_of"]
+__all__ = ["RunVerdict", "post_verdict", "summary_of", "verdict_history", "verdicts_of"]
 
 SOURCE = "dqm"
-GOOD, BAD = "good", "bad"
+GOOD, MEDIUM, BAD = "good", "medium", "bad"
 
 _MATERIAL = 0.01
 """A number that has changed by less, as a fraction, is what it was."""
@@ -73,6 +73,19 @@ def verdict_history(store: Store, run: int, name: str | None = None) -> list[Run
     """
     rows = [row for row in store.posted(run) if row.source == SOURCE and name in (None, row.name)]
     return list(_verdicts(rows))
+
+
+def summary_of(verdicts: Mapping[str, str | None]) -> str:
+    """Return in short what checks say: ``3 good``, or ``bad: packet_rate, hot`` where one says worse.
+
+    :param verdicts: by the checks' names.
+    """
+    for worst in (BAD, MEDIUM):
+        named = [name for name, verdict in verdicts.items() if verdict == worst]
+        if named:
+            return f"{worst}: {', '.join(named)}"
+    count = sum(verdict == GOOD for verdict in verdicts.values())
+    return f"{count} good" if count else ""
 
 
 def post_verdict(

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from hutch.catalogs.summary import local_time
 from hutch.cli.format import grid, printable, value_text
+from hutch.cli.verdict_views import verdict_text
 from hutch.documents import decode
 from hutch.monitor.replaying import summarize
 
@@ -20,14 +21,7 @@ if TYPE_CHECKING:
     from hutch.monitor.replaying import Replayed
     from hutch.store.monitor_rows import ReferenceRow
 
-__all__ = ["kinds_view", "references_table", "references_to_json", "replay_view", "verdict_text"]
-
-_STYLES = {"good": "green", "medium": "yellow", "bad": "bold red"}
-
-
-def verdict_text(verdict: str | None) -> Text:
-    """Return a verdict in its color."""
-    return Text(printable(verdict or "–"), style=_STYLES.get(verdict or "", "dim"))
+__all__ = ["kinds_view", "references_table", "references_to_json", "replay_view"]
 
 
 def kinds_view(kinds: Iterable[CheckKind]) -> RenderableType:

@@ -256,7 +256,7 @@ def _ticks(limits: tuple[float, float], is_log: bool) -> list[float]:
         some = [10.0**power * part for power in range(-9, 16) for part in (1, 2, 5)]
         found = [tick for tick in some if low <= tick <= high]
         return found if len(found) <= 6 else [tick for tick in found if f"{tick:e}"[0] == "1"]
-    found = MaxNLocator(5).tick_values(low, high).tolist()
+    found = np.asarray(MaxNLocator(5).tick_values(low, high)).tolist()
     return [tick for tick in cast("list[float]", found) if low <= tick <= high]
 
 

@@ -3,7 +3,8 @@
 A file of the *single-tile* kind has ``chips`` (chip, pixel of each channel), ``pixels`` (pixel, x, y) and the
 ``width`` and ``height`` of the tile; every tile is taken to be like it. One of the *multi-tile* kind has the
 place of each channel on a tile (``chip_channel_to_position``, in pixels), the place and the orientation of
-each tile, and by which io group and io channel each chip is read out (``tile_chip_to_io``). Lengths are in mm.
+each tile, and by which io group and io channel each chip is read out (``tile_chip_to_io``). Lengths
+are in mm.
 
 Tiles are told apart by io group and number; four io channels read one tile out.
 """
@@ -167,7 +168,7 @@ def _put(places: _Floats, chip: int, channel: int, x: float, y: float) -> None:
 
 
 def _single(content: Mapping[str, Any]) -> Geometry:
-    """Read a file of one tile; in the anode the tiles are laid side by side, two in a row, the first on top."""
+    """Read a file of one tile; in the anode the tiles are side by side, two in a row, from the top."""
     at = {int(pixel[0]): (float(pixel[1]), float(pixel[2])) for pixel in content["pixels"]}
     local = _nowhere()
     for chip, pixels in content["chips"]:
@@ -242,7 +243,7 @@ def _levels(positions: _Floats) -> _Floats:
     """Return evenly spaced positions of which each given one is nearly one, mm, growing."""
     distinct = np.unique(np.round(positions, 3))
     if len(distinct) < 2:
-        return cast("_Floats", distinct)
+        return distinct
     steps = np.diff(distinct)
     pitch = float(np.median(steps[steps > 0.5 * float(np.median(steps))]))
     count = round(float(distinct[-1] - distinct[0]) / pitch) + 1

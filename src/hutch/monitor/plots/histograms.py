@@ -1,4 +1,4 @@
-"""Histograms of the readout's clock: how late data arrive, and how far apart the pulses of each second are."""
+"""Histograms of the readout's clock: how late data arrive, and how long its seconds are."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Bins:
     @property
     def middles(self) -> Floats:
         """The middle of each bin, without the outer ones."""
-        return self.low + self.width * (np.arange(self.many) + 0.5) - 0.5 * (self.width == 1)
+        inside = 0.0 if self.width == 1 else self.width / 2
+        return np.arange(self.many, dtype=float) * self.width + (self.low + inside)
 
 
 DELAY = Bins(0, 250, 200)

@@ -28,7 +28,10 @@ _PLACES: tuple[tuple[float, float, float, float], ...] = (
 
 def _percent(part: Ints, whole: Ints) -> Floats:
     """Return parts of wholes in percent; NaN of nothing."""
-    return np.divide(100 * part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+    found: Floats = np.divide(
+        100 * part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0
+    )
+    return found
 
 
 class _OverTime(PacketPlot):
@@ -183,14 +186,14 @@ class TileRate(_OverTime):
         """Return the mean rate of data packets of each tile that sent any, 1/s, by ``io_group-tile``."""
         live = self.timeline.live_s
         sums = self.timeline.counts.reshape(-1, ELSEWHERE + 1, 4)[..., 0].sum(axis=0)
-        return {_tile_name(tile): float(sums[tile] / live) for tile in np.flatnonzero(sums)}
+        return {_tile_name(tile): float(sums[tile] / live) for tile in np.flatnonzero(sums).tolist()}
 
     def _lines(self) -> tuple[list[tuple[str, Floats, Any]], list[tuple[str, Floats, Any]]]:
         from hutch.monitor.plots.drawing import PALETTE
 
         counts, width = self.timeline.counts.reshape(-1, ELSEWHERE + 1, 4), self.timeline.width_s
         rates: list[tuple[str, Floats, Any]] = []
-        for tile in np.flatnonzero(counts[..., 0].any(axis=0)):
+        for tile in np.flatnonzero(counts[..., 0].any(axis=0)).tolist():
             look = {"color": PALETTE[tile % 8], "linestyle": "--" if tile >= 8 else "-"}
             rates.append((_tile_name(tile), counts[:, tile, 0] / width, look))
         every = counts[..., 0].sum(axis=1)

@@ -126,7 +126,7 @@ class Timeline:
             "parts": np.array([(part.start, part.stop, part.last) for part in parts], np.int64).reshape(
                 -1, 3
             ),
-            "before_time": np.array([part.before for part in parts], np.int64).reshape(-1, columns),
+            "before_time": np.array([part.before for part in parts], np.int64).reshape(len(parts), columns),
         }
 
     def restore(self, state: State, counts: npt.NDArray[Any]) -> None:
@@ -138,8 +138,8 @@ class Timeline:
         )
         self.first, self.latest = (int(second) for second in state["time_range_s"])
         self._parts = [
-            _Part(*(int(number) for number in part), np.array(before, dtype=np.int64))
-            for part, before in zip(state["parts"], state["before_time"], strict=True)
+            _Part(int(start), int(stop), int(last), np.array(before, dtype=np.int64))
+            for (start, stop, last), before in zip(state["parts"], state["before_time"], strict=True)
         ]
 
     # reading out
