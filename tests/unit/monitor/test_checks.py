@@ -112,7 +112,7 @@ def over_time(counts, before=None, width=2, first=1000, left_out=()):
         time_s=[first + number * width for number in kept],
         bin_width_s=width,
         time_range_s=[first, first + len(counts) * width - 1],
-        packets_per_bin=[[counts[number] - 1, 1] for number in kept],
+        rates_hz=[counts[number] / width for number in kept],
     )
 
 
