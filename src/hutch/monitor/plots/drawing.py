@@ -33,6 +33,7 @@ __all__ = [
     "picture",
     "plain",
     "set_image",
+    "set_scale",
     "style",
     "timed",
 ]
@@ -76,7 +77,9 @@ def picture(
     if isinstance(fig, Picture) and fig.layout == layout:
         return fig
     made = Picture(layout, size)
-    made.kept["title"] = made.text(0.012, 0.985, "", fontsize=16, fontweight="bold", va="top", parse_math=False)
+    made.kept["title"] = made.text(
+        0.012, 0.985, "", fontsize=16, fontweight="bold", va="top", parse_math=False
+    )
     below = 0.985 - 0.33 / size[1]
     made.kept["below"] = made.text(0.012, below, "", fontsize=_SIZE, color=GREY, va="top", parse_math=False)
     made.kept["empty"] = made.text(
@@ -196,7 +199,9 @@ def image_panel(
     axes.spines[:].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_title(label, fontsize=14, loc="left")
-    image = axes.imshow(np.zeros((1, 1)), origin="lower", cmap=colors, interpolation="nearest", aspect="equal")
+    image = axes.imshow(
+        np.zeros((1, 1)), origin="lower", cmap=colors, interpolation="nearest", aspect="equal"
+    )
     beside = made.add_axes((place[0] + place[2] + 0.006, place[1], 0.010, place[3]))
     made.kept[name] = axes, image, beside
 
@@ -211,25 +216,35 @@ def set_image(
     is_log: bool = False,
 ) -> None:
     """Show values as an image; NaN has no colour."""
-    axes, image, beside = made.kept[name]
+    axes, image, _ = made.kept[name]
     image.set_data(values)
     image.set_extent(extent)
     axes.set_xlim(*extent[:2])
     axes.set_ylim(*extent[2:])
     image.set_norm(LogNorm(*limits) if is_log else Normalize(*limits))
-    # Without the colour bar of matplotlib, which takes longer than all the rest.
+    set_scale(made, name, image, limits, is_log=is_log)
+
+
+def set_scale(
+    made: Picture, name: str, image: Any, limits: tuple[float, float], *, is_log: bool = False
+) -> None:
+    """Show a scale of colours beside an image: matplotlib's own takes longer than all the rest.
+
+    :param image: what has the colours, drawn on the axes of that name.
+    """
+    axes, _, beside = made.kept[name]
     axes.apply_aspect()
     box = axes.get_position()
     beside.set_position((box.x1 + 0.006, box.y0, 0.010, box.height))
-    ramp = np.linspace(0, 1, 128)[:, None]
-    scale = made.kept.get(name + " scale")
-    if scale is None:
-        scale = beside.imshow(ramp, origin="lower", cmap=image.get_cmap(), aspect="auto", extent=(0, 1, 0, 1))
+    if name + " scale" not in made.kept:
+        ramp = np.linspace(0, 1, 128)[:, None]
+        made.kept[name + " scale"] = beside.imshow(
+            ramp, origin="lower", cmap=image.get_cmap(), aspect="auto", extent=(0, 1, 0, 1)
+        )
         beside.xaxis.set_major_locator(NullLocator())
         beside.yaxis.tick_right()
         beside.tick_params(labelsize=12, length=3, color="#666666")
         beside.spines[:].set_visible(False)
-        made.kept[name + " scale"] = scale
     ticks = _ticks(limits, is_log)
     beside.yaxis.set_major_locator(FixedLocator([float(image.norm(tick)) for tick in ticks]))
     beside.yaxis.set_major_formatter(FuncFormatter(lambda _, at: number(ticks[at]) if at is not None else ""))
@@ -241,7 +256,7 @@ def _ticks(limits: tuple[float, float], is_log: bool) -> list[float]:
         some = [10.0**power * part for power in range(-9, 16) for part in (1, 2, 5)]
         found = [tick for tick in some if low <= tick <= high]
         return found if len(found) <= 6 else [tick for tick in found if f"{tick:e}"[0] == "1"]
-    found = MaxNLocator(5).tick_values(low, high).tolist()
+    found = np.asarray(MaxNLocator(5).tick_values(low, high)).tolist()
     return [tick for tick in cast("list[float]", found) if low <= tick <= high]
 
 

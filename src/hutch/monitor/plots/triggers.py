@@ -202,7 +202,9 @@ class TriggerHistograms(PacketPlot):
             style(axes, x=label, y=what, is_log=True, is_counts=True)
             axes.axvline(0, color="#888888", linewidth=1)
         made.kept["offsets"] = lines_by_group(made.axes[0])
-        (made.kept["gaps"],) = made.axes[1].plot([], [], color=PALETTE[2], drawstyle="steps-mid", linewidth=1.8)
+        (made.kept["gaps"],) = made.axes[1].plot(
+            [], [], color=PALETTE[2], drawstyle="steps-mid", linewidth=1.8
+        )
 
     def _draw(self, made: Picture) -> None:
         from hutch.monitor.plots.drawing import fit
