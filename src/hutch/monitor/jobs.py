@@ -28,6 +28,7 @@ class Setup:
     :ivar shipped: returns the plots that come with hutch, by name.
     :ivar open_source: opens a source.
     :ivar environment: variables of the process that asks.
+    :ivar left_out: places whose plug-ins are not loaded, because that ended a worker.
     """
 
     out: Path
@@ -42,6 +43,7 @@ class Setup:
     shipped: Callable[[], Any]
     open_source: Callable[[SourceSpec], Source]
     environment: dict[str, str]
+    left_out: tuple[Broken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,9 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Something went wrong with a plot; with every plot of the job, if the name is empty."""
+    """Something went wrong with a plot of a source; with every plot of the job, if the name is empty."""
 
+    base: str
     plot: str
     failure: Failure
 
