@@ -44,6 +44,7 @@
     ├── ConfigurationError (ValueError)
     ├── GeometryError (ValueError)         a file that does not tell where the pixels are
     ├── PluginError (RuntimeError)         what another package publishes cannot be used
+    ├── CheckError (ValueError)            a check that does not fit the plot that it looks at
     ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
     └── MissingExtraError (ImportError)    an optional dependency is not installed
 
@@ -62,6 +63,7 @@ __all__ = [
     "AmbiguousRunError",
     "ApiKeyNotFoundError",
     "CatalogNotFoundError",
+    "CheckError",
     "ConfigurationError",
     "CorruptBatchError",
     "DeviceNotFoundError",
@@ -352,6 +354,10 @@ class GeometryError(HutchError, ValueError):
 
 class PluginError(HutchError, RuntimeError):
     """Something that another package publishes cannot be loaded, or is not what it should be."""
+
+
+class CheckError(HutchError, ValueError):
+    """A check asks a plot for what it has not, or compares what cannot be compared."""
 
 
 class DevicesFailedError(HutchError, RuntimeError):

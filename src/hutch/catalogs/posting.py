@@ -9,9 +9,9 @@ from hutch.documents import decode, encode, plain
 from hutch.documents.leaves import posted_leaves
 from hutch.errors import DocumentError
 from hutch.queries.paths import POSTED
-from hutch.store.protocol import Store
+from hutch.store.protocol import RunRow, Store, Writer
 
-__all__ = ["post"]
+__all__ = ["post", "write_posted"]
 
 
 def post(
@@ -28,16 +28,34 @@ def post(
     :raises DocumentError: if the source, the name or the value is none.
     :raises RunDeletedError: if the run has been deleted.
     """
+    with store.transaction() as writer:
+        writer.lock(f"run/{run}")
+        row = present_row(store, run)
+        write_posted(store, writer, row, source, name, value, author=author, origin=origin)
+
+
+def write_posted(
+    store: Store,
+    writer: Writer,
+    run: RunRow,
+    source: str,
+    name: str,
+    value: Any,
+    *,
+    author: str,
+    origin: Any = None,
+) -> None:
+    """Post a value to a run in a transaction that is open, and holds the lock of the run.
+
+    :raises DocumentError: if the source, the name or the value is none.
+    """
     if source not in POSTED or not name:
         msg = f"{source}.{name} cannot be posted. Give a name, and one of {', '.join(sorted(POSTED))}."
         raise DocumentError(msg)
     kept = plain(value)
-    with store.transaction() as writer:
-        writer.lock(f"run/{run}")
-        row = present_row(store, run)
-        before = store.posted_now([run]).get(run, {}).get(source, {})
-        old = posted_leaves(source, name, decode(before[name])) if name in before else set()
-        new = posted_leaves(source, name, kept)
-        writer.remove_leaves(run, row.time, old - new)
-        writer.add_leaves(run, row.time, new - old)
-        writer.post(run, source, name, encode(kept), author, None if origin is None else encode(origin))
+    before = store.posted_now([run.id]).get(run.id, {}).get(source, {})
+    old = posted_leaves(source, name, decode(before[name])) if name in before else set()
+    new = posted_leaves(source, name, kept)
+    writer.remove_leaves(run.id, run.time, old - new)
+    writer.add_leaves(run.id, run.time, new - old)
+    writer.post(run.id, source, name, encode(kept), author, None if origin is None else encode(origin))

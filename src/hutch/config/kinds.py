@@ -15,6 +15,7 @@ from hutch.config.addresses import is_address
 
 __all__ = [
     "BYTES",
+    "CHECKS",
     "FOLDER",
     "FOLDERS",
     "HEADER",
@@ -81,6 +82,13 @@ def _root_map(value: object, start: Path) -> MappingProxyType[str, str]:
     return MappingProxyType({_text(old): str(_folder(new, start)) for old, new in value.items()})
 
 
+def _checks(value: object, start: Path) -> MappingProxyType[str, MappingProxyType[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(one, dict) for one in value.values()):
+        raise ValueError
+    # What is in them depends on their kinds, which plug-ins may bring.
+    return MappingProxyType({_text(name): MappingProxyType(one) for name, one in value.items()})
+
+
 def _switch(value: object, start: Path) -> bool:
     if not isinstance(value, bool):
         raise ValueError
@@ -120,6 +128,7 @@ FOLDER = Kind("a folder", _folder)
 FOLDERS = Kind("a list of folders", _folders, lambda text: [part for part in text.split(":") if part])
 PLACE = Kind("a folder, or an address such as 'postgresql://host/database'", _place)
 ROOT_MAP = Kind("a table of folders, old to new, as in {'/old' = '/new'}", _root_map)
+CHECKS = Kind("tables of checks, as in [monitor.checks.packet_rate]", _checks)
 VARIABLE = Kind("the name of an environment variable", _variable, is_secret=True)
 HEADER = Kind("the name of a header", _header)
 NETWORKS = Kind("a list of addresses or networks, as in ['10.0.0.0/8']", _networks)

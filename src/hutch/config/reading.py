@@ -14,6 +14,7 @@ from hutch.config.settings import (
     CatalogSettings,
     Declared,
     FilesSettings,
+    MonitorSettings,
     RecordingSettings,
     ServerSettings,
     Settings,
@@ -28,6 +29,7 @@ _ROOT_MAP = "root_map"
 """The setting of a catalog that is a table itself."""
 _SECTIONS: dict[str, type] = {
     "files": FilesSettings,
+    "monitor": MonitorSettings,
     "recording": RecordingSettings,
     "server": ServerSettings,
     "spool": SpoolSettings,

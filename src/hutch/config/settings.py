@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from hutch.config.kinds import (
     BYTES,
+    CHECKS,
     FOLDER,
     FOLDERS,
     HEADER,
@@ -32,6 +33,7 @@ __all__ = [
     "CatalogSettings",
     "Declared",
     "FilesSettings",
+    "MonitorSettings",
     "RecordingSettings",
     "ServerSettings",
     "Settings",
@@ -147,6 +149,18 @@ class FilesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """The monitor, ``[monitor]``."""
+
+    checks: Mapping[str, Mapping[str, Any]] = _setting(
+        CHECKS,
+        "what data are judged by: tables ``[monitor.checks.NAME]``",
+        MappingProxyType({}),
+        shown="none",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingSettings:
     """Recording, ``[recording]``."""
 
@@ -208,6 +222,7 @@ class Settings:
     catalogs: Mapping[str, CatalogSettings] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """By path, in the order of the file."""
     files: FilesSettings = FilesSettings()
+    monitor: MonitorSettings = MonitorSettings()
     recording: RecordingSettings = RecordingSettings()
     server: ServerSettings = ServerSettings()
     spool: SpoolSettings = SpoolSettings()

@@ -12,6 +12,7 @@ from hutch.config.file import understood
 from hutch.config.settings import (
     CatalogSettings,
     FilesSettings,
+    MonitorSettings,
     RecordingSettings,
     ServerSettings,
     Settings,
@@ -20,7 +21,15 @@ from hutch.config.settings import (
 )
 
 DOCS = Path(__file__).parents[3] / "docs"
-TABLES = [Settings, CatalogSettings, FilesSettings, RecordingSettings, ServerSettings, SpoolSettings]
+TABLES = [
+    Settings,
+    CatalogSettings,
+    FilesSettings,
+    RecordingSettings,
+    MonitorSettings,
+    ServerSettings,
+    SpoolSettings,
+]
 
 
 def rows() -> Iterator[str]:
@@ -62,4 +71,5 @@ def test_the_example_can_be_used_and_has_every_table() -> None:
     assert found.default_catalog is found.catalogs["csx/raw"]
     assert found.catalogs["csx/raw"].store == str(file.parent / "beamtime")
     assert found.files.roots == (Path("/nsls2/data/csx"),)
+    assert dict(found.monitor.checks["packet_rate"]) == {"check": "Rate", "low_hz": 100}
     assert (found.recording.patience_s, found.spool.memory_bytes) == (10.0, 256_000_000)

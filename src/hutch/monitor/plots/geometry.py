@@ -175,6 +175,9 @@ def _single(content: Mapping[str, Any]) -> Geometry:
         for channel, pixel in enumerate(pixels):
             if pixel is not None:
                 _put(local, int(chip), channel, *at[pixel])
+    if np.isnan(local).all():
+        msg = "no channel has a pixel"
+        raise ValueError(msg)
     low, high = np.nanmin(local, axis=(0, 1)), np.nanmax(local, axis=(0, 1))
     width, height = (
         float(content.get(key) or side) for key, side in zip(("width", "height"), high - low, strict=True)

@@ -69,7 +69,8 @@ class Timeline:
         :param counts: shape (bins of ``when`` + 1, columns); the first row is of what precedes them.
         """
         self._add(when.exponent, when.bins, counts[1:], when.first, when.latest)
-        self._join([_Part(start, stop, when.last, counts[0].astype(np.int64))])
+        if stop > start:
+            self._join([_Part(start, stop, when.last, counts[0].astype(np.int64))])
 
     def merge(self, other: Self) -> None:
         """Add what another has counted in other rows."""

@@ -134,7 +134,8 @@ class TriggerHistograms(PacketPlot):
         self.triggers += len(triggers)
         ends = (int(triggers[0]), int(triggers[-1])) if len(triggers) else (_NONE, _NONE)
         own = [_Group(group.last, group.since, group.head if batch.start else _nothing()) for group in groups]
-        self._join([_Part(batch.start, batch.stop, *ends, own)])
+        if batch.stop > batch.start:
+            self._join([_Part(batch.start, batch.stop, *ends, own)])
 
     def _take_over(self, other: Self) -> None:
         self.offsets += other.offsets
