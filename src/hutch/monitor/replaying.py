@@ -21,7 +21,8 @@ from hutch.monitor.found import Found, source_name
 from hutch.monitor.judging import Judge
 from hutch.monitor.opening import open_source
 from hutch.monitor.references import ReferenceFinder, plot_version
-from hutch.monitor.sources import BadRange, Sighting, SourceSpec
+from hutch.monitor.run_sources import know_catalog, spec_of
+from hutch.monitor.sources import BadRange, Sighting
 from hutch.store.monitor_rows import PlotStateRow
 
 __all__ = ["Progress", "Replayed", "Turn", "keep_reference", "replay_sightings", "sightings_of", "summarize"]
@@ -95,11 +96,13 @@ class Replayed:
 
 def sightings_of(run: Run, streams: Iterable[str]) -> Iterator[Sighting]:
     """Yield the streams of a run as the monitor sees them, of those that it has."""
+    # Read through the store that is open, and not opened once more.
+    know_catalog(run.store.location, Catalog(run.store))
     stop = run.stop
     counts = run.count_rows()
     for name in dict.fromkeys(streams):
         if name in counts:
-            spec = SourceSpec(f"{run.store.location} {run.uid}/{name}", "", "run", f"{run.uid[:8]}-{name}")
+            spec = spec_of(run.store.location, run, name)
             written = run.row.time if stop is None else stop.get("time", run.row.time)
             yield Sighting(spec, counts[name], float(written), stop is not None, run.uid)
 

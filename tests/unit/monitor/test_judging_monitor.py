@@ -11,6 +11,7 @@ import hutch
 from hutch.documents import decode
 from hutch.errors import ConfigurationError
 from hutch.monitor.cycle import Monitor
+from hutch.monitor.run_watching import RunWatcher
 from hutch.monitor.verdict_setup import set_up_judging
 from hutch.monitor.watching import FolderWatcher
 from hutch.store import Topic
@@ -82,6 +83,54 @@ def test_the_verdict_is_in_the_run_while_the_file_grows(folders):
         assert kept.rows == verdict.origin["rows"][1]
     lines = (folders / "out" / "packets_dqm" / "verdicts.jsonl").read_text().splitlines()
     assert [json.loads(line)["verdict"] for line in lines] == ["good", "bad"]
+
+
+def wait_for_rows(catalog, uid, count):
+    """Wait until so many rows of a run are committed."""
+    for _ in range(100):
+        cursor = catalog.store.last_change()
+        if catalog[uid].count_rows().get("primary") == count:
+            return
+        catalog.store.wait(cursor, 1)
+    pytest.fail("the rows did not come")
+
+
+def test_a_run_of_the_catalog_is_judged_while_it_is_recorded(catalog, folders):
+    (folders / "warm.toml").write_text(
+        "[monitor.checks.warm]\ncheck = 'Range'\nfield = 'T'\nhigh = 300\nof = 'mean'\n"
+    )
+    watcher = RunWatcher(catalog)
+    judging = set_up_judging(folders / "out", checks=folders / "warm.toml", catalog=catalog)
+    with (
+        judging,
+        Monitor(
+            folders / "out",
+            [watcher],
+            plots=["ColumnStatistics"],
+            workers=1,
+            publisher=judging.publisher,
+            observers=judging.observers,
+        ) as monitor,
+    ):
+        with catalog.start_run(plan_name="scan") as run:
+            for count, value in enumerate([280.0, 400.0, 10.0], start=1):
+                run.add("primary", {"T": value})
+                wait_for_rows(catalog, run.uid, count)
+                assert not monitor.cycle().failures
+            history = catalog[run.uid].verdict_history()
+            assert [(one.verdict, one.value) for one in history] == [
+                ("good", 280.0),
+                ("bad", 340.0),
+                ("good", 230.0),
+            ]
+            run.add("primary", {"T": 290.0})
+        monitor.cycle()
+        judging.rest()
+
+        verdict = catalog[run.uid].verdicts()["warm"]
+        assert (verdict.verdict, verdict.value) == ("good", 245.0)
+        (kept,) = catalog.store.plot_states_of_run(catalog[run.uid].row.id, "ColumnStatistics")
+        assert (kept.source, kept.rows) == (f"{run.uid}/primary", 4)
 
 
 def test_without_checks_nobody_looks(folders):
