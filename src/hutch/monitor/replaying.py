@@ -122,7 +122,7 @@ def replay_sightings(
     :param plots: classes by name, which checks look at.
     :param catalog: that references are in, and that verdicts are posted to.
     :param post: post the last verdict of each check to the run that the source is of, and keep what plots
-        have accumulated, to be compared with; else nothing is written.
+        have accumulated, to be compared with; else nothing is written. Nobody is told that one is bad.
     :param rows_at_once: checks look each time so many rows have been folded in; else a hundred times.
     :param progress: told of the rows of the source at hand.
     """
@@ -177,7 +177,7 @@ class _Fold:
         catalog: Catalog | None,
     ) -> None:
         self._sighting = sighting
-        self._judge = Judge(checks, ReferenceFinder(catalog))
+        self._judge = Judge(checks, ReferenceFinder(None if catalog is None else lambda: catalog))
         self._plots: dict[str, Plot] = {}
         self._problems: dict[str, str] = {}
         self._found: dict[str, Replayed] = {}
@@ -256,6 +256,7 @@ class _Fold:
                         plot=one.last.plot,
                         author=_AUTHOR,
                         is_final=True,
+                        is_told=False,
                     )
         self.keep(catalog)
 
