@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self
 from hutch.monitor.crew import Crew, default_workers
 from hutch.monitor.jobs import Setup
 from hutch.monitor.keeping import Keeper, sweep
+from hutch.monitor.news import News
 from hutch.monitor.observing import Failure, Observer, Publisher
 from hutch.monitor.opening import open_source
 from hutch.monitor.plot_choosing import check_names
@@ -129,14 +130,13 @@ class Monitor:
         self._flush_interval_s = flush_interval_s
         self._limits = limits or Limits()
         self._publisher = publisher
-        self._say = say
         self._progress = progress
         self._clock = clock
         self._workers = workers or default_workers()
         self._keeper = Keeper(states) if states else Keeper.under(self.out)
         self._cycle = 0
         self._numbered = 0
-        self._said: dict[str, str] = {}
+        self._news = News(say)
         self._setup = Setup(
             out=self.out,
             states=self._keeper.folder,
@@ -202,6 +202,7 @@ class Monitor:
         for one in self.watched.values():
             self._tell(one)
             report.failures |= one.failures()
+        self._news.tell()
         report.pictures = work.pictures
         report.is_behind = any(self._foldable(one) for one in self.watched.values())
         report.seconds = time.monotonic() - began
@@ -233,17 +234,17 @@ class Monitor:
         forgotten = [base for base, one in self.watched.items() if one.changed < oldest]
         for base in forgotten:
             del self.watched[base]
+            self._news.forget(base)
         return forgotten
 
     # what is made known
 
     def _plot_changed(self, one: Watched, name: str, picture: bytes | None) -> None:
         failure = one.plots[name].failure
-        key = f"{one.base}/{name}"
         if failure is not None:
-            self._say_once(key, f"{name} of {one.base}: {failure.sentence}")
-        elif self._said.pop(key, None) is not None:
-            self._say(f"{name} of {one.base} is drawn again.")
+            self._news.failed(one.base, name, failure)
+        else:
+            self._news.mended(one.base, name)
         if self._publisher is None:
             return
         info = self._crew.plots[name]
@@ -251,9 +252,11 @@ class Monitor:
         try:
             self._publisher.publish(tile)
         except Exception as error:
-            self._say_once("publish", f"How plots stand cannot be published: {type(error).__name__}: {error}")
+            self._news.once(
+                "publish", f"How plots stand cannot be published: {type(error).__name__}: {error}"
+            )
         else:
-            self._said.pop("publish", None)
+            self._news.settled("publish")
 
     def _tell(self, one: Watched) -> None:
         if one.is_told:
@@ -261,17 +264,11 @@ class Monitor:
         try:
             one.write_status(self.out, self._setup.extension, self._clock())
         except OSError as error:
-            self._say_once(
+            self._news.once(
                 "status", f"{str(self.out)!r} cannot be written to: {error.strerror}. It is tried again."
             )
         else:
-            self._said.pop("status", None)
-
-    def _say_once(self, key: str, sentence: str) -> None:
-        """Say something, unless the same was said before of the same."""
-        if self._said.get(key) != sentence:
-            self._said[key] = sentence
-            self._say(sentence)
+            self._news.settled("status")
 
     # workers and plug-ins
 
@@ -284,10 +281,10 @@ class Monitor:
             crew.close()
             raise
         for broken in crew.broken:
-            self._say_once(f"plugin/{broken.origin}", broken.sentence)
+            self._news.once(f"plugin/{broken.origin}", broken.sentence)
         for name, info in crew.plots.items():
             if info.replaces:
-                self._say_once(
+                self._news.once(
                     f"replaced/{name}", f"{name} is that of {info.origin}, not that of {info.replaces}."
                 )
         return crew

@@ -19,7 +19,7 @@ __all__ = ["alone_in", "make_once", "run", "wait_for"]
 _LEAST_S = 0.5
 """When watchers say at once that there is something, cycles begin at least so far apart."""
 _MOST_ONCE = 5
-"""A plot that fails is tried so often when plots are made once."""
+"""What fails for a reason that may pass is tried so often when plots are made once."""
 
 
 def run(
@@ -69,11 +69,12 @@ def make_once(monitor: Monitor, sighting: Sighting) -> Report:
     """
     report = monitor.cycle([sighting])
     tried = 1
-    while report.is_behind or (report.failures and tried < _MOST_ONCE):
-        before = report
+    while True:
+        passing = any(failure.is_passing for failure in report.failures.values())
+        if not report.is_behind and (not passing or tried == _MOST_ONCE):
+            return report
+        tried += not report.is_behind
         report = monitor.cycle()
-        tried += not before.is_behind
-    return report
 
 
 @contextmanager

@@ -16,8 +16,6 @@ from hutch.monitor.work import picture_file
 
 __all__ = ["Standing", "Watched"]
 
-_PASSING = ("read", "write")
-"""Failures that are no fault of the plot: it is tried again in the next cycle."""
 _MOST_CYCLES = 64
 """A plot that fails again and again is tried again after so many cycles at most."""
 _MOST_BAD = 20
@@ -66,8 +64,7 @@ class Standing:
         """Take in a failure: the plot rests for one cycle, then for two, four and so on."""
         times = 1 + (self.failure.times if self.failure is not None else 0)
         self.failure = replace(failure, times=times)
-        passing = failure.what in _PASSING
-        self.due = cycle + (1 if passing else min(2 ** (times - 1), _MOST_CYCLES))
+        self.due = cycle + (1 if failure.is_passing else min(2 ** (times - 1), _MOST_CYCLES))
 
     def rests(self, cycle: int) -> bool:
         """Tell whether nothing is asked of the plot in a cycle."""
