@@ -17,10 +17,10 @@ from hutch.catalogs.tombstones import present_row
 from hutch.documents import decode
 from hutch.store.protocol import PostedRow, Store
 
-__all__ = ["RunVerdict", "post_verdict", "verdict_history", "verdicts_of"]
+__all__ = ["RunVerdict", "post_verdict", "summary_of", "verdict_history", "verdicts_of"]
 
 SOURCE = "dqm"
-GOOD, BAD = "good", "bad"
+GOOD, MEDIUM, BAD = "good", "medium", "bad"
 
 _MATERIAL = 0.01
 """A number that has changed by less, as a fraction, is what it was."""
@@ -75,6 +75,19 @@ def verdict_history(store: Store, run: int, name: str | None = None) -> list[Run
     return list(_verdicts(rows))
 
 
+def summary_of(verdicts: Mapping[str, str | None]) -> str:
+    """Return in short what checks say: ``3 good``, or ``bad: packet_rate, hot`` where one says worse.
+
+    :param verdicts: by the checks' names.
+    """
+    for worst in (BAD, MEDIUM):
+        named = [name for name, verdict in verdicts.items() if verdict == worst]
+        if named:
+            return f"{worst}: {', '.join(named)}"
+    count = sum(verdict == GOOD for verdict in verdicts.values())
+    return f"{count} good" if count else ""
+
+
 def post_verdict(
     store: Store,
     run: int,
@@ -86,6 +99,7 @@ def post_verdict(
     picture: bytes | None = None,
     author: str = "monitor",
     is_final: bool = False,
+    is_told: bool = True,
 ) -> bool:
     """Post a verdict to a run, if it is not what was said before; tell whether it was posted.
 
@@ -98,6 +112,7 @@ def post_verdict(
     :param picture: of the plot, a PNG.
     :param is_final: nothing more will come: another number or sentence is news as well, and so is that there
         was never enough to tell.
+    :param is_told: False tells nobody that it has turned bad: it is about what is long past.
     :raises RunDeletedError: if the run has been deleted.
     """
     with store.transaction() as writer:
@@ -108,7 +123,7 @@ def post_verdict(
         if not _is_news(last, verdict, origin, is_final=is_final):
             return False
         write_posted(store, writer, row, SOURCE, name, verdict, author=author, origin=dict(origin))
-        if verdict == BAD and not _was_told(store, history):
+        if is_told and verdict == BAD and not _was_told(store, history):
             writer.freeze_figure(run, name, BAD, plot, picture)
     return True
 

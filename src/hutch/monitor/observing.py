@@ -34,6 +34,16 @@ class Failure:
     traceback: str = ""
     times: int = 1
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether it is no fault of the plot, and the next cycle may be without it."""
+        return self.what in ("read", "write")
+
+    @property
+    def is_lack(self) -> bool:
+        """Whether the plot cannot be made here, and says why: it lacks a geometry, for example."""
+        return self.what == "make" and not self.traceback
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:

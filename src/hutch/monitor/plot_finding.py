@@ -21,7 +21,7 @@ SHIPPED = "hutch"
 """Where a plot that hutch ships comes from."""
 
 _OWN_FORM = ("update", "state", "restore", "figure")
-_CALLED_FORMATS = ("packets",)
+_CALLED_FORMATS = ("packets", "raw")
 """What plots of the older form are for, unless they say otherwise."""
 
 
@@ -83,16 +83,26 @@ def find_plots(
     origins: Iterable[Origin],
     shipped: Mapping[str, type],
     announce: Callable[[Origin], None] = lambda origin: None,
+    left_out: Iterable[Broken] = (),
 ) -> Finds:
     """Return every plot: of several that have one name, the one that somebody added.
 
     :param origins: what was named, in this order; what packages publish comes before, what is shipped first.
     :param announce: told of each place before it is loaded, for who watches over this.
+    :param left_out: places that are known to be broken, and not loaded.
     """
     finds = Finds()
-    for name, plot in shipped.items():
-        finds.add(name, plot, SHIPPED, "1")
+    for name in shipped:
+        try:
+            finds.add(name, shipped[name], SHIPPED, "1")
+        except ImportError as error:
+            sentence = f"The plot {name!r} is left out: {error}"
+            finds.broken.append(Broken(SHIPPED, sentence, "".join(traceback.format_exception(error))))
+    finds.broken += left_out
+    avoided = {broken.origin for broken in finds.broken}
     for origin in [*published_origins(GROUP), *origins]:
+        if str(origin) in avoided:
+            continue
         announce(origin)
         try:
             found = load(origin)

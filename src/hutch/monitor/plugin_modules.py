@@ -79,7 +79,7 @@ def published_origins(group: str) -> list[Origin]:
 
 
 def fingerprint(given: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
-    """Return what changes when a file of the named folders and files does, comes or goes; costs stats only."""
+    """Return what changes when a file in the named places does, comes or goes; costs stats only."""
     found = []
     for one in given:
         path = Path(one)
@@ -141,7 +141,7 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _load_file(file: Path) -> ModuleType:
-    """Load a file as a module of a package that stands for its folder, so that it can import its neighbours."""
+    """Load a file as a module of a package that stands for its folder: it can import its neighbours."""
     package = f"hutch_plugins_{sha256(str(file.parent).encode()).hexdigest()[:_SHORTENED]}"
     if package not in sys.modules:
         home = ModuleType(package)
@@ -170,7 +170,7 @@ def _imported_names(module: ModuleType) -> set[str]:
         tree = ast.parse(Path(module.__file__ or "").read_bytes())
     except (OSError, SyntaxError, ValueError):
         return set(vars(module))
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             if any(alias.name == "*" for alias in node.names):

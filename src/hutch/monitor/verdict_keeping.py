@@ -21,6 +21,7 @@ from hutch.monitor.arrays import pack_state
 from hutch.monitor.attaching import Attachments
 from hutch.monitor.forms import State
 from hutch.monitor.found import Found, source_name
+from hutch.monitor.keeping import read_state
 from hutch.monitor.observing import Tile
 from hutch.monitor.sources import Sighting
 from hutch.monitor.verdict_files import VerdictFile, verdict_file
@@ -51,13 +52,17 @@ class _Judged:
     found: dict[str, Found] = field(default_factory=dict)
 
 
+def _read_state(file: Path) -> State:
+    return read_state(file)[1]
+
+
 class VerdictKeeper:
     """The :class:`~hutch.monitor.observing.Publisher` that keeps verdicts; it belongs to one process.
 
     :param folder: of all pictures.
     :param store: that runs are in; None if there is none, and verdicts stand in the folder alone.
     :param attachments: tells which run a file belongs to; without it, files belong to none.
-    :param read_state: reads what a plot has accumulated, from the file that a tile names.
+    :param read_state: reads what a plot has accumulated from the file that a tile names.
     :param settled_s: after so many seconds without news a source is taken to be complete.
     :param clock: gives s since 1970.
     """
@@ -68,7 +73,7 @@ class VerdictKeeper:
         store: Store | None = None,
         attachments: Attachments | None = None,
         *,
-        read_state: Callable[[Path], State] | None = None,
+        read_state: Callable[[Path], State] = _read_state,
         settled_s: float = _SETTLED_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -178,7 +183,7 @@ class VerdictKeeper:
 
     def _keep_state(self, judged: _Judged) -> None:
         tile = judged.tile
-        if self._store is None or self._read_state is None or tile.state_file is None or not judged.found:
+        if self._store is None or tile.state_file is None or not judged.found:
             return
         try:
             state = pack_state(self._read_state(tile.state_file))

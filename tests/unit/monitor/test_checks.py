@@ -22,7 +22,9 @@ from hutch.monitor.checks import (
     Threshold,
     Verdict,
 )
-from hutch.monitor.column_statistics import ColumnStatistics
+from hutch.monitor.plots.column_statistics import ColumnStatistics
+
+from ...larpix_files import CHANNELS, write_geometry
 
 GOOD, MEDIUM, BAD = Verdict.GOOD, Verdict.MEDIUM, Verdict.BAD
 
@@ -110,7 +112,7 @@ def over_time(counts, before=None, width=2, first=1000, left_out=()):
         time_s=[first + number * width for number in kept],
         bin_width_s=width,
         time_range_s=[first, first + len(counts) * width - 1],
-        packets_per_bin=[[counts[number] - 1, 1] for number in kept],
+        rates_hz=[counts[number] / width for number in kept],
     )
 
 
@@ -206,14 +208,26 @@ def test_silence_is_told_only_when_chance_does_not_explain_it():
         assert (DeadChannels("Counted")(seen(ids=IDS, counts=counts), [reference]).verdict is GOOD) is told
 
 
-def test_dead_channels_are_told_by_a_number_or_a_geometry_as_well():
-    now = seen(ids=IDS[:480], counts=np.full(480, 50), pixels=IDS)
+def test_dead_channels_are_told_by_a_number_as_well():
+    now = seen(ids=IDS[:480], counts=np.full(480, 50))
 
     judgement = DeadChannels("Counted", channels=500)(now, [])
     assert (judgement.verdict, judgement.value) == (BAD, 20.0)
-    judgement = DeadChannels("Counted", geometry="pixels")(now, [])
-    assert judgement.sentence.endswith("silent: 1-9-30, 1-9-31, 1-9-32, 1-9-33, 1-9-34, ….")
     assert DeadChannels("Counted")(now, []).verdict is None
+
+
+def test_a_geometry_says_which_channels_there_are(tmp_path):
+    file = tmp_path / "layout.yaml"
+    write_geometry(file)
+    # 100 chips from 11 on, with pixels on 49 of 64 channels each: one of them counts nothing.
+    ids = [(2, 5, chip, channel) for chip in range(11, 111) for channel in CHANNELS]
+    now = seen(ids=ids[:-1], counts=np.full(4899, 50))
+    judgement = DeadChannels("Counted", geometry=str(file))(now, [])
+
+    assert judgement.value == 1.0
+    assert judgement.sentence == (
+        f"1 of 4,900 channels that should count are silent: 2-5-110-{CHANNELS[-1]}."
+    )
 
 
 # comparisons
@@ -289,7 +303,7 @@ def test_other_bins_cannot_be_compared():
 def columns(values, start=0, plot=None, units="K"):
     """Return what is accumulated of a column ``T``."""
     plot = plot or ColumnStatistics()
-    facts = {"descriptor": {"data_keys": {"T": {"units": units}}}}
+    facts = {"data_keys": {"T": {"units": units}}}
     plot.update(Batch("uid/primary", "run", start, {"T": np.asarray(values, dtype=float)}, facts))
     return Seen("uid/primary", "ColumnStatistics", plot, len(values))
 

@@ -26,6 +26,7 @@ _TRIMMED = 0.05
 """The part of the channels, those that count most, that a typical count is told without."""
 _FEW = 5.0
 """A median below this says little: counts are whole numbers."""
+_DEFAULT = "default"
 _IDS = ("io_group", "tile", "chip", "channel")
 _NAMED = 5
 """As many channels a sentence names."""
@@ -83,7 +84,9 @@ class DeadChannels:
     plot: str | Sequence[str] = "HotPixel"
     readout: str = parameter("gives the channels: their ids, and their counts", "per_channel")
     channels: int = parameter("how many channels there should be; 0 if a reference or the geometry says", 0)
-    geometry: str = parameter("a read-out that gives the ids of the channels that there are", "")
+    geometry: str = parameter(
+        "the path of a pixel geometry that says which there are; 'default' is that of maps of pixels", ""
+    )
     medium_above: int = parameter("medium with more dead channels than this", 0)
     bad_above: int = parameter("bad with more dead channels than this", 10)
     alpha: float = parameter("the probability of a false alarm", 1e-3)
@@ -95,8 +98,7 @@ class DeadChannels:
         if reference is not None:
             return self._by_reference(ids, counts, *_channels(reference, self.readout))
         if self.geometry:
-            known = np.asarray(seen.readout(self.geometry))
-            expected_ids = known.reshape(len(known), -1)
+            expected_ids = _pixels(self.geometry, ids)
             counted = _matched(expected_ids, ids, counts)
             return self._judge(expected_ids, counted, np.full(len(counted), _typical(counts)))
         if self.channels:
@@ -139,6 +141,28 @@ def _channels(seen: Seen, readout: str) -> tuple[npt.NDArray[Any], Floats]:
     return ids.reshape(len(ids), -1) if len(ids) else ids.reshape(0, 1), counts
 
 
+def _pixels(path: str, seen: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return the ids of all channels that have a pixel; a geometry of one tile is that of all that were seen.
+
+    :param seen: ids of channels that have counted.
+    """
+    from hutch.monitor.plots.geometry import read_geometry
+
+    geometry = read_geometry(None if path == _DEFAULT else path)
+    if geometry.kind == "single-tile":
+        tiles = {(int(one[0]), int(one[1])) for one in seen}
+    else:
+        panels = (geometry.anode(group) for group in geometry.io_groups)
+        tiles = {tile for panel in panels if panel is not None for tile in panel.cells}
+    found = []
+    for tile in sorted(tiles):
+        panel = geometry.tile(*tile)
+        if panel is not None:
+            pixels = np.argwhere(panel.cells[tile] >= 0)
+            found.append(np.hstack([np.tile(tile, (len(pixels), 1)), pixels]))
+    return np.vstack(found) if found else np.zeros((0, len(_IDS)), dtype=np.int64)
+
+
 def _typical(counts: Floats) -> float:
     """Return what a typical channel has counted, of those that have counted at all."""
     counted = np.sort(counts[counts > 0])
@@ -161,8 +185,21 @@ def _scale(counts: Floats, before: Floats) -> float:
 
 def _matched(ids: npt.NDArray[Any], known: npt.NDArray[Any], counts: Floats) -> Floats:
     """Return the counts of some channels; 0 of those that are not known."""
-    by_id = dict(zip(map(tuple, known.tolist()), counts.tolist(), strict=True))
-    return np.array([by_id.get(tuple(one), 0.0) for one in ids.tolist()], dtype=float)
+    if not len(ids) or not len(known):
+        return np.zeros(len(ids))
+    asked, there = _as_numbers(ids, known)
+    order = np.argsort(there)
+    places = np.minimum(np.searchsorted(there, asked, sorter=order), len(there) - 1)
+    rows = order[places]
+    return np.where(there[rows] == asked, counts[rows], 0.0)
+
+
+def _as_numbers(*tables: npt.NDArray[Any]) -> list[npt.NDArray[np.int64]]:
+    """Return one number for each id: its columns are digits, each of a base of its own."""
+    least = np.min([table.min(axis=0) for table in tables], axis=0).astype(np.int64)
+    most = np.max([table.max(axis=0) for table in tables], axis=0).astype(np.int64)
+    weights = np.append(np.cumprod((most - least + 1)[:0:-1])[::-1], 1)
+    return [(table.astype(np.int64) - least) @ weights for table in tables]
 
 
 def _named(ids: Any, which: Sequence[int]) -> str:

@@ -153,13 +153,15 @@ def _is_check(make: type) -> bool:
     function = inspect.getattr_static(make, "__call__", None)
     if not inspect.isfunction(function) or inspect.isabstract(make) or hasattr(make, "figure"):
         return False
+    parameters = inspect.signature(function).parameters
     needed = [
         one
-        for one in inspect.signature(function).parameters.values()
+        for one in parameters.values()
         if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD
     ]
     names_plot = hasattr(make, "plot") or any(one.name == "plot" for one in _fields(make))
-    return len(needed) == _ARGUMENTS + 1 and names_plot
+    # A plot of the older form is called with two things as well, and a figure.
+    return len(needed) == _ARGUMENTS + 1 and names_plot and "fig" not in parameters
 
 
 def _fields(make: type) -> tuple[dataclasses.Field[Any], ...]:

@@ -8,6 +8,7 @@ given to them.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -84,7 +85,8 @@ class Seen:
             return found(*args) if callable(found) else found
         if name in self.state:
             return self.state[name]
-        public = [one for one in dir(type(self.plot)) if not one.startswith("_") and one not in _NO_READOUTS]
+        methods = inspect.getmembers(type(self.plot), lambda one: callable(one) or isinstance(one, property))
+        public = [one for one, _ in methods if not one.startswith("_") and one not in _NO_READOUTS]
         known = ", ".join(sorted({*public, *self.state})) or "none"
         msg = f"The plot {self.name!r} has no read-out {name!r}; it has {known}."
         raise CheckError(msg)

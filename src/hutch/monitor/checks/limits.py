@@ -91,8 +91,8 @@ class Rate:
     """
 
     plot: str | Sequence[str] = "PacketRate"
-    counts: str = parameter(
-        "counts by time, beside ``time_s``, ``bin_width_s``, ``time_range_s``", "packets_per_bin"
+    rates: str = parameter(
+        "the read-out that gives the rate in each bin of time, beside ``time_s``", "rates_hz"
     )
     low_hz: float = parameter("bad below this", 0.0, unit="Hz")
     high_hz: float = parameter("bad above this", _INFINITE, unit="Hz")
@@ -122,7 +122,7 @@ class Rate:
         starts, width = seen.array("time_s"), int(seen.array("bin_width_s"))
         if len(starts) < 2:  # noqa: PLR2004
             return 0.0, 0.0
-        counts = seen.array(self.counts).reshape(len(starts), -1).sum(axis=1)
+        counts = seen.array(self.rates) * width
         end = int(starts[-1])
         begin = end - max(round(self.window_s / width), 1) * width
         covered = float(end - max(begin, int(seen.array("time_range_s")[0])))

@@ -27,6 +27,7 @@ _MODULES = {
     "Frames": "frames",
     "Baseline": "baseline",
     "Columns": "columns",
+    "ColumnStatistics": "column_statistics",
 }
 
 

@@ -93,7 +93,7 @@ class ChannelTotals:
     def tiles(self) -> dict[tuple[int, int], slice]:
         """Return which chips are of each tile, told apart by io group and number."""
         codes, starts = np.unique(self.chips // CHIPS, return_index=True)
-        stops = [*starts[1:], len(self.chips)]
+        stops = [*starts[1:], len(self.chips)][: len(starts)]
         return {
             (int(code) // CHIPS, int(code) % CHIPS): slice(int(start), int(stop))
             for code, start, stop in zip(codes, starts, stops, strict=True)
@@ -102,7 +102,10 @@ class ChannelTotals:
     def mean(self) -> Floats:
         """Return the mean ADC count; NaN where there is no packet; shape (chips, 64)."""
         count = self.sums["count"]
-        return np.divide(self.sums["total"], count, out=np.full(count.shape, np.nan), where=count > 0)
+        found: Floats = np.divide(
+            self.sums["total"], count, out=np.full(count.shape, np.nan), where=count > 0
+        )
+        return found
 
     def std(self) -> Floats:
         """Return the standard deviation of ADC counts; NaN where there is no packet; shape (chips, 64).

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import numpy.typing as npt
 
 from hutch.monitor.batch import Batch
@@ -53,7 +52,11 @@ class Columns(RowPlot):
             ours.merge(theirs)
 
     def _kept(self) -> dict[str, npt.NDArray[Any]]:
-        spreads = {f"{name}_{at}": array for at, one in enumerate(self.spreads) for name, array in one.state().items()}
+        spreads = {
+            f"{name}_{at}": array
+            for at, one in enumerate(self.spreads)
+            for name, array in one.state().items()
+        }
         return {**self.envelope.state(), **spreads}
 
     def _put_back(self, state: State) -> None:
@@ -79,12 +82,16 @@ class Columns(RowPlot):
         for at in range(many):
             bottom = 0.085 + height * (many - 1 - at)
             over = made.add_axes((0.1, bottom, 0.53, height * 0.9 - 0.01))
-            beside = made.add_axes((0.72, bottom + 0.035 * (many > 1), 0.265, height * 0.9 - 0.01 - 0.035 * (many > 1)))
+            beside = made.add_axes(
+                (0.72, bottom + 0.035 * (many > 1), 0.265, height * 0.9 - 0.01 - 0.035 * (many > 1))
+            )
             style(over, y=self.label(at))
             style(beside, y="rows", is_log=True, is_counts=True)
             over.tick_params(labelbottom=at == many - 1)
             (made.kept[f"line {at}"],) = over.plot([], [], color=PALETTE[at % 7], linewidth=1.5)
-            made.kept[f"band {at}"] = over.fill_between([], [], color=PALETTE[at % 7], alpha=0.25, linewidth=0)
+            made.kept[f"band {at}"] = over.fill_between(
+                [], [], color=PALETTE[at % 7], alpha=0.25, linewidth=0
+            )
             (made.kept[f"spread {at}"],) = beside.plot([], [], color=PALETTE[at % 7], linewidth=1.6)
             made.kept[f"axes {at}"] = over, beside
         over.set_xlabel("row", fontsize=13)

@@ -77,7 +77,9 @@ def picture(
     if isinstance(fig, Picture) and fig.layout == layout:
         return fig
     made = Picture(layout, size)
-    made.kept["title"] = made.text(0.012, 0.985, "", fontsize=16, fontweight="bold", va="top", parse_math=False)
+    made.kept["title"] = made.text(
+        0.012, 0.985, "", fontsize=16, fontweight="bold", va="top", parse_math=False
+    )
     below = 0.985 - 0.33 / size[1]
     made.kept["below"] = made.text(0.012, below, "", fontsize=_SIZE, color=GREY, va="top", parse_math=False)
     made.kept["empty"] = made.text(
@@ -197,7 +199,9 @@ def image_panel(
     axes.spines[:].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_title(label, fontsize=14, loc="left")
-    image = axes.imshow(np.zeros((1, 1)), origin="lower", cmap=colors, interpolation="nearest", aspect="equal")
+    image = axes.imshow(
+        np.zeros((1, 1)), origin="lower", cmap=colors, interpolation="nearest", aspect="equal"
+    )
     beside = made.add_axes((place[0] + place[2] + 0.006, place[1], 0.010, place[3]))
     made.kept[name] = axes, image, beside
 
@@ -252,7 +256,7 @@ def _ticks(limits: tuple[float, float], is_log: bool) -> list[float]:
         some = [10.0**power * part for power in range(-9, 16) for part in (1, 2, 5)]
         found = [tick for tick in some if low <= tick <= high]
         return found if len(found) <= 6 else [tick for tick in found if f"{tick:e}"[0] == "1"]
-    found = MaxNLocator(5).tick_values(low, high).tolist()
+    found = np.asarray(MaxNLocator(5).tick_values(low, high)).tolist()
     return [tick for tick in cast("list[float]", found) if low <= tick <= high]
 
 

@@ -3,7 +3,8 @@
 A file of the *single-tile* kind has ``chips`` (chip, pixel of each channel), ``pixels`` (pixel, x, y) and the
 ``width`` and ``height`` of the tile; every tile is taken to be like it. One of the *multi-tile* kind has the
 place of each channel on a tile (``chip_channel_to_position``, in pixels), the place and the orientation of
-each tile, and by which io group and io channel each chip is read out (``tile_chip_to_io``). Lengths are in mm.
+each tile, and by which io group and io channel each chip is read out (``tile_chip_to_io``). Lengths
+are in mm.
 
 Tiles are told apart by io group and number; four io channels read one tile out.
 """
@@ -66,7 +67,12 @@ class Panel:
     @property
     def extent(self) -> tuple[float, float, float, float]:
         """Left, right, bottom and top border, mm."""
-        return float(self.x_edges[0]), float(self.x_edges[-1]), float(self.y_edges[0]), float(self.y_edges[-1])
+        return (
+            float(self.x_edges[0]),
+            float(self.x_edges[-1]),
+            float(self.y_edges[0]),
+            float(self.y_edges[-1]),
+        )
 
 
 class Geometry:
@@ -162,15 +168,20 @@ def _put(places: _Floats, chip: int, channel: int, x: float, y: float) -> None:
 
 
 def _single(content: Mapping[str, Any]) -> Geometry:
-    """Read a file of one tile; in the anode the tiles are laid side by side, two in a row, the first on top."""
+    """Read a file of one tile; in the anode the tiles are side by side, two in a row, from the top."""
     at = {int(pixel[0]): (float(pixel[1]), float(pixel[2])) for pixel in content["pixels"]}
     local = _nowhere()
     for chip, pixels in content["chips"]:
         for channel, pixel in enumerate(pixels):
             if pixel is not None:
                 _put(local, int(chip), channel, *at[pixel])
+    if np.isnan(local).all():
+        msg = "no channel has a pixel"
+        raise ValueError(msg)
     low, high = np.nanmin(local, axis=(0, 1)), np.nanmax(local, axis=(0, 1))
-    width, height = (float(content.get(key) or side) for key, side in zip(("width", "height"), high - low, strict=True))
+    width, height = (
+        float(content.get(key) or side) for key, side in zip(("width", "height"), high - low, strict=True)
+    )
     places = {}
     for group in (1, 2):
         for number in range(_TILES_A_GROUP):
@@ -204,7 +215,13 @@ def _multiple(content: Mapping[str, Any]) -> Geometry:
             group, io_channel = divmod(int(read_by), 1000)
             tile = places.setdefault((group, tile_of(io_channel)), _nowhere())
             for channel, x, y in on_tile.get(int(chip), ()):
-                _put(tile, int(chip), channel, x * across_x + x_tile + centre[0], y * across_y + y_tile + centre[1])
+                _put(
+                    tile,
+                    int(chip),
+                    channel,
+                    x * across_x + x_tile + centre[0],
+                    y * across_y + y_tile + centre[1],
+                )
     if not places:
         msg = "no tile is read out"
         raise ValueError(msg)
@@ -229,7 +246,7 @@ def _levels(positions: _Floats) -> _Floats:
     """Return evenly spaced positions of which each given one is nearly one, mm, growing."""
     distinct = np.unique(np.round(positions, 3))
     if len(distinct) < 2:
-        return cast("_Floats", distinct)
+        return distinct
     steps = np.diff(distinct)
     pitch = float(np.median(steps[steps > 0.5 * float(np.median(steps))]))
     count = round(float(distinct[-1] - distinct[0]) / pitch) + 1

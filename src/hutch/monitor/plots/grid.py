@@ -23,7 +23,12 @@ _MOST_MAPS = 4
 _PLACES = {
     1: ((0.09, 0.10, 0.78, 0.74),),
     2: ((0.075, 0.10, 0.36, 0.74), (0.565, 0.10, 0.36, 0.74)),
-    4: ((0.075, 0.53, 0.36, 0.31), (0.565, 0.53, 0.36, 0.31), (0.075, 0.09, 0.36, 0.31), (0.565, 0.09, 0.36, 0.31)),
+    4: (
+        (0.075, 0.53, 0.36, 0.31),
+        (0.565, 0.53, 0.36, 0.31),
+        (0.075, 0.09, 0.36, 0.31),
+        (0.565, 0.09, 0.36, 0.31),
+    ),
 }
 
 
@@ -44,7 +49,9 @@ class Grid(RowPlot):
         self.planned = _planned(batch.facts.get("start") or {}, len(axes))
         if len(axes) < 2:
             return []
-        hinted = [name for name in hinted_fields(described(batch.facts)) if name in numbers and name not in axes]
+        hinted = [
+            name for name in hinted_fields(described(batch.facts)) if name in numbers and name not in axes
+        ]
         return [*axes[-2:], *(hinted or [name for name in numbers if name not in axes])[:_MOST_MAPS]]
 
     def _make(self) -> None:

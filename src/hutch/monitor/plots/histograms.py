@@ -1,4 +1,4 @@
-"""Histograms of the readout's clock: how late data arrive, and how far apart the pulses of each second are."""
+"""Histograms of the readout's clock: how late data arrive, and how long its seconds are."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Bins:
     @property
     def middles(self) -> Floats:
         """The middle of each bin, without the outer ones."""
-        return self.low + self.width * (np.arange(self.many) + 0.5) - 0.5 * (self.width == 1)
+        inside = 0.0 if self.width == 1 else self.width / 2
+        return np.arange(self.many, dtype=float) * self.width + (self.low + inside)
 
 
 DELAY = Bins(0, 250, 200)
@@ -244,7 +245,9 @@ class PacmanSyncHistograms(PacketPlot):
             over.plot([], [], color=PALETTE[at], marker="o", markersize=4, linewidth=1.5, label=name)[0]
             for at, name in enumerate(GROUPS)
         ]
-        made.kept["beside"] = [beside.plot([], [], color=PALETTE[at], linewidth=1.8)[0] for at in range(len(GROUPS))]
+        made.kept["beside"] = [
+            beside.plot([], [], color=PALETTE[at], linewidth=1.8)[0] for at in range(len(GROUPS))
+        ]
 
     def _draw(self, made: Picture) -> None:
         from hutch.monitor.plots.drawing import fit, timed
@@ -284,5 +287,3 @@ class PacmanSyncHistograms(PacketPlot):
         outside = int(self.syncs[:, 0].sum() + self.syncs[:, -1].sum())
         found = f"{int(self.syncs.sum()):,} sync packets"
         return [found, *([f"{outside:,} of them more than 100 ticks off"] if outside else [])]
-
-

@@ -88,7 +88,10 @@ class HotPixel(PacketPlot):
         count = self.totals.sums["count"]
         whole, most = int(count.sum()), found[0][1]
         made.kept["bars"].set_verts(
-            [((0, at - 0.4), (0, at + 0.4), (value, at + 0.4), (value, at - 0.4)) for at, (_, value) in enumerate(found)]
+            [
+                ((0, at - 0.4), (0, at + 0.4), (value, at + 0.4), (value, at - 0.4))
+                for at, (_, value) in enumerate(found)
+            ]
         )
         for at, text in enumerate(made.kept["shares"]):
             share = f" {100 * found[at][1] / whole:.3g} %" if at < len(found) else ""

@@ -37,7 +37,9 @@ class Lines(RowPlot):
         numbers = [name for name in batch if name != _TIME and is_number(batch[name])]
         axes = [name for name in own_axes(batch.facts) if name in numbers]
         x = axes[0] if len(axes) == 1 else _TIME
-        hinted = [name for name in hinted_fields(described(batch.facts)) if name in numbers and name not in axes]
+        hinted = [
+            name for name in hinted_fields(described(batch.facts)) if name in numbers and name not in axes
+        ]
         return [x, *(hinted or [name for name in numbers if name not in axes])[:_MOST_KEPT]]
 
     def _make(self) -> None:
@@ -74,7 +76,9 @@ class Lines(RowPlot):
 
         many, height = self._panels(), 0.78 / self._panels()
         for at in range(many):
-            axes = made.add_axes((0.1, 0.085 + height * (many - 1 - at), 0.88, height * (0.92 if many > 1 else 1)))
+            axes = made.add_axes(
+                (0.1, 0.085 + height * (many - 1 - at), 0.88, height * (0.92 if many > 1 else 1))
+            )
             style(axes)
             axes.tick_params(labelbottom=at == many - 1)
             color = PALETTE[at % 7]

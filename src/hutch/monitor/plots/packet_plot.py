@@ -105,7 +105,9 @@ class PacketPlot:
         missing = "" if self.packets else "no packets yet"
         missing = missing or self._missing()
         made.kept["title"].set_text(
-            f"{self.headline} · {drawing.plain(PurePath(self.source).name, 70)}" if self.source else self.headline
+            f"{self.headline} · {drawing.plain(PurePath(self.source).name, 70)}"
+            if self.source
+            else self.headline
         )
         foot = [f"{self.packets:,} packets", drawing.duration(self.timeline.first, self.timeline.latest)]
         made.kept["below"].set_text(" · ".join([*foot, *self._remarks()] if self.packets else []))

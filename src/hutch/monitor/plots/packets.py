@@ -127,7 +127,7 @@ def data_columns(batch: Batch) -> DataColumns:
         some = rows[low:high] - start
         for name, whole in given.items():
             found[name][low:high] = whole[start : start + _IN_CACHE][some]
-    address = found["io_group"].astype(np.uint16) << 8
+    address: npt.NDArray[np.uint16] = np.left_shift(found["io_group"], 8, dtype=np.uint16)
     address |= found["io_channel"].astype(np.uint16)
     return DataColumns(
         rows,

@@ -167,7 +167,9 @@ def _pixel_map(io_group: int, tile: int) -> type[PixelMap]:
     return type(name, (PixelMap,), own)
 
 
-PIXEL_MAPS = {made.__name__: made for made in (_pixel_map(group, tile) for group in (1, 2) for tile in range(1, 9))}
+PIXEL_MAPS = {
+    made.__name__: made for made in (_pixel_map(group, tile) for group in (1, 2) for tile in range(1, 9))
+}
 """The maps of all tiles by name, ``PixelMap_1_1`` to ``PixelMap_2_8``."""
 globals().update(PIXEL_MAPS)
 
@@ -189,7 +191,9 @@ class _Anode(_OfPixels):
         part = 0.95 / max(1, len(panels))
         for at, (group, _) in enumerate(panels):
             place = (0.065 + part * at, 0.075, part - 0.115, 0.79)
-            image_panel(made, str(group), place, f"io group {group}: {_LABELS[self.quantity]}", _COLORS[self.quantity])
+            image_panel(
+                made, str(group), place, f"io group {group}: {_LABELS[self.quantity]}", _COLORS[self.quantity]
+            )
 
     def _draw(self, made: Picture) -> None:
         from hutch.monitor.plots.drawing import color_range, set_image

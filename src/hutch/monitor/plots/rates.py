@@ -28,7 +28,10 @@ _PLACES: tuple[tuple[float, float, float, float], ...] = (
 
 def _percent(part: Ints, whole: Ints) -> Floats:
     """Return parts of wholes in percent; NaN of nothing."""
-    return np.divide(100 * part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+    found: Floats = np.divide(
+        100 * part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0
+    )
+    return found
 
 
 class _OverTime(PacketPlot):
@@ -75,8 +78,15 @@ class _OverTime(PacketPlot):
             fit(axes, x, values, is_log=is_log, from_zero=None if is_log else 1.0)
             if is_new:
                 axes.legend(
-                    loc="upper left", bbox_to_anchor=(1.01, 1.03), fontsize=12, frameon=False, handlelength=1.4,
-                    borderaxespad=0, labelspacing=0.25, ncols=1 if len(lines) <= 10 else 2, columnspacing=0.8,
+                    loc="upper left",
+                    bbox_to_anchor=(1.01, 1.03),
+                    fontsize=12,
+                    frameon=False,
+                    handlelength=1.4,
+                    borderaxespad=0,
+                    labelspacing=0.25,
+                    ncols=1 if len(lines) <= 10 else 2,
+                    columnspacing=0.8,
                 )
         panels[0].tick_params(labelbottom=False)
         panels[-1].set_xlabel(label, fontsize=13)
@@ -130,7 +140,16 @@ class PacketRate(_OverTime):
         from hutch.monitor.plots.drawing import PALETTE
 
         counts, width = self.timeline.counts, self.timeline.width_s
-        colors = (PALETTE[0], PALETTE[4], PALETTE[7], PALETTE[5], PALETTE[2], "#8c6d31", PALETTE[1], PALETTE[3])
+        colors = (
+            PALETTE[0],
+            PALETTE[4],
+            PALETTE[7],
+            PALETTE[5],
+            PALETTE[2],
+            "#8c6d31",
+            PALETTE[1],
+            PALETTE[3],
+        )
         rates: list[tuple[str, Floats, Any]] = [("all", self.rates_hz(), {"color": "black"})]
         for kind, color in enumerate((*colors, "#444444")):
             if counts[:, kind].any():
@@ -167,14 +186,14 @@ class TileRate(_OverTime):
         """Return the mean rate of data packets of each tile that sent any, 1/s, by ``io_group-tile``."""
         live = self.timeline.live_s
         sums = self.timeline.counts.reshape(-1, ELSEWHERE + 1, 4)[..., 0].sum(axis=0)
-        return {_tile_name(tile): float(sums[tile] / live) for tile in np.flatnonzero(sums)}
+        return {_tile_name(tile): float(sums[tile] / live) for tile in np.flatnonzero(sums).tolist()}
 
     def _lines(self) -> tuple[list[tuple[str, Floats, Any]], list[tuple[str, Floats, Any]]]:
         from hutch.monitor.plots.drawing import PALETTE
 
         counts, width = self.timeline.counts.reshape(-1, ELSEWHERE + 1, 4), self.timeline.width_s
         rates: list[tuple[str, Floats, Any]] = []
-        for tile in np.flatnonzero(counts[..., 0].any(axis=0)):
+        for tile in np.flatnonzero(counts[..., 0].any(axis=0)).tolist():
             look = {"color": PALETTE[tile % 8], "linestyle": "--" if tile >= 8 else "-"}
             rates.append((_tile_name(tile), counts[:, tile, 0] / width, look))
         every = counts[..., 0].sum(axis=1)
@@ -216,7 +235,9 @@ class FIFOFlags(_OverTime):
         """Return the shares of data packets with each flag: ``local half``, ``local full``, ``shared …``."""
         counts = self.timeline.counts.sum(axis=0) + self.timeline.before
         whole = int(counts[:4].sum())
-        return {name: float(counts[columns].sum() / whole) if whole else float("nan") for name, columns in _FLAGS}
+        return {
+            name: float(counts[columns].sum() / whole) if whole else float("nan") for name, columns in _FLAGS
+        }
 
     def _lines(self) -> tuple[list[tuple[str, Floats, Any]], list[tuple[str, Floats, Any]]]:
         from hutch.monitor.plots.drawing import PALETTE
@@ -244,4 +265,3 @@ _FLAGS = (
     ("shared > 50 %", [5]),
     ("shared full", [6, 7]),
 )
-

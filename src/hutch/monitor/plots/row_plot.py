@@ -14,8 +14,9 @@ from hutch.monitor.batch import Batch
 from hutch.monitor.forms import State
 
 if TYPE_CHECKING:
-    from hutch.monitor.plots.drawing import Picture
     from matplotlib.figure import Figure
+
+    from hutch.monitor.plots.drawing import Picture
 
 __all__ = ["RowPlot", "described", "floats_of", "is_number", "own_axes", "stream_of"]
 

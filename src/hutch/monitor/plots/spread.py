@@ -59,7 +59,11 @@ class Spread:
         every = np.concatenate([self.bins >> shifts[0], bins >> shifts[1]])
         self.exponent, union = coarsest(np.unique(every), widest, _MOST_BINS)
         kept = np.zeros(len(union), dtype=np.int64)
-        np.add.at(kept, np.searchsorted(union, every >> (self.exponent - widest)), np.concatenate([self.counts, counts]))
+        np.add.at(
+            kept,
+            np.searchsorted(union, every >> (self.exponent - widest)),
+            np.concatenate([self.counts, counts]),
+        )
         self.bins, self.counts = union, kept
 
     def state(self) -> dict[str, npt.NDArray[Any]]:

@@ -69,7 +69,9 @@ class Envelope:
         """Go on from what :meth:`state` returned."""
         self.rows = np.array(state["rows"], dtype=np.int64)
         self.exponent = int(state["rows_exponent"])
-        self.first, self.low, self.high = (np.array(state[name], dtype=float) for name in ("first", "low", "high"))
+        self.first, self.low, self.high = (
+            np.array(state[name], dtype=float) for name in ("first", "low", "high")
+        )
 
 
 class Thinned:

@@ -69,7 +69,8 @@ class Timeline:
         :param counts: shape (bins of ``when`` + 1, columns); the first row is of what precedes them.
         """
         self._add(when.exponent, when.bins, counts[1:], when.first, when.latest)
-        self._join([_Part(start, stop, when.last, counts[0].astype(np.int64))])
+        if stop > start:
+            self._join([_Part(start, stop, when.last, counts[0].astype(np.int64))])
 
     def merge(self, other: Self) -> None:
         """Add what another has counted in other rows."""
@@ -123,19 +124,23 @@ class Timeline:
             "time_s": self.time_s,
             "bin_width_s": np.array(self.width_s),
             "time_range_s": np.array([self.first, self.latest]),
-            "parts": np.array([(part.start, part.stop, part.last) for part in parts], np.int64).reshape(-1, 3),
-            "before_time": np.array([part.before for part in parts], np.int64).reshape(-1, columns),
+            "parts": np.array([(part.start, part.stop, part.last) for part in parts], np.int64).reshape(
+                -1, 3
+            ),
+            "before_time": np.array([part.before for part in parts], np.int64).reshape(len(parts), columns),
         }
 
     def restore(self, state: State, counts: npt.NDArray[Any]) -> None:
         """Go on from what :meth:`state` and :attr:`counts` were."""
         self.exponent = int(state["bin_width_s"]).bit_length() - 1
         self.bins = np.asarray(state["time_s"], dtype=np.int64) >> self.exponent
-        self.counts = np.array(counts, dtype=np.int64).reshape(len(self.bins), -1 if len(self.bins) else self.counts.shape[1])
+        self.counts = np.array(counts, dtype=np.int64).reshape(
+            len(self.bins), -1 if len(self.bins) else self.counts.shape[1]
+        )
         self.first, self.latest = (int(second) for second in state["time_range_s"])
         self._parts = [
-            _Part(*(int(number) for number in part), np.array(before, dtype=np.int64))
-            for part, before in zip(state["parts"], state["before_time"], strict=True)
+            _Part(int(start), int(stop), int(last), np.array(before, dtype=np.int64))
+            for (start, stop, last), before in zip(state["parts"], state["before_time"], strict=True)
         ]
 
     # reading out
@@ -153,8 +158,10 @@ class Timeline:
     @property
     def before(self) -> Ints:
         """Counts of what no time is known of; int64, shape (columns,)."""
-        return np.sum([part.before for part in self._parts], axis=0, dtype=np.int64) if self._parts else np.zeros(
-            self.counts.shape[1], dtype=np.int64
+        return (
+            np.sum([part.before for part in self._parts], axis=0, dtype=np.int64)
+            if self._parts
+            else np.zeros(self.counts.shape[1], dtype=np.int64)
         )
 
     @property

@@ -134,7 +134,8 @@ class TriggerHistograms(PacketPlot):
         self.triggers += len(triggers)
         ends = (int(triggers[0]), int(triggers[-1])) if len(triggers) else (_NONE, _NONE)
         own = [_Group(group.last, group.since, group.head if batch.start else _nothing()) for group in groups]
-        self._join([_Part(batch.start, batch.stop, *ends, own)])
+        if batch.stop > batch.start:
+            self._join([_Part(batch.start, batch.stop, *ends, own)])
 
     def _take_over(self, other: Self) -> None:
         self.offsets += other.offsets
@@ -202,7 +203,9 @@ class TriggerHistograms(PacketPlot):
             style(axes, x=label, y=what, is_log=True, is_counts=True)
             axes.axvline(0, color="#888888", linewidth=1)
         made.kept["offsets"] = lines_by_group(made.axes[0])
-        (made.kept["gaps"],) = made.axes[1].plot([], [], color=PALETTE[2], drawstyle="steps-mid", linewidth=1.8)
+        (made.kept["gaps"],) = made.axes[1].plot(
+            [], [], color=PALETTE[2], drawstyle="steps-mid", linewidth=1.8
+        )
 
     def _draw(self, made: Picture) -> None:
         from hutch.monitor.plots.drawing import fit
