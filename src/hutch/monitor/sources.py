@@ -8,9 +8,10 @@ one identity. A :class:`SourceSpec` crosses processes; what it opens does not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from hutch.config.addresses import shown_place
 from hutch.monitor.batch import Batch
 
 __all__ = ["BadRange", "Format", "Sighting", "Source", "SourceSpec"]
@@ -27,11 +28,16 @@ class SourceSpec:
     :ivar datasets: only these of a file, if its format leaves a choice; all that fit if there are none.
     """
 
-    address: str
+    address: str = field(repr=False)
     identity: str
     format: str
     base: str
     datasets: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The address as people may see it, without a password."""
+        return shown_place(self.address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,10 @@ def find_bad(messages: Sequence[Bytes]) -> npt.NDArray[np.bool_]:
     """
     lengths = np.fromiter(map(len, messages), np.intp, len(messages))
     bad: npt.NDArray[np.bool_] = (lengths < _UNIT) | (lengths % (2 * _UNIT) != _UNIT)
-    whole = np.flatnonzero(~bad)
+    whole: npt.NDArray[np.intp] = np.flatnonzero(~bad)
     if not len(whole):
         return bad
-    headers, words, owners = _units([messages[number] for number in whole])
+    headers, words, owners = _units([messages[number] for number in whole.tolist()])
     kinds = (headers & 0xFF).astype(np.intp)
     unknown = ~_KNOWN_KINDS[kinds]
     strange = ~_KNOWN_WORDS[kinds[owners], (words[:, 0] & 0xFF).astype(np.intp)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any, Self
 
 from hutch.errors import SourceChangedError, SourceUnavailableError, UnknownFormatError
 from hutch.monitor.batch import Batch
+from hutch.monitor.bisecting import readable_part
 from hutch.monitor.opened_files import UNREADABLE, base_of, identity_of, opened
 from hutch.monitor.sources import BadRange, SourceSpec
 
@@ -103,7 +105,9 @@ class FileSource(ABC):
         # A writer may have been in the midst of it: what is bad is so twice.
         with opened(self.spec.address) as file:
             self._recognise(file)
-            return self._readable_part(file, start, min(stop, self.count(file)))
+            stop = max(start, min(stop, self.count(file)))
+            size = max(1, self.chunk_rows(file))
+            return readable_part(partial(self.take, file), start, stop, size, UNREADABLE)
 
     def _recognise(self, file: Any) -> None:
         try:
@@ -126,29 +130,3 @@ class FileSource(ABC):
             return error
         msg = f"{self.spec.address!r} cannot be read now: {type(error).__name__}: {error}"
         return SourceUnavailableError(msg)
-
-    def _readable_part(self, file: Any, start: int, stop: int) -> Batch | BadRange:
-        """Return the rows before the first that cannot be read, or if that is the first, how many are so."""
-        size = max(1, self.chunk_rows(file))
-        ends = [*range((start // size + 1) * size, stop, size), stop]
-        part, why = self._try(file, start, stop)
-        readable, beyond = 0, len(ends) - 1
-        while part is None and readable < beyond:
-            middle = (readable + beyond + 1) // 2
-            found, error = self._try(file, start, ends[middle - 1])
-            if found is None:
-                beyond, why = middle - 1, error
-            else:
-                readable, good = middle, found
-        if part is not None or readable:
-            return part or good
-        bad = 1
-        while bad < len(ends) and self._try(file, ends[bad - 1], ends[bad])[0] is None:
-            bad += 1
-        return BadRange(start, ends[bad - 1], why)
-
-    def _try(self, file: Any, start: int, stop: int) -> tuple[Batch | BadRange | None, str]:
-        try:
-            return self.take(file, start, stop), ""
-        except UNREADABLE as error:
-            return None, f"{type(error).__name__}: {error}"

@@ -145,8 +145,10 @@ def _together(file: Any) -> list[str]:
             sets.append([])
         sets[-1].append(name)
         last = rows
-    longest_first = sets[::-1]
-    return sorted(max(longest_first, key=lambda names: len(names), default=[]))
+    if not sets:
+        return []
+    most = max(len(names) for names in sets)
+    return sorted(next(names for names in reversed(sets) if len(names) == most))
 
 
 def _bytes_of(dataset: Any) -> int:
