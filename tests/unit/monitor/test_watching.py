@@ -143,6 +143,16 @@ def test_a_half_written_file_is_taken_once_it_is_whole_and_spoken_of_only_if_it_
     assert watcher.refusals() == []
 
 
+def test_a_file_that_goes_on_changing_and_cannot_be_read_is_spoken_of_in_the_end(tmp_path):
+    watcher = FolderWatcher(tmp_path)
+    refusals = []
+    for size in range(1, 15):
+        (tmp_path / "a.h5").write_bytes(bytes(size))
+        assert watcher.poll() == []
+        refusals.append(len(watcher.refusals()))
+    assert refusals == [0] * 10 + [1, 0, 0, 0]
+
+
 def test_a_file_that_becomes_readable_without_changing_is_found_in_the_end(tmp_path):
     """As when its writer lets it go, which had it open in a way that keeps others out."""
     path = tmp_path / "a.h5"
