@@ -1,4 +1,4 @@
-"""The monitor's plots of LArPix packets: how fast they take packets in, how long updates and pictures take."""
+"""The monitor's plots of LArPix packets: how fast they take packets in, and how long pictures take."""
 
 from __future__ import annotations
 

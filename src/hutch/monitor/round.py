@@ -56,6 +56,8 @@ class Round:
         self._progress = progress
         self._queues: list[deque[Job]] = [deque() for _ in range(len(crew))]
         self._watched: dict[str, Watched] = {}
+        self._folded: set[tuple[int, str]] = set()
+        """Workers, and the sources of which they have folded rows."""
         self._deaths = 0
         self._stuck: set[tuple[str, str]] = set()
         """Plots that got no further though they were asked to; not asked again in this round."""
@@ -90,7 +92,9 @@ class Round:
         mine = self._places(number, one)
         foldable = one.chosen(lambda standing: self._is_foldable(one, standing))
         folds = tuple(name for name in foldable if name in mine and (one.base, name) not in self._stuck)
-        if folds and (time.monotonic() < self._until or any(one.plots[name].seen is None for name in folds)):
+        # However short the time is, each round gets further.
+        if folds and (time.monotonic() < self._until or (number, one.base) not in self._folded):
+            self._folded.add((number, one.base))
             self._queues[number].append(Fold(one.sighting, folds, self._fold_s))
             return
         drawable = one.chosen(lambda standing: standing.needs_drawing() and not standing.rests(self._cycle))
