@@ -133,7 +133,7 @@ def test_a_run_of_the_catalog_is_judged_while_it_is_recorded(catalog, folders):
         (kept,) = catalog.store.plot_states_of_run(catalog[run.uid].row.id, "ColumnStatistics")
         assert (kept.source, kept.rows) == (f"{run.uid}/primary", 4)
     assert verify(catalog.store).errors == []
-    catalog.delete(run.uid).execute("a test")
+    catalog.plan_deletion([run.uid]).execute("a test")
     assert catalog.store.plot_states_of_run(kept.run, "ColumnStatistics") == []
     assert catalog.store.frozen_figure(history[1].number) is None
     assert verify(catalog.store).errors == []
