@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import hutch
+from hutch.catalogs.verifying import verify
 from hutch.documents import decode
 from hutch.errors import ConfigurationError
 from hutch.monitor.cycle import Monitor
@@ -131,6 +132,11 @@ def test_a_run_of_the_catalog_is_judged_while_it_is_recorded(catalog, folders):
         assert (verdict.verdict, verdict.value) == ("good", 245.0)
         (kept,) = catalog.store.plot_states_of_run(catalog[run.uid].row.id, "ColumnStatistics")
         assert (kept.source, kept.rows) == (f"{run.uid}/primary", 4)
+    assert verify(catalog.store).errors == []
+    catalog.plan_deletion([run.uid]).execute("a test")
+    assert catalog.store.plot_states_of_run(kept.run, "ColumnStatistics") == []
+    assert catalog.store.frozen_figure(history[1].number) is None
+    assert verify(catalog.store).errors == []
 
 
 def test_without_checks_nobody_looks(folders):
