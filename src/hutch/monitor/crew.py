@@ -28,7 +28,9 @@ __all__ = ["BEGIN", "Crew", "Died", "default_workers"]
 BEGIN = "begin"
 """What a worker is about that has not called anything yet."""
 
-_MOST_IN_A_ROW = 20
+_MOST_BY_CHANCE = 2
+"""So many workers may die while they load the same plug-in."""
+_MOST_IN_A_ROW = 50
 """So many workers may die one after the other before they are ready."""
 
 
@@ -73,7 +75,8 @@ class Crew:
         self._setup = setup
         self._limit_s = limit_s
         self._hands: list[_Hand] = []
-        self._deaths = 0
+        self._deaths: list[str] = []
+        """What workers were loading that died before they were ready, since one was."""
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOADED)
         try:
@@ -147,7 +150,7 @@ class Crew:
 
     def _take_ready(self, hand: _Hand, ready: Ready) -> None:
         hand.is_ready, hand.call = True, None
-        self._deaths = 0
+        self._deaths = []
         self.plots = ready.plots
         self.broken = list(ready.broken)
 
@@ -159,19 +162,21 @@ class Crew:
         call = hand.call or Call("", BEGIN)
         failure = Failure(call.what, self._why(hand))
         if not hand.is_ready:
-            self._leave_out(call, failure)
+            self._leave_out(call, failure, is_overdue=hand.overdue_s is not None)
         self._hands[number] = self._start()
         if hand.job is not None:
             yield number, hand.job, Died(call.subject, failure)
 
-    def _leave_out(self, call: Call, failure: Failure) -> None:
-        """Do without plug-ins that a worker died of."""
-        self._deaths += 1
-        if self._deaths > _MOST_IN_A_ROW or not call.subject:
+    def _leave_out(self, call: Call, failure: Failure, *, is_overdue: bool) -> None:
+        """Do without plug-ins that workers die of; once or twice it may be somebody else's deed."""
+        self._deaths.append(call.subject)
+        if len(self._deaths) > _MOST_IN_A_ROW:
             msg = f"A worker of the monitor cannot begin: {failure.sentence}"
             raise PluginError(msg)
-        broken = Broken(call.subject, f"The plug-ins in {call.subject!r} are left out: {failure.sentence}")
-        self._setup = replace(self._setup, left_out=(*self._setup.left_out, broken))
+        if call.subject and (is_overdue or self._deaths.count(call.subject) > _MOST_BY_CHANCE):
+            sentence = f"The plug-ins in {call.subject!r} are left out: {failure.sentence}"
+            left_out = (*self._setup.left_out, Broken(call.subject, sentence))
+            self._setup = replace(self._setup, left_out=left_out)
 
     def _start(self) -> _Hand:
         ours, theirs = self._context.Pipe()

@@ -93,8 +93,9 @@ class Keeper:
         :raises OSError: if it cannot be written; what was kept before is as it was.
         :raises TypeError: if the state holds Python objects.
         """
-        arrays = {f"{_STATE}{name}": np.asarray(array) for name, array in state.items()}
-        for name, array in arrays.items():
+        arrays = {}
+        for name, kept_array in state.items():
+            array = arrays[f"{_STATE}{name}"] = np.asarray(kept_array)
             if array.dtype.hasobject:
                 msg = f"{name!r} holds Python objects; a plot's state is arrays of numbers or text."
                 raise TypeError(msg)

@@ -83,10 +83,19 @@ class Work:
             with suppress(_FailedError):
                 self._settle(seat, job.sighting, there)
 
+    def _known(self, job: Fold | Draw) -> Iterator[str]:
+        """Yield the names of plots; of those that could not be loaded this time it is told."""
+        for name in job.plots:
+            if name in self._finds.infos:
+                yield name
+            else:
+                failure = Failure("make", f"There is no plot {name!r} any more: its plug-in was left out.")
+                self._tell(Failed(job.sighting.spec.base, name, failure))
+
     def _seats_for(self, job: Fold, there: int) -> list[Seat]:
         """Return the seats that have work to do; of the others it is told that all is done."""
         found = []
-        for name in job.plots:
+        for name in self._known(job):
             if self._is_idle(job.sighting, name, there):
                 continue
             with suppress(_FailedError):
@@ -211,7 +220,7 @@ class Work:
     # drawing
 
     def _draw(self, job: Draw) -> None:
-        for name in job.plots:
+        for name in self._known(job):
             with suppress(_FailedError):
                 self._draw_one(job.sighting, name)
 

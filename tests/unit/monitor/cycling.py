@@ -11,11 +11,14 @@ from typing import Any
 import h5py
 import numpy as np
 
+from hutch.monitor.batch import Batch
 from hutch.monitor.cycle import Limits, Monitor
 from hutch.monitor.keeping import Keeper
+from hutch.monitor.opening import open_source
+from hutch.monitor.sources import BadRange, Source, SourceSpec
 from hutch.monitor.watching import FolderWatcher
 
-__all__ = ["FAULTS", "Bench", "GOOD", "TEMPLATE", "faulty"]
+__all__ = ["FAULTS", "GOOD", "TEMPLATE", "Bench", "faulty", "open_in_small_parts"]
 
 GOOD = '''
 import numpy as np
@@ -106,6 +109,35 @@ def faulty(name: str, flag: Path) -> str:
             return super().{method}({passed})
     """
     return textwrap.dedent(code)
+
+
+class _SmallParts:
+    """A source that gives few rows at a time."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.spec = source.spec
+
+    def __enter__(self) -> _SmallParts:
+        self._source.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._source.__exit__(*exc)
+
+    def rows(self) -> int:
+        return self._source.rows()
+
+    def read(self, start: int, stop: int) -> Batch | BadRange:
+        return self._source.read(start, min(start + 1000, stop))
+
+    def write(self, batch: Batch, group: Any) -> None:
+        self._source.write(batch, group)
+
+
+def open_in_small_parts(spec: SourceSpec) -> Source:
+    """Open a source that gives few rows at a time."""
+    return _SmallParts(open_source(spec))
 
 
 class Bench:
