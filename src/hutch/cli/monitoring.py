@@ -74,9 +74,14 @@ def work(asked: Asked) -> int:
     return 0
 
 
+<<<<<<< HEAD
 def _go_on(
     monitor: Monitor, watchers: list[Any], interval_s: float, screen: _Screen, judging: Judging
 ) -> None:
+=======
+def _go_on(monitor: Monitor, watchers: list[Any], interval_s: float, screen: _Screen) -> None:
+    from hutch.cli.format import counted
+>>>>>>> mon-cycle
     from hutch.monitor.running import run, wait_for
 
     def told(report: Report) -> None:
@@ -86,13 +91,18 @@ def _go_on(
         screen.tell(report)
         judging.rest()
 
+<<<<<<< HEAD
     if judging.checks:
         screen.say(f"Checks: {', '.join(judging.checks)}.")
     screen.say(f"{len(monitor.plots)} plots. Stop with Ctrl-C.")
+=======
+    screen.say(f"{counted(len(monitor.plots), 'plot')}. Stop with Ctrl-C.")
+>>>>>>> mon-cycle
     run(monitor, interval_s, wait=wait_for(watchers), told=told)
 
 
 def _once(asked: Asked, monitor: Monitor, sightings: list[Sighting], screen: _Screen) -> int:
+    from hutch.cli.format import counted
     from hutch.monitor.running import make_once
 
     failures = 0
@@ -102,7 +112,7 @@ def _once(asked: Asked, monitor: Monitor, sightings: list[Sighting], screen: _Sc
         failures += sum(bool(asked.names) or not one.is_lack for one in report.failures.values())
         drawn = sum(one.drawn is not None for one in monitor.watched[sighting.spec.base].plots.values())
         folder = monitor.out / f"{sighting.spec.base}_dqm"
-        screen.say(f"{drawn} plots of {sighting.rows:,} rows in {str(folder)!r}.")
+        screen.say(f"{counted(drawn, 'plot')} of {counted(sighting.rows, 'row')} in {str(folder)!r}.")
         if not monitor.watched[sighting.spec.base].plots:
             screen.say(f"No plot is for rows of the format {sighting.spec.format!r}.")
     return 1 if failures else 0
