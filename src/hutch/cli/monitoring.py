@@ -74,14 +74,10 @@ def work(asked: Asked) -> int:
     return 0
 
 
-<<<<<<< HEAD
 def _go_on(
     monitor: Monitor, watchers: list[Any], interval_s: float, screen: _Screen, judging: Judging
 ) -> None:
-=======
-def _go_on(monitor: Monitor, watchers: list[Any], interval_s: float, screen: _Screen) -> None:
     from hutch.cli.format import counted
->>>>>>> mon-cycle
     from hutch.monitor.running import run, wait_for
 
     def told(report: Report) -> None:
@@ -91,13 +87,9 @@ def _go_on(monitor: Monitor, watchers: list[Any], interval_s: float, screen: _Sc
         screen.tell(report)
         judging.rest()
 
-<<<<<<< HEAD
     if judging.checks:
         screen.say(f"Checks: {', '.join(judging.checks)}.")
-    screen.say(f"{len(monitor.plots)} plots. Stop with Ctrl-C.")
-=======
     screen.say(f"{counted(len(monitor.plots), 'plot')}. Stop with Ctrl-C.")
->>>>>>> mon-cycle
     run(monitor, interval_s, wait=wait_for(watchers), told=told)
 
 

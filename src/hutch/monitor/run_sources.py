@@ -76,8 +76,9 @@ def spec_of(address: str, run: Run, stream: str) -> SourceSpec:
     :param address: of the store, as another process opens it.
     """
     name = f"{run.uid}/{stream}"
-    base = re.sub(r"[^\w.-]", "_", f"{run.uid}-{stream}")[:_LONGEST_BASE]
-    if base != f"{run.uid}-{stream}":
+    told = "-".join([*([] if run.scan_id is None else [str(run.scan_id)]), run.uid, stream])
+    base = re.sub(r"[^\w.-]", "_", told)[:_LONGEST_BASE]
+    if base != told:
         base = f"{base}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     # A run that was deleted and came back has another number.
     return SourceSpec(

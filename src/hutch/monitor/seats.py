@@ -93,8 +93,10 @@ class Seat:
             self.figure = as_figure(self.info.name, drawn)
 
     def draw(self) -> Figure | None:
-        """Return the figure; None from the older form, if it has not been called yet."""
+        """Return the figure; None if there is nothing to draw, or the older form has not been called yet."""
         if not self.info.is_called:
+            if getattr(self.plot, "is_idle", False):
+                return None
             self.figure = as_figure(self.info.name, self.plot.figure(self.figure))
         return self.figure
 

@@ -45,6 +45,12 @@ class TileView:
         return found
 
     @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to show, though all rows were taken into account."""
+        has_word = self.failure is not None or any(one["verdict"] for one in self.said)
+        return self.row.picture_bytes is None and self.fraction >= 1 and not has_word
+
+    @property
     def fraction(self) -> float:
         """Which part of the rows has been taken into account, 0 to 1."""
         return float(self.about.get("fraction", 1.0))
@@ -61,7 +67,7 @@ class TileView:
     @property
     def age(self) -> str:
         """How long ago it was brought up to date, for people."""
-        return age_text(self.now - self.row.updated)
+        return age_text(self.now - self.row.updated) if self.row.updated else "no rows yet"
 
     @property
     def key(self) -> str:
@@ -106,21 +112,15 @@ def source_views(
         if row.run is not None and row.run not in uids:
             continue
         view = _view(row, now)
-        is_asked = (
-            not verdict or verdict == (view.verdict or "none") or (verdict == "failed" and view.failure)
-        )
-        if is_asked and plot in ("", row.plot):
+        if not view.is_idle and plot in ("", row.plot) and _is_asked(view, verdict):
             found.setdefault(row.source, []).append(view)
-    views = [
-        SourceView(
-            name,
-            _title(tiles[0].row),
-            uids.get(tiles[0].row.run or 0),
-            max(tile.row.updated for tile in tiles),
-            tiles,
-        )
-        for name, tiles in found.items()
-    ]
+    views = []
+    for name, tiles in found.items():
+        tiles.sort(key=lambda tile: (tile.failure is None, _RANKS.get(tile.verdict, len(_RANKS))))
+        first = tiles[0].row
+        uid = uids.get(first.run or 0)
+        updated = max(tile.row.updated for tile in tiles)
+        views.append(SourceView(name, _title(catalog, first, uid), uid, updated, tiles))
     return sorted(views, key=lambda view: -view.updated)
 
 
@@ -180,5 +180,17 @@ def _visible(catalog: Catalog, runs: set[int]) -> dict[int, str]:
     return {run: uid for run, uid in uids.items() if uid in catalog}
 
 
-def _title(row: TileRow) -> str:
-    return PurePath(row.source).name if row.run is None or "/" in row.base else row.base
+def _is_asked(view: TileView, verdict: str) -> bool:
+    """Tell whether a verdict is what is said of a plot; ``failed`` if it stands still."""
+    if verdict == "failed":
+        return view.failure is not None
+    return verdict in ("", view.verdict or "none")
+
+
+def _title(catalog: Catalog, row: TileRow, uid: str | None) -> str:
+    """Return how people call a source: the name of a file, or a run and its stream."""
+    if uid is None or not row.source.startswith(f"{uid}/"):
+        return PurePath(row.source).name
+    summary = catalog[uid].summary()
+    named = " ".join(str(part) for part in (summary.scan_id, summary.plan) if part not in (None, ""))
+    return f"{named or uid[:8]} · {row.source.removeprefix(f'{uid}/')}"

@@ -61,10 +61,14 @@ def test_plots_are_shown_with_their_verdict_age_and_fraction(http, catalog):
         fraction=0.9998,
         verdicts={"rate": verdict("bad", "3 packets/s is too little"), "drift": verdict("good", "steady")},
     )
-    publish(catalog.store, "/data/run-1.h5", "HotPixel", updated=time.time() - 7200, picture=None)
+    publish(
+        catalog.store, "/data/run-1.h5", "HotPixel", updated=time.time() - 7200, picture=None, fraction=0.5
+    )
+    publish(catalog.store, "/data/run-1.h5", "HasNothingToShow", picture=None)
     page = http.get("/monitor").text
     assert "run-1.h5" in page and "✕ bad" in page and "3 packets/s is too little" in page and "✓ good" in page
     assert "99 % of 5,000 rows (up to 4,999)" in page
+    assert page.index(">PacketRate</a>") < page.index(">HotPixel</a>") and "HasNothingToShow" not in page
     assert "2 h ago" in page and "just now" in page and "No picture yet." in page
 
 

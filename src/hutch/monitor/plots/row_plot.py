@@ -161,6 +161,11 @@ class RowPlot:
 
     # drawing
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the source has nothing that this plot shows, so that no picture is made."""
+        return bool(self.count and self._missing())
+
     def figure(self, fig: Figure | None = None) -> Figure:
         """Draw what has been accumulated."""
         from hutch.monitor.plots import drawing

@@ -14,7 +14,7 @@ function age(seconds) {
 }
 
 function tell() {
-  for (const time of tiles.querySelectorAll("time.age")) {
+  for (const time of tiles.querySelectorAll("time.age:not([data-time=''])")) {
     time.textContent = age(Math.max(Date.now() / 1000 - Number(time.dataset.time), 0));
   }
 }
