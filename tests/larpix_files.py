@@ -170,16 +170,18 @@ def write_packets(
     compression: str | None = None,
     libver: str | None = None,
     swmr: bool = False,
+    created: float = _START,
 ) -> h5py.File | None:
     """Write a file of packets.
 
     :param rows: of any dtype: what the version says may be wrong.
+    :param created: when, as its header says, in s since 1970.
     :param swmr: returns the file, still open, as a writer of SWMR has it; it is closed otherwise.
     """
     file = h5py.File(path, "w", libver="latest" if swmr else libver)
     header = file.create_group("_header")
     header.attrs["version"] = version
-    header.attrs["created"] = header.attrs["modified"] = float(_START)
+    header.attrs["created"] = header.attrs["modified"] = float(created)
     options: dict[str, Any] = {"maxshape": (None,), "chunks": (chunks,), "compression": compression}
     file.create_dataset("packets", data=rows, **options)
     file.create_dataset("messages", (0,), MESSAGES, maxshape=(None,))
@@ -276,10 +278,13 @@ def append_raw(file: Path | str | h5py.File, messages: Sequence[bytes], io_group
     there, heads = len(file["msgs"]), len(file["msg_headers"])
     if messages:
         file["msgs"].resize((there + len(messages),))
-        values = np.empty(len(messages), object)
+        values = np.empty(len(messages), file["msgs"].dtype)
         for number, message in enumerate(messages):
             values[number] = np.frombuffer(message, "u1")
-        file["msgs"][there:] = values
+        where = file["msgs"].id.get_space()
+        where.select_hyperslab((there,), (len(messages),))
+        # Indexing would take messages of one length for a table.
+        file["msgs"].id.write(h5py.h5s.create_simple((len(messages),)), where, values)
     if io_groups:
         file["msg_headers"].resize((heads + len(io_groups),))
         file["msg_headers"][heads:] = np.array([(group,) for group in io_groups], [("io_groups", "u1")])

@@ -40,6 +40,9 @@
     │   └── UnknownFormatError             no format reads it
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
+    ├── ElogError (RuntimeError)           a logbook over HTTP does not do what it was asked
+    │   ├── ElogFileFormatError (ValueError)        an attachment that is no file's name
+    │   └── ElogTriggerError (NotImplementedError)  a trigger that logbooks do not know
     ├── QueryError (ValueError)            a search that cannot be understood
     ├── ConfigurationError (ValueError)
     ├── GeometryError (ValueError)         a file that does not tell where the pixels are
@@ -69,6 +72,9 @@ __all__ = [
     "DeviceNotFoundError",
     "DevicesFailedError",
     "DocumentError",
+    "ElogError",
+    "ElogFileFormatError",
+    "ElogTriggerError",
     "ExperimentLockedError",
     "ExperimentNotFoundError",
     "ExternalDataError",
@@ -323,6 +329,18 @@ class ImportFileError(HutchError, ValueError):
 
 class ListeningError(HutchError, RuntimeError):
     """A stream of documents cannot be listened to: nobody is there, or somebody else does it."""
+
+
+class ElogError(HutchError, RuntimeError):
+    """A logbook over HTTP cannot be reached, or does not do what it was asked."""
+
+
+class ElogFileFormatError(ElogError, ValueError):
+    """What shall be attached to an entry is neither a file's path nor a pair of path and description."""
+
+
+class ElogTriggerError(ElogError, NotImplementedError):
+    """Logbooks do not know such a trigger of workflows."""
 
 
 class QueryError(HutchError, ValueError):

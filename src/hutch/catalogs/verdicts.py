@@ -99,6 +99,7 @@ def post_verdict(
     picture: bytes | None = None,
     author: str = "monitor",
     is_final: bool = False,
+    is_told: bool = True,
 ) -> bool:
     """Post a verdict to a run, if it is not what was said before; tell whether it was posted.
 
@@ -111,6 +112,7 @@ def post_verdict(
     :param picture: of the plot, a PNG.
     :param is_final: nothing more will come: another number or sentence is news as well, and so is that there
         was never enough to tell.
+    :param is_told: False tells nobody that it has turned bad: it is about what is long past.
     :raises RunDeletedError: if the run has been deleted.
     """
     with store.transaction() as writer:
@@ -121,7 +123,7 @@ def post_verdict(
         if not _is_news(last, verdict, origin, is_final=is_final):
             return False
         write_posted(store, writer, row, SOURCE, name, verdict, author=author, origin=dict(origin))
-        if verdict == BAD and not _was_told(store, history):
+        if is_told and verdict == BAD and not _was_told(store, history):
             writer.freeze_figure(run, name, BAD, plot, picture)
     return True
 

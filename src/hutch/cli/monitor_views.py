@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ def replay_view(found: Sequence[Replayed]) -> RenderableType:
 
 def _source(one: Replayed) -> str:
     if one.run is None:
-        return one.source
+        return os.path.basename(one.source)
     return one.run[:8] if one.scan_id is None else f"{one.scan_id} ({one.run[:8]})"
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from hutch.catalogs import Catalog
     from hutch.monitor.cycle import Monitor, Report
-    from hutch.monitor.observing import Observer, Publisher
     from hutch.monitor.sources import Sighting
+    from hutch.monitor.verdict_setup import Judging
 
 __all__ = ["Asked", "work"]
 
@@ -59,20 +59,24 @@ def work(asked: Asked) -> int:
         if asked.once is not None:
             states = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hutch-monitor-")))
             sightings = _sightings(asked.once, catalog)
-            monitor = stack.enter_context(_monitor(asked, [], screen, catalog, states))
+            judging = stack.enter_context(_judging(asked, catalog, screen))
+            monitor = stack.enter_context(_monitor(asked, [], screen, judging, states))
             return _once(asked, monitor, sightings, screen)
         watchers = _watchers(asked, catalog)
         stack.enter_context(alone_in(asked.out))
-        monitor = stack.enter_context(_monitor(asked, watchers, screen, catalog, None))
+        judging = stack.enter_context(_judging(asked, catalog, screen))
+        monitor = stack.enter_context(_monitor(asked, watchers, screen, judging, None))
         try:
-            _go_on(monitor, watchers, asked.interval_s, screen)
+            _go_on(monitor, watchers, asked.interval_s, screen, judging)
         except KeyboardInterrupt:
             # What plots have accumulated is on disk: there is nothing to put in order.
             screen.say("Stopped.")
     return 0
 
 
-def _go_on(monitor: Monitor, watchers: list[Any], interval_s: float, screen: _Screen) -> None:
+def _go_on(
+    monitor: Monitor, watchers: list[Any], interval_s: float, screen: _Screen, judging: Judging
+) -> None:
     from hutch.cli.format import counted
     from hutch.monitor.running import run, wait_for
 
@@ -81,7 +85,10 @@ def _go_on(monitor: Monitor, watchers: list[Any], interval_s: float, screen: _Sc
             for refusal in getattr(watcher, "refusals", list)():
                 screen.say(refusal.why)
         screen.tell(report)
+        judging.rest()
 
+    if judging.checks:
+        screen.say(f"Checks: {', '.join(judging.checks)}.")
     screen.say(f"{counted(len(monitor.plots), 'plot')}. Stop with Ctrl-C.")
     run(monitor, interval_s, wait=wait_for(watchers), told=told)
 
@@ -136,14 +143,13 @@ def _sightings(once: str, catalog: Catalog | None) -> list[Sighting]:
 
 
 def _monitor(
-    asked: Asked, watchers: list[Any], screen: _Screen, catalog: Catalog | None, states: Path | None
+    asked: Asked, watchers: list[Any], screen: _Screen, judging: Judging, states: Path | None
 ) -> Monitor:
     from hutch.monitor.cycle import Limits, Monitor
 
     if asked.out.exists() and not asked.out.is_dir():
         msg = f"{str(asked.out)!r} is no folder. Name the one that pictures go into with -o."
         raise ConfigurationError(msg)
-    observers, publisher = _judges(asked, catalog)
     return Monitor(
         asked.out,
         watchers,
@@ -156,38 +162,28 @@ def _monitor(
         limits=Limits(asked.limit_seconds, asked.limit_bytes),
         sample=asked.sample,
         states=states,
-        publisher=publisher,
-        observers=observers,
+        publisher=judging.publisher,
+        observers=judging.observers,
         say=screen.say,
         progress=screen.show,
     )
 
 
-def _judges(asked: Asked, catalog: Catalog | None) -> tuple[list[Observer], Publisher | None]:
+def _judging(asked: Asked, catalog: Catalog | None, screen: _Screen) -> Judging:
     """Return who looks at plots, and who is told how they stand."""
-    from hutch.monitor.attaching import Attachments
-    from hutch.monitor.checks.settings import read_tables
-    from hutch.monitor.judging import CheckObserver
-    from hutch.monitor.publishing import Publishers, TilePublisher
-    from hutch.monitor.verdict_keeping import VerdictKeeper
+    from hutch.monitor.verdict_setup import set_up_judging
 
-    where, tables = asked.checks_file or "", read_tables(asked.checks_file) if asked.checks_file else {}
-    if not where:
-        from hutch.config import configuration
-
-        path, settings = configuration()
-        where, tables = str(path), settings.monitor.checks
-    store = catalog.store if catalog is not None else None
-    attachments = Attachments(store, attach_open=asked.attach_run == "open") if store is not None else None
-    publishers: list[Publisher] = []
-    observers: list[Observer] = []
-    if tables:
-        address = store.location if store is not None else None
-        observers.append(CheckObserver(tables, where, asked.plugins, asked.out, address))
-        publishers.append(VerdictKeeper(asked.out, store, attachments))
-    if asked.is_served and store is not None:
-        publishers.append(TilePublisher(store, attachments))
-    return observers, Publishers(*publishers) if publishers else None
+    judging = set_up_judging(
+        asked.out,
+        checks=asked.checks_file,
+        plugins=asked.plugins,
+        catalog=catalog,
+        attach="open" if catalog is not None and asked.attach_run == "open" else "",
+        serve=asked.is_served,
+    )
+    for broken in judging.kinds.broken:
+        screen.say(f"hutch: {broken.sentence}")
+    return judging
 
 
 class _Screen:

@@ -10,11 +10,13 @@ from ipaddress import ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from hutch.config.addresses import is_address
 
 __all__ = [
     "BYTES",
+    "FILE",
     "CHECKS",
     "FOLDER",
     "FOLDERS",
@@ -22,10 +24,13 @@ __all__ = [
     "NETWORKS",
     "PATH",
     "PLACE",
+    "PRINCIPAL",
+    "REALM",
     "ROOT_MAP",
     "SECONDS",
     "SWITCH",
     "VARIABLE",
+    "WEB",
     "Kind",
 ]
 
@@ -119,17 +124,42 @@ def _networks(value: object, start: Path) -> tuple[str, ...]:
     return tuple(str(ip_network(_text(item), strict=False)) for item in value)
 
 
+def _web(value: object, start: Path) -> str:
+    text = _text(value).rstrip("/")
+    parts = urlsplit(text)  # a ValueError if its brackets are wrong
+    is_whole = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+    if not is_whole or parts.username is not None or not re.fullmatch("[!-~]+", text) or parts.port == 0:
+        raise ValueError
+    return text
+
+
+def _principal(value: object, start: Path) -> str:
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9]*(@[A-Za-z0-9.-]+|/[A-Za-z0-9.-]+@[A-Za-z0-9.-]+)", _text(value)):
+        raise ValueError
+    return _text(value)
+
+
+def _realm(value: object, start: Path) -> str:
+    if not re.fullmatch("[A-Za-z0-9.-]+", _text(value)):
+        raise ValueError
+    return _text(value)
+
+
 SECONDS = Kind("a number of seconds, 0 or more", _number, float, "5")
 BYTES = Kind(
     "a number of bytes, 0 or more", lambda value, start: int(_number(value, start)), float, "64000000"
 )
 SWITCH = Kind("true or false", _switch)
+FILE = Kind("the path of a file", _folder)
 FOLDER = Kind("a folder", _folder)
 FOLDERS = Kind("a list of folders", _folders, lambda text: [part for part in text.split(":") if part])
 PLACE = Kind("a folder, or an address such as 'postgresql://host/database'", _place)
 ROOT_MAP = Kind("a table of folders, old to new, as in {'/old' = '/new'}", _root_map)
 CHECKS = Kind("tables of checks, as in [monitor.checks.packet_rate]", _checks)
 VARIABLE = Kind("the name of an environment variable", _variable, is_secret=True)
+WEB = Kind("an address of the web, as in 'https://logbook.facility.org'", _web)
+PRINCIPAL = Kind("a service of Kerberos, as in 'HTTP@logbook.facility.org'", _principal)
+REALM = Kind("a realm of Kerberos, as in 'FACILITY.ORG'", _realm)
 HEADER = Kind("the name of a header", _header)
 NETWORKS = Kind("a list of addresses or networks, as in ['10.0.0.0/8']", _networks)
 PATH = Kind("the path of a catalog, as in 'csx/raw'", lambda value, start: _text(value).strip("/"))

@@ -13,6 +13,7 @@ from typing import Any
 from hutch.config.settings import (
     CatalogSettings,
     Declared,
+    ElogSettings,
     FilesSettings,
     MonitorSettings,
     RecordingSettings,
@@ -28,6 +29,7 @@ _CATALOGS = "catalogs"
 _ROOT_MAP = "root_map"
 """The setting of a catalog that is a table itself."""
 _SECTIONS: dict[str, type] = {
+    "elog": ElogSettings,
     "files": FilesSettings,
     "monitor": MonitorSettings,
     "recording": RecordingSettings,

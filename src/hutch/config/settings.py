@@ -16,22 +16,27 @@ from typing import Any, TypeVar
 from hutch.config.kinds import (
     BYTES,
     CHECKS,
+    FILE,
     FOLDER,
     FOLDERS,
     HEADER,
     NETWORKS,
     PATH,
     PLACE,
+    PRINCIPAL,
+    REALM,
     ROOT_MAP,
     SECONDS,
     SWITCH,
     VARIABLE,
+    WEB,
     Kind,
 )
 
 __all__ = [
     "CatalogSettings",
     "Declared",
+    "ElogSettings",
     "FilesSettings",
     "MonitorSettings",
     "RecordingSettings",
@@ -129,6 +134,40 @@ class CatalogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ElogSettings:
+    """The logbook that ``hutch.elog`` speaks to, ``[elog]``; by default that of LCLS, as seen at S3DF."""
+
+    url: str = _setting(
+        WEB,
+        "scheme and host of the logbook; the paths below are those of LCLS",
+        "https://pswww.slac.stanford.edu",
+        shown='`"https://pswww.slac.stanford.edu"`',
+        environment="HUTCH_ELOG_URL",
+    )
+    password_file: Path = _setting(
+        FILE,
+        "file whose first line is the password of the instruments' operators",
+        Path("/sdf/group/lcls/ds/tools/forElogPost.txt"),
+        shown='`"/sdf/group/lcls/ds/tools/forElogPost.txt"`',
+        environment="HUTCH_ELOG_PASSWORD_FILE",
+    )
+    principal: str | None = _setting(
+        PRINCIPAL,
+        "the logbook's name in Kerberos",
+        None,
+        shown="HTTP@ and the host of `url`",
+        environment="HUTCH_ELOG_PRINCIPAL",
+    )
+    timeout_s: float = _setting(
+        SECONDS,
+        "for how many seconds an answer is waited for",
+        30.0,
+        shown="`30.0`",
+        environment="HUTCH_ELOG_TIMEOUT_S",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class FilesSettings:
     """Files of detectors, ``[files]``."""
 
@@ -186,6 +225,21 @@ class ServerSettings:
     proxies: tuple[str, ...] = _setting(
         NETWORKS, "addresses or networks of proxies whose header is believed", (), shown="`[]`"
     )
+    keytab: Path | None = _setting(
+        FILE,
+        "keys of the service HTTP, with which tickets of Kerberos are checked",
+        None,
+        shown="none is taken",
+    )
+    realm: str | None = _setting(
+        REALM, "the realm of Kerberos whose users are users here; needed with a keytab", None, shown="none"
+    )
+    ticket_reuse_s: float = _setting(
+        SECONDS,
+        "for how many seconds a token of Kerberos may be sent again, as clients of LCLS's logbook do",
+        300.0,
+        shown="`300.0`",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +275,7 @@ class Settings:
     )
     catalogs: Mapping[str, CatalogSettings] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """By path, in the order of the file."""
+    elog: ElogSettings = ElogSettings()
     files: FilesSettings = FilesSettings()
     monitor: MonitorSettings = MonitorSettings()
     recording: RecordingSettings = RecordingSettings()

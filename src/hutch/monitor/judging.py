@@ -6,8 +6,9 @@ import io
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hutch.errors import HutchError
 from hutch.monitor.checks.finding import find_checks
@@ -17,11 +18,9 @@ from hutch.monitor.forms import Plot
 from hutch.monitor.found import Found, source_name, stream_name
 from hutch.monitor.plugin_modules import find_origins
 from hutch.monitor.references import ReferenceFinder, plot_version
+from hutch.monitor.run_sources import catalog_at
 from hutch.monitor.sources import Sighting
 from hutch.monitor.verdict_files import VerdictFile, verdict_file
-
-if TYPE_CHECKING:
-    from hutch.catalogs import Catalog
 
 __all__ = ["CheckObserver", "Judge"]
 
@@ -134,7 +133,7 @@ class CheckObserver:
         if self._judge is None:
             kinds = find_checks(find_origins(self.plugins))
             checks = make_checks(self.tables, kinds, self.where)
-            self._judge = Judge(checks, ReferenceFinder(_catalog(self.store)), self.folder)
+            self._judge = Judge(checks, _references(self.store), self.folder)
         return self._judge.judge(sighting, name, plot, seen)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -143,11 +142,8 @@ class CheckObserver:
         return {**vars(self), "tables": plain, "_judge": None}
 
 
-def _catalog(store: str | None) -> Catalog | None:
-    from hutch.catalogs import Catalog
-    from hutch.store import open_store
-
-    return None if store is None else Catalog(open_store(store, create=False))
+def _references(store: str | None) -> ReferenceFinder:
+    return ReferenceFinder(None if store is None else partial(catalog_at, store))
 
 
 def _picture(plot: Plot) -> bytes | None:

@@ -18,19 +18,19 @@ from hutch.assets.hdf5_links import Files
 from hutch.assets.places import FilePlaces
 from hutch.errors import ExternalDataError, SourceUnavailableError
 
-__all__ = ["UNREADABLE", "base_of", "identity_of", "next_generation", "opened"]
+__all__ = ["UNREADABLE", "WAITS_S", "base_of", "identity_of", "next_generation", "opened"]
 
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError)
 """What h5py raises of a file that is damaged, or is being written just now."""
 
-_WAITS_S = (0.01, 0.05)
+WAITS_S = (0.01, 0.05)
 """A file that cannot be opened is tried again after these."""
 _GENERATION = "~"
 
 
 @contextlib.contextmanager
 def opened(
-    path: str, waits_s: tuple[float, ...] = _WAITS_S, wait: Callable[[float], object] = time.sleep
+    path: str, waits_s: tuple[float, ...] = WAITS_S, wait: Callable[[float], object] = time.sleep
 ) -> Iterator[Any]:
     """Open a file of h5py for reading; half-written ones are tried again.
 

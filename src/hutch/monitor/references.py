@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hutch.documents import decode
-from hutch.errors import LookupFailedError
+from hutch.errors import LookupFailedError, RunNotFoundError
 from hutch.monitor.arrays import unpack_state
 from hutch.monitor.checks.forms import Seen
 from hutch.monitor.checks.settings import ConfiguredCheck
@@ -15,6 +17,7 @@ from hutch.monitor.forms import Plot
 from hutch.monitor.found import source_name
 from hutch.monitor.sources import Sighting
 from hutch.store.monitor_rows import PlotStateRow
+from hutch.store.protocol import Store
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run
@@ -38,11 +41,12 @@ class ReferenceFinder:
 
     What was found is kept: a source has the same references from its beginning to its end.
 
-    :param catalog: of the store; None if there is none, and so nothing is found.
+    :param open_catalog: returns the catalog of the store when it is first needed; None if there is none, and
+        so nothing is found.
     """
 
-    def __init__(self, catalog: Catalog | None) -> None:
-        self._catalog = catalog
+    def __init__(self, open_catalog: Callable[[], Catalog] | None) -> None:
+        self._open_catalog = open_catalog
         self._found: dict[tuple[str, str, str, str], list[Seen]] = {}
 
     def find(self, check: ConfiguredCheck, sighting: Sighting, name: str, plot: Plot) -> list[Seen]:
@@ -51,7 +55,7 @@ class ReferenceFinder:
         :param name: the plot's.
         :raises LookupFailedError: if a run that is named is not there, or nothing was kept of it.
         """
-        if self._catalog is None or not (check.references or check.last):
+        if self._open_catalog is None or not (check.references or check.last):
             return []
         key = (check.name, sighting.spec.address, sighting.spec.identity, name)
         if key not in self._found:
@@ -93,7 +97,6 @@ class ReferenceFinder:
 
         run = self._run(uid)
         found = self._catalog
-        assert found is not None  # noqa: S101 - says so to the type checker
         for key in check.match:
             values = _value(run.start, key)
             if values is None:
@@ -126,12 +129,21 @@ class ReferenceFinder:
         return next(iter([*ours, *files]), None)
 
     def _run(self, key: str) -> Run:
-        assert self._catalog is not None  # noqa: S101 - says so to the type checker
-        return self._catalog[int(key)] if key.lstrip("-").isdecimal() else self._catalog[key]
+        if key.isdecimal():
+            # A scan_id before a uid that has only digits.
+            with contextlib.suppress(RunNotFoundError):
+                return self._catalog[int(key)]
+        return self._catalog[key]
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        if self._open_catalog is None:
+            msg = "There is no store to look for references in."
+            raise LookupFailedError(msg)
+        return self._open_catalog()
 
     @property
-    def _store(self) -> Any:
-        assert self._catalog is not None  # noqa: S101 - says so to the type checker
+    def _store(self) -> Store:
         return self._catalog.store
 
 

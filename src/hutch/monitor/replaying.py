@@ -21,7 +21,8 @@ from hutch.monitor.found import Found, source_name
 from hutch.monitor.judging import Judge
 from hutch.monitor.opening import open_source
 from hutch.monitor.references import ReferenceFinder, plot_version
-from hutch.monitor.sources import BadRange, Sighting, SourceSpec
+from hutch.monitor.run_sources import know_catalog, spec_of
+from hutch.monitor.sources import BadRange, Sighting
 from hutch.store.monitor_rows import PlotStateRow
 
 __all__ = ["Progress", "Replayed", "Turn", "keep_reference", "replay_sightings", "sightings_of", "summarize"]
@@ -95,11 +96,13 @@ class Replayed:
 
 def sightings_of(run: Run, streams: Iterable[str]) -> Iterator[Sighting]:
     """Yield the streams of a run as the monitor sees them, of those that it has."""
+    # Read through the store that is open, and not opened once more.
+    know_catalog(run.store.location, Catalog(run.store))
     stop = run.stop
     counts = run.count_rows()
     for name in dict.fromkeys(streams):
         if name in counts:
-            spec = SourceSpec(f"{run.store.location} {run.uid}/{name}", "", "run", f"{run.uid[:8]}-{name}")
+            spec = spec_of(run.store.location, run, name)
             written = run.row.time if stop is None else stop.get("time", run.row.time)
             yield Sighting(spec, counts[name], float(written), stop is not None, run.uid)
 
@@ -119,7 +122,7 @@ def replay_sightings(
     :param plots: classes by name, which checks look at.
     :param catalog: that references are in, and that verdicts are posted to.
     :param post: post the last verdict of each check to the run that the source is of, and keep what plots
-        have accumulated, to be compared with; else nothing is written.
+        have accumulated, to be compared with; else nothing is written. Nobody is told that one is bad.
     :param rows_at_once: checks look each time so many rows have been folded in; else a hundred times.
     :param progress: told of the rows of the source at hand.
     """
@@ -174,7 +177,7 @@ class _Fold:
         catalog: Catalog | None,
     ) -> None:
         self._sighting = sighting
-        self._judge = Judge(checks, ReferenceFinder(catalog))
+        self._judge = Judge(checks, ReferenceFinder(None if catalog is None else lambda: catalog))
         self._plots: dict[str, Plot] = {}
         self._problems: dict[str, str] = {}
         self._found: dict[str, Replayed] = {}
@@ -253,6 +256,7 @@ class _Fold:
                         plot=one.last.plot,
                         author=_AUTHOR,
                         is_final=True,
+                        is_told=False,
                     )
         self.keep(catalog)
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,12 @@ def spec_of(address: str, run: Run, stream: str) -> SourceSpec:
     if base != f"{run.uid}-{stream}":
         base = f"{base}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     # A run that was deleted and came back has another number.
-    return SourceSpec(f"{address} {name}", f"{run.store.uid}-{run.row.id}", FORMAT, base)
+    return SourceSpec(
+        f"{address} {quote(run.uid, safe='')}/{quote(stream, safe='')}",
+        f"{run.store.uid}-{run.row.id}",
+        FORMAT,
+        base,
+    )
 
 
 class RunSource:
@@ -94,7 +100,7 @@ class RunSource:
         self.spec = spec
         store, _, name = spec.address.rpartition(" ")
         self._store = store
-        self._uid, _, self._stream_name = name.rpartition("/")
+        self._uid, self._stream_name = map(unquote, name.split("/"))
 
     def __enter__(self) -> Self:
         return self

@@ -21,7 +21,8 @@ __all__ = ["BadRange", "Format", "Sighting", "Source", "SourceSpec"]
 class SourceSpec:
     """What is needed to open a source in any process.
 
-    :ivar address: the absolute path of a file; or the address of a store, a blank and ``uid/stream``.
+    :ivar address: the absolute path of a file; or the address of a store, a blank and
+        ``uid/stream``, both as in addresses of the web.
     :ivar identity: of what was found there.
     :ivar format: the name of its format.
     :ivar base: how its pictures' files and folder begin, unique in a monitor.

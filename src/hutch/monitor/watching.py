@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from hutch.errors import ConfigurationError, SourceError, SourceUnavailableError, UnknownFormatError
 from hutch.monitor.formats import FileSource, find_format, known_formats
-from hutch.monitor.opened_files import UNREADABLE, base_of, next_generation, opened
+from hutch.monitor.opened_files import UNREADABLE, WAITS_S, base_of, next_generation, opened
 from hutch.monitor.sources import Format, Sighting, SourceSpec
 
 __all__ = ["PATTERNS", "FolderWatcher", "Refusal", "sight_file"]
@@ -27,6 +27,9 @@ PATTERNS = ("*.h5", "*.hdf5", "*.nxs")
 
 _MOST_WAITING = 32
 """A file that cannot be read, and stays as it is, is tried again after so many polls at most."""
+
+_PATIENCE = 10
+"""A file that goes on changing is spoken of after so many attempts to read it."""
 
 _Stamp = tuple[int, int, int]
 """Size (bytes), time of change (ns since 1970, of the file server), number of the inode."""
@@ -47,7 +50,9 @@ class _Known:
     :ivar is_settled: whether it was looked into when it had not changed any more.
     :ivar generation: how often it was cut short and went on as the same file.
     :ivar seen: when it was last seen to change, by the watcher's clock.
-    :ivar failures: how often in a row it could not be read; ``waiting`` polls pass before the next attempt.
+    :ivar failures: how often in a row it could not be read since it changed last; ``waiting`` polls pass
+        before the next attempt.
+    :ivar attempts: how often in a row it could not be read.
     """
 
     stamp: _Stamp
@@ -57,6 +62,7 @@ class _Known:
     sighting: Sighting | None = None
     generation: int = 0
     failures: int = 0
+    attempts: int = 0
     waiting: int = 0
     refused: str = ""
     is_forgotten: bool = False
@@ -141,7 +147,7 @@ class FolderWatcher:
             known = self._known[path] = _Known(stamp, self._base(path), now)
         elif known.stamp != stamp:
             known.stamp, known.seen, known.is_settled = stamp, now, False
-            known.waiting = 0
+            known.waiting = known.failures = 0
             known.is_forgotten = False
         elif known.is_settled:
             self._forget(known, now)
@@ -155,11 +161,12 @@ class FolderWatcher:
 
     def _look(self, path: str, known: _Known) -> Sighting | None:
         try:
-            found = sight_file(path, known.base, formats=self._formats, datasets=self._datasets)
+            # What cannot be read now is tried again at the next poll, and not waited for.
+            found = sight_file(path, known.base, formats=self._formats, datasets=self._datasets, waits_s=())
         except SourceError as error:
             self._refuse(path, known, str(error))
             return None
-        known.failures, known.refused = 0, ""
+        known.failures, known.attempts, known.refused = 0, 0, ""
         before = known.sighting
         if before is not None:
             if base_of(before.spec.identity) == found.spec.identity:
@@ -174,9 +181,11 @@ class FolderWatcher:
 
     def _refuse(self, path: str, known: _Known, why: str) -> None:
         known.failures += 1
+        known.attempts += 1
         known.waiting = min(2 ** (known.failures - 1), _MOST_WAITING) - 1
-        # The first time it may be half-written, which is nothing to speak of.
-        if known.failures > 1 and known.refused != why:
+        # As long as it changes it may be half-written, which is nothing to speak of before it lasts.
+        is_lasting = known.failures > 1 or known.attempts > _PATIENCE
+        if is_lasting and known.refused != why:
             known.refused = why
             self._notes.refusals.append(Refusal(path, why))
 
@@ -229,11 +238,13 @@ def sight_file(
     *,
     formats: Sequence[Format] | None = None,
     datasets: Sequence[str] = (),
+    waits_s: tuple[float, ...] = WAITS_S,
 ) -> Sighting:
     """Return one file as it is now.
 
     :param base: how its pictures begin; else its name without the suffix.
     :param formats: those that are asked; else all known ones.
+    :param waits_s: a file that cannot be opened is tried again after these.
     :raises UnknownFormatError: if no format reads it, or it lacks what its format needs.
     :raises SourceUnavailableError: if it cannot be read now.
     """
@@ -243,7 +254,7 @@ def sight_file(
         written = os.stat(path).st_mtime
     except OSError as error:
         raise SourceUnavailableError(f"{path!r} cannot be read: {error.strerror}") from error
-    one = _format_of(path, formats)
+    one = _format_of(path, formats, waits_s)
     source = one.open(SourceSpec(path, "", one.name, base, tuple(datasets)))
     if not isinstance(source, FileSource):
         msg = f"the format {one.name!r} opens {path!r} as {type(source).__name__}, which is no FileSource"
@@ -252,8 +263,8 @@ def sight_file(
     return Sighting(SourceSpec(path, identity, one.name, base, tuple(datasets)), rows, written)
 
 
-def _format_of(path: str, formats: Sequence[Format] | None) -> Format:
-    with opened(path) as file:
+def _format_of(path: str, formats: Sequence[Format] | None, waits_s: tuple[float, ...]) -> Format:
+    with opened(path, waits_s) as file:
         try:
             found = find_format(file, formats)
             names = ", ".join(file) or "nothing"

@@ -11,6 +11,7 @@ import pytest
 from hutch.config.file import understood
 from hutch.config.settings import (
     CatalogSettings,
+    ElogSettings,
     FilesSettings,
     MonitorSettings,
     RecordingSettings,
@@ -24,6 +25,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 TABLES = [
     Settings,
     CatalogSettings,
+    ElogSettings,
     FilesSettings,
     RecordingSettings,
     MonitorSettings,
@@ -53,11 +55,11 @@ def test_every_setting_has_a_description_and_a_default(table: type) -> None:
 
 
 def test_defaults_are_what_is_said_of_them() -> None:
-    for table in (FilesSettings, RecordingSettings, SpoolSettings):
+    for table in (ElogSettings, FilesSettings, RecordingSettings, SpoolSettings):
         text = "\n".join(
             f"{setting.name} = {setting.default.strip('`')}"
             for setting in declared(table)
-            if setting.name != "folder"
+            if setting.name not in ("folder", "principal")
         )
         name = table.__name__.removesuffix("Settings").lower()
         assert understood(f"[{name}]\n{text}\n".encode(), Path("hutch.toml")) == Settings()

@@ -303,7 +303,7 @@ def test_other_bins_cannot_be_compared():
 def columns(values, start=0, plot=None, units="K"):
     """Return what is accumulated of a column ``T``."""
     plot = plot or ColumnStatistics()
-    facts = {"descriptor": {"data_keys": {"T": {"units": units}}}}
+    facts = {"data_keys": {"T": {"units": units}}}
     plot.update(Batch("uid/primary", "run", start, {"T": np.asarray(values, dtype=float)}, facts))
     return Seen("uid/primary", "ColumnStatistics", plot, len(values))
 

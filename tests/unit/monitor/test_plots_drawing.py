@@ -18,10 +18,16 @@ from hutch.monitor.plots.drawing import number
 from ...larpix_files import packets, write_geometry
 
 
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("geometry") / "layout.yaml"
+    write_geometry(path)
+    return path
+
+
 @pytest.fixture(autouse=True)
-def geometry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_geometry(tmp_path / "layout.yaml")
-    monkeypatch.setenv("PIXEL_GEOMETRY_PATH", str(tmp_path / "layout.yaml"))
+def geometry(layout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXEL_GEOMETRY_PATH", str(layout))
 
 
 def start(*dimensions: str, **more: Any) -> dict[str, Any]:
@@ -43,7 +49,7 @@ def run_plot(name: str, facts: dict[str, Any], **columns: Any) -> Any:
 
 def test_a_plot_is_drawn_again_on_its_own_figure_and_as_if_it_were_new() -> None:
     rows = packets(3000, 4)
-    for name in ("PacketRate", "TileRate", "HotPixel", "PixelMap_1_1", "AnodeMean", "TimestampHistograms"):
+    for name in ("TileRate", "HotPixel", "PixelMap_1_1", "PacmanSyncHistograms"):
         made = SHIPPED[name]()
         made.update(Batch("/data/a.h5", "packets", 0, rows[:1000]))
         figure = made.figure()
@@ -77,6 +83,22 @@ def test_drawing_leaves_pyplot_alone_and_importing_leaves_matplotlib() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+def test_a_png_is_what_matplotlib_would_have_written(tmp_path: Path) -> None:
+    from PIL import Image
+
+    made = SHIPPED["PixelMap_1_1"]()
+    made.update(Batch("/data/a.h5", "packets", 0, packets(500, 4)))
+    figure = made.figure()
+    figure.savefig(tmp_path / "ours.png")
+    figure.savefig(tmp_path / "theirs.png", dpi=figure.dpi)
+    with Image.open(tmp_path / "ours.png") as ours, Image.open(tmp_path / "theirs.png") as theirs:
+        ours.verify()
+        assert ours.info["dpi"] == pytest.approx((100, 100), abs=0.1)
+        assert theirs.size == (1600, 600)
+    with Image.open(tmp_path / "ours.png") as ours, Image.open(tmp_path / "theirs.png") as theirs:
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs.convert("RGB")))
 
 
 @pytest.mark.parametrize("kind", ["svg", "pdf"])

@@ -306,7 +306,20 @@ def test_packets_of_older_versions_lack_columns_and_are_drawn() -> None:
         assert made.packets == len(ROWS)
 
 
-@pytest.mark.parametrize("name", [name for name, made in SHIPPED.items() if "packets" in made.formats])
+OF_PACKETS = [name for name, made in SHIPPED.items() if "packets" in made.formats]
+SOME = [name for name in OF_PACKETS if not name.startswith("PixelMap") or name == "PixelMap_2_8"]
+
+
+def test_there_is_a_map_of_each_tile_and_ten_other_plots() -> None:
+    maps = [f"PixelMap_{io_group}_{tile}" for io_group in (1, 2) for tile in range(1, 9)]
+    assert [name for name in OF_PACKETS if name.startswith("PixelMap")] == maps
+    assert len(OF_PACKETS) == len(maps) + 10
+    found = {name: (SHIPPED[name].io_group, SHIPPED[name].tile) for name in maps}  # type: ignore[attr-defined]
+    assert found == {f"PixelMap_{group}_{tile}": (group, tile) for group, tile in found.values()}
+    assert all(SHIPPED[name].__name__ == name and SHIPPED[name].__doc__ for name in OF_PACKETS)
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_a_file_without_packets_is_drawn(name: str) -> None:
     made = plot(name, np.zeros(0, PACKETS))
     figure = made.figure()
@@ -316,7 +329,7 @@ def test_a_file_without_packets_is_drawn(name: str) -> None:
 
 def test_garbage_is_counted_and_no_error() -> None:
     rows = np.frombuffer(np.random.default_rng(5).bytes(36 * 3000), PACKETS)
-    for name in (name for name, made in SHIPPED.items() if "packets" in made.formats):
+    for name in SOME:
         made = plot(name, rows)
         made.figure().canvas.draw()
         assert made.packets == 3000

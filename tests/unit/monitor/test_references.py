@@ -50,7 +50,7 @@ def sources(catalog, run=None, path="/data/new.h5", **settings):
     address = path if run is None else f"/store {run}/primary"
     sighting = Sighting(SourceSpec(address, "1", "run", "b"), 5, 1.0, False, run)
     plot = Watched(None, None).plot
-    found = ReferenceFinder(catalog).find(check, sighting, "ColumnStatistics", plot)
+    found = ReferenceFinder(lambda: catalog).find(check, sighting, "ColumnStatistics", plot)
     return [(one.source, one.rows, len(one.array("series", "T"))) for one in found]
 
 

@@ -13,6 +13,7 @@ from hutch.monitor.plots.column_statistics import ColumnStatistics
 from hutch.monitor.plots.hot_pixel import HotPixel
 from hutch.monitor.replaying import keep_reference, sightings_of, summarize
 from hutch.monitor.watching import sight_file
+from hutch.store import Topic
 
 from ...larpix_files import packets, write_packets
 
@@ -142,4 +143,6 @@ def test_runs_are_judged_and_nothing_is_written_unless_asked_for(catalog):
     assert [run.uid for run in catalog.search({"dqm.warm": "bad"}).runs()] == uids[1:]
     verdict = catalog[uids[1]].verdicts()["warm"]
     assert (verdict.author, verdict.origin["rows"]) == ("monitor replay", [0, 2])
+    # It is past: nobody is told.
+    assert Topic.VERDICT not in {change.topic for change in catalog.store.changes(0)}
     assert next(iter(sightings_of(catalog[uids[0]], ["primary", "none"]))).rows == 2

@@ -6,6 +6,7 @@ run it is for, and what it is compared with. Everything that is wrong is found a
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,7 +84,7 @@ def configured_checks(kinds: Kinds, file: str | Path | None = None) -> list[Conf
     return make_checks(settings.monitor.checks, kinds, str(path))
 
 
-def read_tables(file: str | Path) -> Tables:
+def read_tables(file: str | os.PathLike[str]) -> Tables:
     """Return the tables of checks in a file, which has nothing else.
 
     :raises ConfigurationError: if it cannot be read.

@@ -6,7 +6,7 @@ shorter one counts. Rows are messages. What is read of them are packets, decoded
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,10 +92,7 @@ class RawSource(FileSource):
             meta.attrs[name] = value
         rows = group.create_dataset(_MESSAGES, (len(messages),), kinds[0], maxshape=(None,))
         if messages:
-            values = np.empty(len(messages), object)
-            for number, message in enumerate(messages):
-                values[number] = message
-            rows[:] = values
+            write_messages(rows, messages)
         heads = np.zeros(len(messages), kinds[1])
         heads[next(name for name in _GROUPS if name in (kinds[1].names or ()))] = groups
         group.create_dataset(_HEADS, data=heads, maxshape=(None,))
@@ -105,6 +102,16 @@ class RawSource(FileSource):
         heads = file[_HEADS][start:stop]
         groups = heads[next(name for name in _GROUPS if name in (heads.dtype.names or ()))]
         return list(file[_MESSAGES][start:stop]), groups
+
+
+def write_messages(dataset: Any, messages: Sequence[Bytes]) -> None:
+    """Fill a dataset of messages; h5py's own indexing takes those of one length for a table."""
+    from h5py import h5s
+
+    values = np.empty(len(messages), dataset.dtype)
+    for number, message in enumerate(messages):
+        values[number] = message
+    dataset.id.write(h5s.ALL, h5s.ALL, values)
 
 
 class Raw:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hutch.monitor.batch import Batch
+from hutch.monitor.batch import Batch, Deferred
 from hutch.monitor.forms import State
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = ["ColumnStatistics", "KnownColumn"]
 
 Floats = npt.NDArray[np.float64]
 
+_FIXED = ("time", "seq_num")
 _KEPT = 256
 """Values of each column that are kept of the beginning, and of the end."""
 
@@ -58,13 +59,16 @@ class ColumnStatistics:
         self._columns: dict[str, _Column] = {}
 
     def update(self, batch: Batch) -> None:
-        """Take rows into account; of columns of arrays nothing is kept."""
+        """Take rows into account; of arrays, and of what detectors have in files, nothing is kept."""
         if not len(batch):
             return
         units = _units(batch.facts)
+        passed = _FIXED if batch.format == "run" else ()
         for name in batch.names:
+            if name in passed or isinstance(batch.columns[name], Deferred):
+                continue
             values = batch[name]
-            if name == "time" or values.ndim != 1 or values.dtype.kind not in "buif":
+            if values.ndim != 1 or values.dtype.kind not in "buif":
                 continue
             part = _Column.of(values.astype(float), batch.start, units.get(name, ""))
             known = self._columns.get(name)
@@ -221,6 +225,6 @@ def _in_order(
 
 
 def _units(facts: Mapping[str, Any]) -> dict[str, str]:
-    descriptor = facts.get("descriptor")
-    keys = descriptor.get("data_keys", {}) if isinstance(descriptor, Mapping) else {}
-    return {name: str(key.get("units") or "") for name, key in keys.items() if isinstance(key, Mapping)}
+    keys = facts.get("data_keys")
+    about = keys if isinstance(keys, Mapping) else {}
+    return {name: str(key.get("units") or "") for name, key in about.items() if isinstance(key, Mapping)}

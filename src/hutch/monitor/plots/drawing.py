@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -17,6 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from hutch.monitor.plots.png import encoded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,11 +62,19 @@ class Picture(Figure):
         self.kept: dict[str, Any] = {}
 
     def savefig(self, fname: Any, **options: Any) -> None:
-        """Write the picture; a PNG is packed quickly rather than tightly."""
-        kind = options.get("format") or str(fname).rpartition(".")[2]
-        if str(kind).lower() == "png":
-            options.setdefault("pil_kwargs", {"compress_level": 1})
-        super().savefig(fname, **options)
+        """Write the picture; a PNG of which nothing else is asked is packed quickly rather than tightly."""
+        given = {name for name, value in options.items() if value is not None}
+        kind = options.get("format") or (Path(fname).suffix[1:] if isinstance(fname, (str, Path)) else "png")
+        if given - {"format"} or kind.lower() != "png" or not isinstance(self.canvas, FigureCanvasAgg):
+            super().savefig(fname, **options)
+            return
+        canvas: Any = self.canvas  # which has no types
+        canvas.draw()
+        data = encoded(np.asarray(canvas.buffer_rgba()), self.dpi)
+        if isinstance(fname, (str, Path)):
+            Path(fname).write_bytes(data)
+        else:
+            fname.write(data)
 
 
 def picture(

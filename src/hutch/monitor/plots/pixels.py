@@ -124,7 +124,9 @@ class PixelMap(_OfPixels):
 
         for at, (quantity, label) in enumerate(_LABELS.items()):
             image_panel(made, quantity, (0.06 + 0.325 * at, 0.11, 0.235, 0.66), label, _COLORS[quantity])
-            made.kept[quantity][0].set_ylabel("y [mm]" if not at else "")
+            if at:
+                made.kept[quantity][0].set_ylabel("")
+                made.kept[quantity][0].tick_params(labelleft=False)
 
     def _draw(self, made: Picture) -> None:
         from hutch.monitor.plots.drawing import color_range, set_image

@@ -255,8 +255,9 @@ class FIFOFlags(_OverTime):
         return rates, shares
 
     def _remarks(self) -> list[str]:
-        shares = [f"{name} {100 * share:.2g} %" for name, share in self.shares().items() if share > 0]
-        return [*super()._remarks(), "  ".join(shares) or "no fifo was half full"]
+        shares = [f"{name} {100 * share:.2g} %" for name, share in self.shares().items() if "full" in name]
+        has_any = any(share > 0 for share in self.shares().values())
+        return [*super()._remarks(), ", ".join(shares) if has_any else "no fifo was half full"]
 
 
 _FLAGS = (
