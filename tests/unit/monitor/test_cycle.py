@@ -11,12 +11,15 @@ import numpy as np
 import psutil
 import pytest
 
+import hutch
 from hutch.errors import ConfigurationError
 from hutch.monitor.cycle import Limits, Monitor
 from hutch.monitor.observing import Tile
+from hutch.monitor.run_watching import RunWatcher
 from hutch.monitor.running import alone_in, make_once, run
 from hutch.monitor.watching import sight_file
 
+from ... import larpix_files as larpix
 from .cycling import TEMPLATE, Bench
 
 
@@ -283,3 +286,62 @@ def test_two_monitors_do_not_write_into_one_folder(bench: Bench) -> None:
 
 def _workers_of(monitor: Monitor) -> list[psutil.Process]:
     return [psutil.Process(hand.process.pid) for hand in monitor._crew._hands]
+
+
+_APPENDING = """
+import matplotlib.pyplot as plt
+import numpy as np
+
+class PacketsOfEachType(object):
+    def __call__(self, filename, fh, fig=None):
+        timestamp_mask = fh['packets']['packet_type'] == 4
+        unixtime = fh['packets'][timestamp_mask]['timestamp']
+        counts = [np.count_nonzero(fh['packets']['packet_type'] == kind) for kind in range(8)]
+        if fig is not None:
+            line = fig.get_axes()[0].get_lines()[0]
+            line.set_xdata(np.append(line.get_xdata(), [max(unixtime)], axis=0))
+            line.set_ydata(np.append(line.get_ydata(), [sum(counts)], axis=0))
+        else:
+            fig, axes = plt.subplots(dpi=20)
+            axes.plot([max(unixtime)], [len(fh['packets'])])
+        with open(NOTES, 'w') as notes:
+            print(*fig.get_axes()[0].get_lines()[0].get_ydata(), file=notes)
+        return fig
+"""
+
+
+def test_a_plot_in_the_manner_of_the_older_monitor_appends_to_its_lines(bench: Bench) -> None:
+    notes = bench.plugins / "notes"
+    bench.plug_in("appending", _APPENDING.replace("NOTES", repr(str(notes))))
+    larpix.write_packets(bench.data / "p.h5", larpix.packets(300, seed=1))
+    raw = larpix.packets(200, seed=3)
+    with bench.monitor() as monitor:
+        assert monitor.cycle().failures == {}
+        assert notes.read_text().split() == ["300"]
+        larpix.append_packets(bench.data / "p.h5", larpix.packets(250, seed=2))
+        monitor.cycle()
+        assert notes.read_text().split() == ["300", "250"]
+        larpix.write_raw(bench.data / "r.h5", raw)
+        assert monitor.cycle().failures == {}
+        assert len(notes.read_text().split()) == 1
+    assert bench.picture("r", "PacketsOfEachType").exists()
+
+
+def test_a_run_is_drawn_while_it_is_recorded(bench: Bench, tmp_path: Path) -> None:
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        watchers = [RunWatcher(catalog)]
+        with Monitor(bench.out, watchers, plots=["Lines"], workers=1, say=bench.said.append) as monitor:
+            with catalog.start_run(plan_name="scan") as run:
+                for x in range(5):
+                    run.add("primary", {"x": float(x), "y": x * 2.5})
+                while not monitor.watched:
+                    assert watchers[0].wait(30.0)
+                    monitor.cycle()
+            while not all(watched.sighting.is_complete for watched in monitor.watched.values()):
+                assert watchers[0].wait(30.0)
+                report = monitor.cycle()
+        (watched,) = monitor.watched.values()
+        assert watched.sighting.run == run.uid
+        assert watched.plots["Lines"].seen == 5
+        assert report.failures == {}
+        assert bench.picture(watched.base, "Lines").exists()
