@@ -26,6 +26,7 @@ from hutch.config.kinds import (
     PRINCIPAL,
     REALM,
     ROOT_MAP,
+    SCHEDULER,
     SECONDS,
     SWITCH,
     VARIABLE,
@@ -196,6 +197,13 @@ class MonitorSettings:
         "what data are judged by: tables ``[monitor.checks.NAME]``",
         MappingProxyType({}),
         shown="none",
+    )
+    scheduler: str | None = _setting(
+        SCHEDULER,
+        "the scheduler of dask whose workers read files and runs for `hutch monitor --once`",
+        None,
+        shown="one machine reads",
+        environment="HUTCH_SCHEDULER",
     )
 
 
