@@ -108,8 +108,8 @@ def watch(detectors: list[Any], is_over: Callable[[], bool]) -> Any:
         "detectors": [one.name for one in detectors],
         "hints": {"dimensions": [(("time",), "primary")]},
     }
-    run = preprocessors.run_wrapper(read(), md=metadata)
-    return preprocessors.stage_wrapper(run, detectors)
+    run = preprocessors.run_wrapper(read(), md=metadata)  # type: ignore[no-untyped-call]
+    return preprocessors.stage_wrapper(run, detectors)  # type: ignore[no-untyped-call]
 
 
 def picture_of(catalog: Catalog, pictures: Path) -> Path | None:
