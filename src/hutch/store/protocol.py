@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hutch.documents import Leaf
 from hutch.store.access_protocol import AccessStore
+from hutch.store.logbook_protocol import LogbookStore
 from hutch.store.rows import (
     AmendmentRow,
     Batch,
@@ -64,7 +65,7 @@ __all__ = [
 ]
 
 
-class Store(AccessStore, Protocol):
+class Store(AccessStore, LogbookStore, Protocol):
     """Where runs are kept. Safe to use from several threads and processes."""
 
     @property

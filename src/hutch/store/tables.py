@@ -8,18 +8,39 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from hutch.store.logbook_tables import (
+    audit,
+    blobs,
+    chains,
+    entries,
+    entry_terms,
+    entry_versions,
+    jobs,
+    run_numbers,
+    run_tables,
+    workflows,
+)
+from hutch.store.table_types import Float, Id, Text, metadata
+
 __all__ = [
     "HEAD",
     "activations",
     "amendments",
     "api_keys",
+    "audit",
     "batches",
+    "blobs",
+    "chains",
     "changes",
     "cursors",
     "discarded",
     "documents",
+    "entries",
+    "entry_terms",
+    "entry_versions",
     "experiments",
     "index",
+    "jobs",
     "marks",
     "metadata",
     "owners",
@@ -28,23 +49,20 @@ __all__ = [
     "quarantine",
     "retention",
     "roles",
+    "run_numbers",
+    "run_tables",
     "runs",
     "segments",
     "stash",
     "tombstones",
     "users",
+    "workflows",
 ]
 
-HEAD = "0004"
+HEAD = "0006"
 """The migration that this module describes; a test compares the two."""
 
-metadata = sa.MetaData()
-
-# Compared by code point everywhere, so that prefixes are ranges.
-_Text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-
-_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-_Float: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL, "sqlite")
+_Text, _Id, _Float = Text, Id, Float
 
 properties = sa.Table(
     "properties",
