@@ -18,11 +18,14 @@ __all__ = [
     "FOLDER",
     "FOLDERS",
     "HEADER",
+    "MAILBOX",
+    "MAILBOXES",
     "NETWORKS",
     "PATH",
     "PLACE",
     "ROOT_MAP",
     "SECONDS",
+    "SERVER",
     "SWITCH",
     "VARIABLE",
     "Kind",
@@ -111,6 +114,25 @@ def _networks(value: object, start: Path) -> tuple[str, ...]:
     return tuple(str(ip_network(_text(item), strict=False)) for item in value)
 
 
+def _server(value: object, start: Path) -> str:
+    found = re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?", _text(value))
+    if found is None:
+        raise ValueError
+    return _text(value)
+
+
+def _mailbox(value: object, start: Path) -> str:
+    if not re.fullmatch(r"[^\s@<>,;:\"\\()\[\]]{1,64}@[A-Za-z0-9.-]{1,255}", _text(value)):
+        raise ValueError
+    return _text(value)
+
+
+def _mailboxes(value: object, start: Path) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError
+    return tuple(_mailbox(item, start) for item in value)
+
+
 SECONDS = Kind("a number of seconds, 0 or more", _number, float, "5")
 BYTES = Kind(
     "a number of bytes, 0 or more", lambda value, start: int(_number(value, start)), float, "64000000"
@@ -122,5 +144,8 @@ PLACE = Kind("a folder, or an address such as 'postgresql://host/database'", _pl
 ROOT_MAP = Kind("a table of folders, old to new, as in {'/old' = '/new'}", _root_map)
 VARIABLE = Kind("the name of an environment variable", _variable, is_secret=True)
 HEADER = Kind("the name of a header", _header)
+SERVER = Kind("a host, or a host and a port, as in 'mail.example.org:25'", _server)
+MAILBOX = Kind("an address, as in 'hutch@example.org'", _mailbox)
+MAILBOXES = Kind("a list of addresses, as in ['crew@example.org']", _mailboxes)
 NETWORKS = Kind("a list of addresses or networks, as in ['10.0.0.0/8']", _networks)
 PATH = Kind("the path of a catalog, as in 'csx/raw'", lambda value, start: _text(value).strip("/"))

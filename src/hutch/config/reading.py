@@ -14,6 +14,7 @@ from hutch.config.settings import (
     CatalogSettings,
     Declared,
     FilesSettings,
+    LogbookSettings,
     RecordingSettings,
     ServerSettings,
     Settings,
@@ -28,6 +29,7 @@ _ROOT_MAP = "root_map"
 """The setting of a catalog that is a table itself."""
 _SECTIONS: dict[str, type] = {
     "files": FilesSettings,
+    "logbook": LogbookSettings,
     "recording": RecordingSettings,
     "server": ServerSettings,
     "spool": SpoolSettings,

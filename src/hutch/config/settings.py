@@ -18,11 +18,14 @@ from hutch.config.kinds import (
     FOLDER,
     FOLDERS,
     HEADER,
+    MAILBOX,
+    MAILBOXES,
     NETWORKS,
     PATH,
     PLACE,
     ROOT_MAP,
     SECONDS,
+    SERVER,
     SWITCH,
     VARIABLE,
     Kind,
@@ -32,6 +35,7 @@ __all__ = [
     "CatalogSettings",
     "Declared",
     "FilesSettings",
+    "LogbookSettings",
     "RecordingSettings",
     "ServerSettings",
     "Settings",
@@ -147,6 +151,26 @@ class FilesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LogbookSettings:
+    """The logbook, ``[logbook]``."""
+
+    attachment_limit_bytes: int = _setting(
+        BYTES,
+        "how many bytes a file may have that is attached to an entry",
+        50_000_000,
+        shown="`50_000_000`",
+        environment="HUTCH_ATTACHMENT_LIMIT_BYTES",
+    )
+    mail_server: str | None = _setting(
+        SERVER, "the mail server that is told of every entry", None, shown="no mail is sent"
+    )
+    mail_from: str = _setting(
+        MAILBOX, "from whom such mail comes", "hutch@localhost", shown="`'hutch@localhost'`"
+    )
+    mail_to: tuple[str, ...] = _setting(MAILBOXES, "to whom it is sent", (), shown="`[]`")
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingSettings:
     """Recording, ``[recording]``."""
 
@@ -208,6 +232,7 @@ class Settings:
     catalogs: Mapping[str, CatalogSettings] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """By path, in the order of the file."""
     files: FilesSettings = FilesSettings()
+    logbook: LogbookSettings = LogbookSettings()
     recording: RecordingSettings = RecordingSettings()
     server: ServerSettings = ServerSettings()
     spool: SpoolSettings = SpoolSettings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import IO, Protocol
 
 from hutch.store.logbook_rows import (
     AuditRow,
@@ -94,8 +94,8 @@ class LogbookStore(Protocol):
         """Return what is known of the bytes of attachments, in the order of their numbers."""
         ...
 
-    def blob_body(self, blob: BlobRow) -> bytes:
-        """Return the bytes of an attachment.
+    def open_blob(self, digest: str) -> IO[bytes]:
+        """Return the bytes of an attachment as an open file, to be closed.
 
         :raises CorruptBatchError: if they are gone.
         """
@@ -110,15 +110,19 @@ class LogbookStore(Protocol):
         ...
 
     def run_numbers(self, experiment: str, *, start: int = 0, limit: int | None = None) -> list[RunNumberRow]:
-        """Return the numbers of runs in an experiment, the greatest first."""
+        """Return the numbers of the runs of an experiment that are there, the greatest first."""
         ...
 
     def run_number(self, experiment: str, number: int) -> RunNumberRow | None:
         """Return which run has a number in an experiment; it may have been deleted since."""
         ...
 
-    def numbers_of_run(self, run: int) -> list[RunNumberRow]:
-        """Return the numbers that a run has in experiments."""
+    def number_of_run(self, experiment: str, run: int) -> RunNumberRow | None:
+        """Return the number that a run has in an experiment; None if it has none so far."""
+        ...
+
+    def latest_run_numbers(self, experiment: str, limit: int) -> list[RunNumberRow]:
+        """Return the numbers of the runs of an experiment that began last, of those that are there."""
         ...
 
     def run_tables(self, experiment: str) -> list[RunTableRow]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hutch.errors import CorruptBatchError
 from hutch.store.logbook_rows import (
@@ -159,29 +160,30 @@ class LogbookReader:
     def blob(self, digest: str) -> BlobRow | None:
         """Return what is known of the bytes of an attachment; None if they are not there."""
         rows = self._query(self._say.logbook.blob, {"digest": digest})
-        return _blob(rows[0]) if rows else None
+        return BlobRow(*rows[0]) if rows else None
 
     def blobs_after(self, blob: int, limit: int) -> list[BlobRow]:
         """Return what is known of the bytes of attachments, in the order of their numbers."""
         rows = self._query(self._say.logbook.blobs_after, {"id": blob, "limit": limit})
-        return [_blob(row) for row in rows]
+        return [BlobRow(*row) for row in rows]
 
-    def blob_body(self, blob: BlobRow) -> bytes:
-        """Return the bytes of an attachment.
+    def open_blob(self, digest: str) -> IO[bytes]:
+        """Return the bytes of an attachment as an open file, to be closed.
 
         :raises CorruptBatchError: if they are gone.
         """
-        if blob.file is not None:
+        blob = self.blob(digest)
+        if blob is not None and blob.file is not None:
             try:
-                return (self._files / blob.file).read_bytes()
+                return (self._files / blob.file).open("rb")
             except OSError as error:
                 msg = f"The file of an attachment, {blob.file!r}, cannot be read: {error.strerror}."
                 raise CorruptBatchError(msg) from error
-        rows = self._query(self._say.logbook.blob_body, {"digest": blob.digest})
+        rows = self._query(self._say.logbook.blob_body, {"digest": digest})
         if not rows or rows[0][0] is None:
-            msg = f"The attachment {blob.digest!r} is gone from the database. Check it with: hutch verify"
+            msg = f"The attachment {digest!r} is gone from the database. Check it with: hutch verify"
             raise CorruptBatchError(msg)
-        return bytes(rows[0][0])
+        return io.BytesIO(rows[0][0])
 
     def thumbnail(self, digest: str) -> bytes | None:
         """Return the small picture of an attachment, a PNG; None if there is none."""
@@ -195,7 +197,7 @@ class LogbookReader:
     # runs
 
     def run_numbers(self, experiment: str, *, start: int = 0, limit: int | None = None) -> list[RunNumberRow]:
-        """Return the numbers of runs in an experiment, the greatest first."""
+        """Return the numbers of the runs of an experiment that are there, the greatest first."""
         values = {"experiment": experiment, "start": start, "limit": _NO_LIMIT if limit is None else limit}
         return [RunNumberRow(*row) for row in self._query(self._say.logbook.run_numbers_page, values)]
 
@@ -206,9 +208,15 @@ class LogbookReader:
         rows = self._query(self._say.logbook.run_number, {"experiment": experiment, "number": number})
         return RunNumberRow(*rows[0]) if rows else None
 
-    def numbers_of_run(self, run: int) -> list[RunNumberRow]:
-        """Return the numbers that a run has in experiments."""
-        return [RunNumberRow(*row) for row in self._query(self._say.logbook.numbers_of_run, {"run": run})]
+    def number_of_run(self, experiment: str, run: int) -> RunNumberRow | None:
+        """Return the number that a run has in an experiment; None if it has none so far."""
+        rows = self._query(self._say.logbook.number_of_run, {"experiment": experiment, "run": run})
+        return RunNumberRow(*rows[0]) if rows else None
+
+    def latest_run_numbers(self, experiment: str, limit: int) -> list[RunNumberRow]:
+        """Return the numbers of the runs of an experiment that began last, of those that are there."""
+        values = {"experiment": experiment, "limit": limit}
+        return [RunNumberRow(*row) for row in self._query(self._say.logbook.latest_run_numbers, values)]
 
     def run_tables(self, experiment: str) -> list[RunTableRow]:
         """Return the run tables of an experiment, by name."""
@@ -246,11 +254,6 @@ class LogbookReader:
         """Return who did what in an experiment, the newest first."""
         values = {"experiment": experiment, "before": before or _NO_LIMIT, "limit": limit}
         return [AuditRow(*row) for row in self._query(self._say.logbook.audit, values)]
-
-
-def _blob(row: Sequence[Any]) -> BlobRow:
-    *facts, has_thumbnail = row
-    return BlobRow(*facts, bool(has_thumbnail))
 
 
 def _passes(row: EntryRow, where: EntryFilter) -> bool:

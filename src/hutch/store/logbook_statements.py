@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hutch.store import logbook_tables as t
 from hutch.store.logbook_rows import EntryFilter
 from hutch.store.statement import Statement
+from hutch.store.tables import runs
 
 __all__ = ["LogbookStatements", "shape_of", "values_of"]
 
@@ -161,14 +162,18 @@ class LogbookStatements:
         here = n.experiment == sa.bindparam("experiment")
         number = sa.select(t.run_numbers)
         self.run_numbers = self._say(number.where(here).order_by(n.number))
+        there = number.join_from(t.run_numbers, runs, runs.c.id == n.run)
         self.run_numbers_page = self._say(
-            number.where(here)
+            there.where(here)
             .order_by(n.number.desc())
             .limit(sa.bindparam("limit"))
             .offset(sa.bindparam("start"))
         )
         self.run_number = self._say(number.where(here, n.number == sa.bindparam("number")))
-        self.numbers_of_run = self._say(number.where(n.run == sa.bindparam("run")))
+        self.number_of_run = self._say(number.where(here, n.run == sa.bindparam("run")))
+        self.latest_run_numbers = self._say(
+            there.where(here).order_by(n.run.desc()).limit(sa.bindparam("limit"))
+        )
         self.add_run_number = self._say(
             self._insert(t.run_numbers)
             .values(_named("experiment", "number", "run"))

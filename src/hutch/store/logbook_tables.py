@@ -109,7 +109,7 @@ run_numbers = sa.Table(
     sa.Column("number", Id, nullable=False),
     sa.Column("run", Id, nullable=False),
     sa.Index("run_numbers_number", "experiment", "number", unique=True),
-    sa.Index("run_numbers_run", "run", "experiment", unique=True),
+    sa.Index("run_numbers_run", "experiment", "run", unique=True),
     sqlite_autoincrement=True,
     comment="the numbers of runs in experiments; nothing here is changed later",
 )

@@ -121,7 +121,7 @@ def _add_runs() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("run_numbers_number", "run_numbers", ["experiment", "number"], unique=True)
-    op.create_index("run_numbers_run", "run_numbers", ["run", "experiment"], unique=True)
+    op.create_index("run_numbers_run", "run_numbers", ["experiment", "run"], unique=True)
     op.create_table(
         "run_tables",
         sa.Column("experiment", TEXT, nullable=False),
