@@ -4,6 +4,7 @@ from hutch.logbook.afterwards import settle
 from hutch.logbook.attachments import NewFile, shown_name
 from hutch.logbook.entries import Attachment, Entry, EntryPage, Format, Version
 from hutch.logbook.logbook import Logbook
+from hutch.logbook.rendering import render
 from hutch.logbook.run_book import NumberedRun
 from hutch.logbook.run_tables import Column, ColumnType, RunTable
 from hutch.logbook.table_data import TableData
@@ -27,6 +28,7 @@ __all__ = [
     "Trigger",
     "Version",
     "Workflow",
+    "render",
     "settle",
     "shown_name",
 ]

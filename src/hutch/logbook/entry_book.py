@@ -1,43 +1,39 @@
-"""Entries: posted, answered, edited, deleted and found; every version is kept."""
+"""Entries: posted, answered, edited, deleted; every version is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import IO, Any
+from typing import Any
 
 from hutch.access import Action
-from hutch.config import configuration
+from hutch.config.limits import attachment_limit_bytes
 from hutch.documents import decode, encode
 from hutch.documents.text import storable
-from hutch.errors import EntryNotFoundError, QueryError
+from hutch.errors import QueryError
 from hutch.logbook.afterwards import afterwards
 from hutch.logbook.attachments import File, Received, receive
 from hutch.logbook.entries import (
-    Attachment,
     Content,
     Entry,
-    EntryPage,
     Format,
     Version,
     clean_tags,
     clean_text,
     clean_title,
 )
+from hutch.logbook.entry_finder import EntryFinder
 from hutch.logbook.freezing import freeze
-from hutch.logbook.run_book import RunBook
-from hutch.logbook.searching import parse_search
-from hutch.store.entry_terms import author_term, folded, shift_term, tag_term, terms_of
-from hutch.store.logbook_rows import EntryFilter, EntryRow, NewEntry
+from hutch.store.entry_terms import terms_of
+from hutch.store.logbook_rows import EntryRow, NewEntry
 from hutch.store.protocol import Writer
 
 __all__ = ["EntryBook"]
 
-_LARGEST_PAGE = 1000
 _LONGEST_KEY = 200
 
 
-class EntryBook(RunBook):
+class EntryBook(EntryFinder):
     """The part of a logbook that is entries."""
 
     # writing
@@ -84,7 +80,7 @@ class EntryBook(RunBook):
         answered = None if parent is None else self._row(parent, experiment)
         run_num = self._attached_run(experiment, run, answered)
         frozen = freeze(self, experiment, clean_text(text), _format(format))
-        received = receive(self.store, [*files, *frozen.files], self._limit_bytes())
+        received = receive(self.store, [*files, *frozen.files], attachment_limit_bytes())
         content = Content(
             title=clean_title(title),
             text=frozen.settled(received.attachments),
@@ -142,7 +138,9 @@ class EntryBook(RunBook):
         )
         # A number that an earlier version used is not used again.
         used = [file.id for version in self.store.versions(entry) for file in Version.of(version).attachments]
-        received = receive(self.store, [*files, *frozen.files], self._limit_bytes(), max(used, default=0) + 1)
+        received = receive(
+            self.store, [*files, *frozen.files], attachment_limit_bytes(), max(used, default=0) + 1
+        )
         run_num = before.run_num if run is None else self._attached_run(row.experiment, run, None)
 
         def change(now: Content) -> Content:
@@ -179,108 +177,6 @@ class EntryBook(RunBook):
         row = self._row(entry)
         signed = self._check_change(row, author)
         return Entry.of(row) if row.deleted is None else self._change(row, "restore", signed)
-
-    # reading
-
-    def entry(self, entry: int) -> Entry:
-        """Return an entry, also one that is deleted.
-
-        :raises EntryNotFoundError: if there is none of this number, or they may not read it.
-        """
-        row = self._row(entry)
-        self._check_readable(row)
-        return Entry.of(row)
-
-    def entries(
-        self,
-        experiment: str,
-        *,
-        run: int | tuple[int | None, int | None] | None = None,
-        tags: Iterable[str] | str = (),
-        author: str | None = None,
-        shift: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        deleted: bool | None = False,
-        threads: bool = False,
-        before: int | None = None,
-        limit: int = 50,
-    ) -> EntryPage:
-        """Return entries of an experiment, the newest first.
-
-        :param run: the number of a run, or the first and the last, of which either may be None.
-        :param tags: that they must all have.
-        :param since: s since 1970.
-        :param until: s since 1970, itself not included.
-        :param deleted: True: only those that are; None: these as well.
-        :param threads: only those that answer no other.
-        :param before: the number of an entry: only those older than it.
-        """
-        first, last = run if isinstance(run, tuple) else (run, run)
-        terms = [tag_term(tag) for tag in clean_tags(tags)]
-        terms += [author_term(author)] if author else []
-        terms += [shift_term(shift)] if shift else []
-        where = EntryFilter(experiment, tuple(terms), first, last, since, until, deleted, threads)
-        return self._page(where, before, limit)
-
-    def search(self, experiment: str, words: str, *, before: int | None = None, limit: int = 50) -> EntryPage:
-        """Return entries that words are in, the newest first; see :mod:`hutch.logbook.searching`.
-
-        :param words: as in ``beam lost t:alignment run:5-9 since:2026-01-01 author:ada``.
-        :param before: the number of an entry: only those older than it.
-        :raises QueryError: if a part cannot be understood.
-        """
-        return self._page(parse_search(experiment, words), before, limit)
-
-    def thread(self, entry: int) -> list[Entry]:
-        """Return the thread that an entry is in, oldest first, with those that are deleted.
-
-        :raises EntryNotFoundError: if there is no such entry.
-        """
-        row = self._row(entry)
-        self._check_readable(row)
-        return [Entry.of(one) for one in self.store.thread(row.root or row.id)]
-
-    def versions(self, entry: int) -> list[Version]:
-        """Return all versions of an entry, oldest first.
-
-        :raises EntryNotFoundError: if there is no such entry.
-        """
-        self._check_readable(self._row(entry))
-        return [Version.of(row) for row in self.store.versions(entry)]
-
-    def tags(self, experiment: str) -> dict[str, int]:
-        """Return the tags of an experiment, by name, and how many entries have each."""
-        self.check(Action.READ, experiment)
-        counted = self.store.term_counts(experiment, "t")
-        return {self._written(term, entry): count for term, count, entry in counted}
-
-    def runs_of_tag(self, experiment: str, tag: str) -> list[int]:
-        """Return the numbers of the runs that entries with a tag are attached to."""
-        self.check(Action.READ, experiment)
-        return self.store.runs_of_term(experiment, tag_term(tag))
-
-    def tags_of_run(self, experiment: str, run_num: int) -> list[str]:
-        """Return the tags of the entries that are attached to a run, by name."""
-        self.check(Action.READ, experiment)
-        found = self.store.terms_of_run(experiment, run_num, "t")
-        return [self._written(term, entry) for term, entry in found]
-
-    def open_attachment(self, entry: int, attachment: int) -> tuple[Attachment, IO[bytes]]:
-        """Return an attachment of an entry, of whatever version, and its bytes as an open file.
-
-        :raises EntryNotFoundError: if there is no such entry or attachment.
-        :raises CorruptBatchError: if its bytes are gone.
-        """
-        found = self._attachment(entry, attachment)
-        return found, self.store.open_blob(found.digest)
-
-    def thumbnail(self, entry: int, attachment: int) -> bytes | None:
-        """Return a small picture of an attachment, a PNG; None if it has none.
-
-        :raises EntryNotFoundError: if there is no such entry or attachment.
-        """
-        return self.store.thumbnail(self._attachment(entry, attachment).digest)
 
     # how
 
@@ -342,17 +238,6 @@ class EntryBook(RunBook):
         afterwards(self.store, found)
         return found
 
-    def _page(self, where: EntryFilter, before: int | None, limit: int) -> EntryPage:
-        self.check(Action.READ, where.experiment)
-        if not 0 < limit <= _LARGEST_PAGE:
-            raise QueryError(f"{limit} entries cannot be asked for at once. Ask for 1 to {_LARGEST_PAGE}.")
-        if before is not None:
-            last = self._row(before, where.experiment)
-            where = replace(where, before=(last.time, last.id))
-        rows = self.store.entries(where, limit + 1)
-        more = rows[limit - 1].id if len(rows) > limit else None
-        return EntryPage(tuple(Entry.of(row) for row in rows[:limit]), more)
-
     def _check_change(self, row: EntryRow, author: str | None) -> str:
         """Raise if somebody may not change an entry; return who does it.
 
@@ -363,42 +248,6 @@ class EntryBook(RunBook):
         is_own = self.identity is None or signed == row.author
         self.check(Action.WRITE if is_own else Action.EDIT, row.experiment)
         return signed
-
-    def _check_readable(self, row: EntryRow) -> None:
-        """Raise if somebody may not read an entry, as if it were not there."""
-        if self.identity is not None and not self.access.may(self.identity, Action.READ, row.experiment):
-            raise _not_found(row.id)
-
-    def _row(self, entry: int, experiment: str | None = None) -> EntryRow:
-        row = self.store.entry(entry)
-        if row is None or (experiment is not None and row.experiment != experiment):
-            raise _not_found(entry, experiment)
-        return row
-
-    def _entry_now(self, entry: int) -> Entry:
-        return Entry.of(self._row(entry))
-
-    def _attachment(self, entry: int, attachment: int) -> Attachment:
-        row = self._row(entry)
-        self._check_readable(row)
-        versions = [Entry.of(row).attachments]
-        if all(file.id != attachment for file in versions[0]):
-            versions += [Version.of(one).attachments for one in self.store.versions(entry)]
-        for file in (file for files in versions for file in files):
-            if file.id == attachment:
-                return file
-        msg = f"Entry {entry} has no attachment {attachment}."
-        raise EntryNotFoundError(msg)
-
-    def _written(self, term: str, entry: int) -> str:
-        """Return a tag as it is written in an entry that has it."""
-        row = self.store.entry(entry)
-        tags = () if row is None else Entry.of(row).tags
-        wanted = term.partition(":")[2]
-        return next((tag for tag in tags if folded(tag) == wanted), wanted)
-
-    def _limit_bytes(self) -> int:
-        return configuration().settings.logbook.attachment_limit_bytes
 
 
 def _content_of(entry: Content) -> Content:
@@ -419,8 +268,3 @@ def _format(name: Format | str) -> Format:
     except ValueError:
         known = ", ".join(Format)
         raise QueryError(f"{name!r} is no format of an entry. Formats are: {known}.") from None
-
-
-def _not_found(entry: int, experiment: str | None = None) -> EntryNotFoundError:
-    where = "" if experiment is None else f" in experiment {experiment!r}"
-    return EntryNotFoundError(f"There is no entry {entry}{where}. List them with: hutch log list")

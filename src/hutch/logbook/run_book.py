@@ -1,4 +1,4 @@
-"""The runs of an experiment and their numbers; runs that a DAQ begins and ends by hand; parameters of runs.
+"""The runs of an experiment and their numbers; runs that a DAQ begins and ends by hand.
 
 A run has its number in the experiment from when somebody first asks for it: the ``run_num`` or the
 ``scan_id`` of its start document if that is free, else one more than the greatest. It keeps it for good,
@@ -8,7 +8,7 @@ also when the run is deleted.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,6 @@ from hutch.access import Action
 from hutch.access.membership import Shift, experiments_of, runs_of, shifts
 from hutch.catalogs import Run
 from hutch.catalogs.closing import close_run
-from hutch.catalogs.posting import post_all
 from hutch.catalogs.signatures import Signature
 from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode, encode, leaves, plain
@@ -233,69 +232,6 @@ class RunBook(Desk):
         }
         writer.add_leaves(run, row.time, leaves(stop, "stop"))
         writer.end_run(run, encode(stop), exit_status)
-
-    # parameters
-
-    def add_run_params(
-        self,
-        experiment: str,
-        num: int,
-        values: Mapping[str, Any],
-        *,
-        author: str | None = None,
-        origin: Any = None,
-    ) -> None:
-        """Post parameters to a run, also after it has ended; what was there before is kept as history.
-
-        :param num: the run's number in the experiment.
-        :param values: by name: text, numbers, bools, None, lists and dictionaries of these.
-        :param origin: where they come from, as a document: a job, say.
-        :raises RunNotFoundError: if there is no such run.
-        :raises DocumentError: if a name or a value cannot be taken; none of them is posted.
-        """
-        self.check(Action.RECORD, experiment)
-        signed = self._signed(author)
-        run = self._find(experiment, num).run
-        post_all(self.store, run, "param", values, author=signed, origin=origin)
-
-    def params_of_runs(
-        self, experiment: str, names: Iterable[str] | None = None, runs: Sequence[int] | None = None
-    ) -> dict[int, dict[str, Any]]:
-        """Return what holds of the parameters of runs, by number and name.
-
-        :param names: only these.
-        :param runs: only those with these numbers; those that there are.
-        """
-        self.check(Action.READ, experiment)
-        self._number(experiment)
-        wanted = None if names is None else set(names)
-        numbers = self.store.run_numbers(experiment)
-        if runs is not None:
-            numbers = [row for row in numbers if row.number in set(runs)]
-        numbered = {run.run.row.id: run.num for run in self._numbered(experiment, numbers)}
-        posted = self.store.posted_now(list(numbered))
-        return {
-            num: {
-                name: decode(value)
-                for name, value in posted.get(run, {}).get("param", {}).items()
-                if wanted is None or name in wanted
-            }
-            for run, num in sorted(numbered.items(), key=lambda item: item[1])
-        }
-
-    def history_of_param(self, experiment: str, num: int, name: str) -> list[dict[str, Any]]:
-        """Return all that was posted to a run under a name, oldest first: value, time, author and origin."""
-        self.check(Action.READ, experiment)
-        return [
-            {
-                "value": None if row.value is None else decode(row.value),
-                "time": row.time,
-                "author": row.author,
-                "origin": None if row.origin is None else decode(row.origin),
-            }
-            for row in self.store.posted(self._find(experiment, num).run)
-            if row.source == "param" and row.name == name
-        ]
 
     # numbers
 

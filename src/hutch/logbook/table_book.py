@@ -10,7 +10,7 @@ from typing import Any
 from hutch.access import Action
 from hutch.documents import decode, encode
 from hutch.errors import DocumentError, QueryError, RunTableNotFoundError
-from hutch.logbook.run_book import RunBook
+from hutch.logbook.param_book import ParamBook
 from hutch.logbook.run_tables import (
     DEFAULT,
     OWN_SOURCES,
@@ -33,7 +33,7 @@ _JOBS = 100_000
 _DEEPEST = 3
 
 
-class TableBook(RunBook):
+class TableBook(ParamBook):
     """The part of a logbook that is run tables."""
 
     # definitions

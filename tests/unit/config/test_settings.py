@@ -12,6 +12,7 @@ from hutch.config.file import understood
 from hutch.config.settings import (
     CatalogSettings,
     FilesSettings,
+    LogbookSettings,
     RecordingSettings,
     ServerSettings,
     Settings,
@@ -20,7 +21,15 @@ from hutch.config.settings import (
 )
 
 DOCS = Path(__file__).parents[3] / "docs"
-TABLES = [Settings, CatalogSettings, FilesSettings, RecordingSettings, ServerSettings, SpoolSettings]
+TABLES = [
+    Settings,
+    CatalogSettings,
+    FilesSettings,
+    LogbookSettings,
+    RecordingSettings,
+    ServerSettings,
+    SpoolSettings,
+]
 
 
 def rows() -> Iterator[str]:
