@@ -13,6 +13,7 @@ from hutch.config.settings import (
     CatalogSettings,
     ElogSettings,
     FilesSettings,
+    LogbookSettings,
     MonitorSettings,
     RecordingSettings,
     ServerSettings,
@@ -29,6 +30,7 @@ TABLES = [
     FilesSettings,
     RecordingSettings,
     MonitorSettings,
+    LogbookSettings,
     ServerSettings,
     SpoolSettings,
 ]
