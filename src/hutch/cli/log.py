@@ -144,6 +144,7 @@ def post(
 
     TEXT is the entry, or - to read it from the standard input; without one, $EDITOR is opened.
     """
+    number = _run_number(run)
     book = open_logbook(store)
     name = the_experiment(book, experiment)
     entry = book.post(
@@ -151,7 +152,7 @@ def post(
         _message(text),
         title=title,
         tags=tags,
-        run=_run_number(run),
+        run=number,
         author=author,
         files=files,
         format=format_,
@@ -217,6 +218,7 @@ def edit(
 
     Without TEXT and options, $EDITOR is opened with the text.
     """
+    number = _run_number(run)
     book = open_logbook(store)
     is_other = title is not None or tags or files or without or run is not None
     if text is None and not is_other:
@@ -230,7 +232,7 @@ def edit(
         tags=tags or None,
         files=files,
         without=without,
-        run=_run_number(run),
+        run=number,
         author=author,
     )
     _tell(made, f"Wrote version {made.version} of", json_wanted)

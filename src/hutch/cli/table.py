@@ -111,7 +111,7 @@ def sources(experiment: str | None, json_wanted: bool, store: str | None) -> Non
 @command("hutch table create gains run_num,start.sample,param.gain", name="create")
 @click.argument("name", metavar="TABLE")
 @click.argument("columns", metavar="A,B,…")
-@click.option("--description", metavar="TEXT", default="", help="What it is for.")
+@click.option("--description", metavar="TEXT", help="What it is for.")
 @click.option("--replace", is_flag=True, help="Define it anew if it is there.")
 @experiment_option
 @author_option
@@ -119,7 +119,7 @@ def sources(experiment: str | None, json_wanted: bool, store: str | None) -> Non
 def create(
     name: str,
     columns: str,
-    description: str,
+    description: str | None,
     replace: bool,
     experiment: str | None,
     author: str | None,
@@ -129,8 +129,10 @@ def create(
     book = open_logbook(store)
     chosen = the_experiment(book, experiment)
     is_there = any(one.name == name for one in book.run_tables(chosen))
-    put = book.update_run_table if replace and is_there else book.create_run_table
-    put(chosen, name, _names(columns), description=description, author=author)
+    if replace and is_there:
+        book.update_run_table(chosen, name, _names(columns), description=description, author=author)
+    else:
+        book.create_run_table(chosen, name, _names(columns), description=description or "", author=author)
     click.echo(f"Defined the run table {name} of {chosen}.", err=True)
 
 
