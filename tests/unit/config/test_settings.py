@@ -28,9 +28,9 @@ TABLES = [
     CatalogSettings,
     ElogSettings,
     FilesSettings,
+    LogbookSettings,
     RecordingSettings,
     MonitorSettings,
-    LogbookSettings,
     ServerSettings,
     SpoolSettings,
 ]
