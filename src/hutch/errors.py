@@ -4,18 +4,23 @@
 
     HutchError
     ├── DocumentError (ValueError)         a document or value that cannot be taken
+    │   ├── AttachmentTooLargeError        a file that is larger than the logbook takes
     │   └── MetadataError                  start metadata that breaks a rule: every field at once
     ├── LookupFailedError (LookupError)    a look-up that found nothing, or too much
     │   ├── ApiKeyNotFoundError (KeyError)
     │   ├── CatalogNotFoundError (KeyError, AttributeError)
     │   ├── DeviceNotFoundError (KeyError, AttributeError)
+    │   ├── EntryNotFoundError (KeyError)      no entry, or no attachment of it
     │   ├── ExperimentNotFoundError (KeyError)
+    │   ├── JobNotFoundError (KeyError)
     │   ├── RunNotFoundError (KeyError)
     │   │   └── RunDeletedError            it was there, and was deleted on purpose
     │   ├── RunIndexError (IndexError)
+    │   ├── RunTableNotFoundError (KeyError)
     │   ├── AmbiguousRunError (KeyError)
     │   ├── StreamNotFoundError (KeyError, AttributeError)
-    │   └── UserNotFoundError (KeyError)
+    │   ├── UserNotFoundError (KeyError)
+    │   └── WorkflowNotFoundError (KeyError)
     ├── StoreError (OSError)               the store cannot be used as asked
     │   ├── NoStoreError (FileNotFoundError)   nothing is there, or it is no store
     │   ├── StoreVersionError              written by a newer hutch
@@ -34,6 +39,10 @@
     ├── RunClosedError (RuntimeError)      a closed run was told to go on
     ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
     │   └── ForbiddenFileError             it is where no server opens files
+    ├── SourceError (OSError)              what the monitor watches cannot be read
+    │   ├── SourceChangedError             something else is at its place now
+    │   ├── SourceUnavailableError         not at this moment: it is missing, or being written
+    │   └── UnknownFormatError             no format reads it
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
     ├── ElogError (RuntimeError)           a logbook over HTTP does not do what it was asked
@@ -41,7 +50,9 @@
     │   └── ElogTriggerError (NotImplementedError)  a trigger that logbooks do not know
     ├── QueryError (ValueError)            a search that cannot be understood
     ├── ConfigurationError (ValueError)
+    ├── GeometryError (ValueError)         a file that does not tell where the pixels are
     ├── PluginError (RuntimeError)         what another package publishes cannot be used
+    ├── CheckError (ValueError)            a check that does not fit the plot that it looks at
     ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
     └── MissingExtraError (ImportError)    an optional dependency is not installed
 
@@ -53,12 +64,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "AccessDeniedError",
     "AmbiguousRunError",
     "ApiKeyNotFoundError",
+    "AttachmentTooLargeError",
     "CatalogNotFoundError",
+    "CheckError",
     "ConfigurationError",
     "CorruptBatchError",
     "DeviceNotFoundError",
@@ -67,14 +81,17 @@ __all__ = [
     "ElogError",
     "ElogFileFormatError",
     "ElogTriggerError",
+    "EntryNotFoundError",
     "ExperimentLockedError",
     "ExperimentNotFoundError",
     "ExternalDataError",
     "FeedPrunedError",
     "FieldProblem",
     "ForbiddenFileError",
+    "GeometryError",
     "HutchError",
     "ImportFileError",
+    "JobNotFoundError",
     "ListeningError",
     "LookupFailedError",
     "MetadataError",
@@ -90,6 +107,10 @@ __all__ = [
     "RunIndexError",
     "RunNotFoundError",
     "RunOwnedError",
+    "SourceChangedError",
+    "SourceError",
+    "SourceUnavailableError",
+    "RunTableNotFoundError",
     "StoreError",
     "StoreFullError",
     "StoreMovedError",
@@ -97,7 +118,9 @@ __all__ = [
     "StoreVersionError",
     "StreamNotFoundError",
     "TooManyAttemptsError",
+    "UnknownFormatError",
     "UserNotFoundError",
+    "WorkflowNotFoundError",
 ]
 
 
@@ -150,6 +173,17 @@ class MetadataError(DocumentError):
         super().__init__(f"{text}\n{remedy}" if remedy else text)
 
 
+class AttachmentTooLargeError(DocumentError):
+    """A file is larger than the logbook takes.
+
+    :ivar limit_bytes: how large it may be.
+    """
+
+    def __init__(self, message: str, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(message)
+
+
 class LookupFailedError(HutchError, LookupError):
     """A look-up found nothing, or too much."""
 
@@ -164,6 +198,22 @@ class DeviceNotFoundError(LookupFailedError, KeyError, AttributeError):
 
 class ExperimentNotFoundError(LookupFailedError, KeyError):
     """No experiment has this name."""
+
+
+class EntryNotFoundError(LookupFailedError, KeyError):
+    """The logbook has no such entry, or the entry no such attachment."""
+
+
+class RunTableNotFoundError(LookupFailedError, KeyError):
+    """The experiment has no run table of this name."""
+
+
+class WorkflowNotFoundError(LookupFailedError, KeyError):
+    """The experiment has no such workflow."""
+
+
+class JobNotFoundError(LookupFailedError, KeyError):
+    """There is no such job."""
 
 
 class UserNotFoundError(LookupFailedError, KeyError):
@@ -294,6 +344,22 @@ class ForbiddenFileError(ExternalDataError):
     """A recorded document, or a link in a file, leads to a file that may not be opened here."""
 
 
+class SourceError(HutchError, OSError):
+    """What the monitor watches cannot be read."""
+
+
+class SourceChangedError(SourceError):
+    """Something else is where a source was: a file was replaced or cut short."""
+
+
+class SourceUnavailableError(SourceError):
+    """A source cannot be read at this moment: its file is missing, half-written, or held by its writer."""
+
+
+class UnknownFormatError(SourceError):
+    """No format reads a file, or the file lacks what its format needs."""
+
+
 class ImportFileError(HutchError, ValueError):
     """A file is not a list of documents."""
 
@@ -322,8 +388,31 @@ class ConfigurationError(HutchError, ValueError):
     """A setting is unknown or has a value that cannot be used."""
 
 
+class GeometryError(HutchError, ValueError):
+    """A file does not tell where the pixels of a detector are.
+
+    :ivar path: of the file.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(
+            f"No pixel geometry in {str(path)!r}: {why}. "
+            "Set PIXEL_GEOMETRY_PATH to a YAML file of larpix-geometry, one tile's or several tiles'."
+        )
+
+    def __reduce__(self) -> tuple[type[GeometryError], tuple[Path, str]]:
+        # It comes from a worker process.
+        return type(self), (self.path, self.why)
+
+
 class PluginError(HutchError, RuntimeError):
     """Something that another package publishes cannot be loaded, or is not what it should be."""
+
+
+class CheckError(HutchError, ValueError):
+    """A check asks a plot for what it has not, or compares what cannot be compared."""
 
 
 class DevicesFailedError(HutchError, RuntimeError):

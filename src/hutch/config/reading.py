@@ -15,6 +15,8 @@ from hutch.config.settings import (
     Declared,
     ElogSettings,
     FilesSettings,
+    LogbookSettings,
+    MonitorSettings,
     RecordingSettings,
     ServerSettings,
     Settings,
@@ -30,6 +32,8 @@ _ROOT_MAP = "root_map"
 _SECTIONS: dict[str, type] = {
     "elog": ElogSettings,
     "files": FilesSettings,
+    "logbook": LogbookSettings,
+    "monitor": MonitorSettings,
     "recording": RecordingSettings,
     "server": ServerSettings,
     "spool": SpoolSettings,

@@ -15,17 +15,22 @@ from typing import Any, TypeVar
 
 from hutch.config.kinds import (
     BYTES,
+    CHECKS,
     FILE,
     FOLDER,
     FOLDERS,
     HEADER,
+    MAILBOX,
+    MAILBOXES,
     NETWORKS,
     PATH,
     PLACE,
     PRINCIPAL,
     REALM,
     ROOT_MAP,
+    SCHEDULER,
     SECONDS,
+    SERVER,
     SWITCH,
     VARIABLE,
     WEB,
@@ -37,6 +42,8 @@ __all__ = [
     "Declared",
     "ElogSettings",
     "FilesSettings",
+    "LogbookSettings",
+    "MonitorSettings",
     "RecordingSettings",
     "ServerSettings",
     "Settings",
@@ -186,6 +193,45 @@ class FilesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LogbookSettings:
+    """The logbook, ``[logbook]``."""
+
+    attachment_limit_bytes: int = _setting(
+        BYTES,
+        "how many bytes a file may have that is attached to an entry",
+        50_000_000,
+        shown="`50_000_000`",
+        environment="HUTCH_ATTACHMENT_LIMIT_BYTES",
+    )
+    mail_server: str | None = _setting(
+        SERVER, "the mail server that is told of every entry", None, shown="no mail is sent"
+    )
+    mail_from: str = _setting(
+        MAILBOX, "from whom such mail comes", "hutch@localhost", shown="`'hutch@localhost'`"
+    )
+    mail_to: tuple[str, ...] = _setting(MAILBOXES, "to whom it is sent", (), shown="`[]`")
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """The monitor, ``[monitor]``."""
+
+    checks: Mapping[str, Mapping[str, Any]] = _setting(
+        CHECKS,
+        "what data are judged by: tables ``[monitor.checks.NAME]``",
+        MappingProxyType({}),
+        shown="none",
+    )
+    scheduler: str | None = _setting(
+        SCHEDULER,
+        "the scheduler of dask whose workers read files and runs for `hutch monitor --once`",
+        None,
+        shown="one machine reads",
+        environment="HUTCH_SCHEDULER",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingSettings:
     """Recording, ``[recording]``."""
 
@@ -263,6 +309,8 @@ class Settings:
     """By path, in the order of the file."""
     elog: ElogSettings = ElogSettings()
     files: FilesSettings = FilesSettings()
+    logbook: LogbookSettings = LogbookSettings()
+    monitor: MonitorSettings = MonitorSettings()
     recording: RecordingSettings = RecordingSettings()
     server: ServerSettings = ServerSettings()
     spool: SpoolSettings = SpoolSettings()

@@ -21,6 +21,7 @@ from hutch.errors import HutchError
 from hutch.server.access import Admission, Gate
 from hutch.server.asking import Reader
 from hutch.server.models import Failure, Health
+from hutch.server.monitor_pages import make_monitor_pages
 from hutch.server.pages import make_pages
 from hutch.server.pictures import make_pictures
 from hutch.server.routes import make_router
@@ -71,6 +72,7 @@ def build_app(catalogs: Mapping[str, Catalog], admission: Admission, *, closes: 
     app.include_router(make_router())
     app.include_router(make_pages())
     app.include_router(make_pictures())
+    app.include_router(make_monitor_pages())
     app.mount("/static", StaticFiles(directory=STATIC))
     app.router.routes.append(_Below(_TILED, tiled))
     app.add_middleware(BodyLimit)

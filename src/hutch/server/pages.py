@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from hutch.access import Identity
 from hutch.catalogs import Catalog, Run
+from hutch.catalogs.verdicts import summary_of
 from hutch.errors import LookupFailedError, QueryError
 from hutch.queries.typed import typed_queries
 from hutch.server.access import Gate
@@ -67,6 +68,7 @@ def list_page(
         identity,
         catalog=name,
         rows=rows,
+        is_judged=any(row["verdicts"] for row in rows),
         total=total,
         offset=offset,
         page=_PAGE,
@@ -96,6 +98,7 @@ def run_page(request: Request, identity: Reader, uid: str, catalog: Text = "") -
         duration=None if stop is None else stop.get("time", run.row.time) - run.row.time,
         reason=stop.get("reason") if stop is not None else None,
         streams=stream_views(run),
+        verdicts=list(run.verdicts().values()),
         start=metadata_rows(run.start),
         stop=metadata_rows(stop or {}),
         amended=run.row.amended is not None,
@@ -148,7 +151,9 @@ def _row(run: Run) -> dict[str, Any]:
     sample = run.start.get("sample", "")
     if isinstance(sample, Mapping):
         sample = sample.get("name", "")
+    verdicts = {name: one.verdict for name, one in run.verdicts().items()}
     return {
         "summary": summary,
+        "verdicts": summary_of(verdicts),
         "sample": sample if isinstance(sample, str) else json.dumps(sample, default=str),
     }

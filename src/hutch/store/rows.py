@@ -50,8 +50,22 @@ class Topic(StrEnum):
     """A run was deleted; the reference is its uid."""
     POST = "post"
     """A value was posted to a run; the reference is its source and name, as in ``param.gain``."""
+    TILE = "tile"
+    """A plot of the monitor was brought up to date; the reference is its source."""
+    VERDICT = "verdict"
+    """A verdict turned bad, for the first time since it was good: ``bad 17 packet_rate``.
+
+    The reference is the verdict, its number among what was posted (:attr:`PostedRow.id`, by which
+    ``Store.frozen_figure`` has the picture of that moment) and the name, which may have blanks.
+    """
     COMPACT = "compact"
     """Batches were replaced by fewer that hold the same events; the reference is ``stream``."""
+    ENTRY = "entry"
+    """An entry of the logbook was written or changed; the reference is its experiment and number."""
+    NUMBER = "number"
+    """A run was given a number in an experiment; the reference is the experiment and the number."""
+    JOB = "job"
+    """A job of a workflow was made or reported; the reference is its experiment and number."""
 
 
 @dataclass(frozen=True, slots=True)

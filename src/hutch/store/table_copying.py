@@ -31,6 +31,8 @@ _AT_ONCE = 500
 _BODIES_AT_ONCE = 64
 """Rows that may hold a megabyte each."""
 _ROWS_AT_ONCE = 1000
+_LARGE = frozenset({t.batches, t.tiles, t.plot_states, t.frozen_figures})
+"""Tables of such rows."""
 
 
 @dataclass
@@ -147,7 +149,7 @@ class TableCopier:
 
     def add(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> None:
         """Add the rows of the source that fulfil a condition, a few at a time."""
-        at_once = _BODIES_AT_ONCE if table is t.batches else _ROWS_AT_ONCE
+        at_once = _BODIES_AT_ONCE if table in _LARGE else _ROWS_AT_ONCE
         asked = sa.select(table).where(condition)
         for rows in self.source.execute(asked, execution_options={"yield_per": at_once}).partitions():
             if table is t.batches:
@@ -173,6 +175,8 @@ def forget_replaced(copier: TableCopier) -> None:
         batch = sa.select(t.batches.c.id, t.batches.c.file)
         rows = copier.target.execute(batch.where(t.batches.c.id.in_(numbers) | t.batches.c.file.in_(some)))
         there |= {name for row in rows for name in (str(row.id), row.file)}
+        attached = sa.select(t.blobs.c.file).where(t.blobs.c.file.in_(some))
+        there |= set(copier.target.execute(attached).scalars())
     for name in copier.tally.damaged.keys() - there:
         del copier.tally.damaged[name]
 

@@ -13,6 +13,8 @@ from hutch.config.settings import (
     CatalogSettings,
     ElogSettings,
     FilesSettings,
+    LogbookSettings,
+    MonitorSettings,
     RecordingSettings,
     ServerSettings,
     Settings,
@@ -26,7 +28,9 @@ TABLES = [
     CatalogSettings,
     ElogSettings,
     FilesSettings,
+    LogbookSettings,
     RecordingSettings,
+    MonitorSettings,
     ServerSettings,
     SpoolSettings,
 ]
@@ -71,4 +75,5 @@ def test_the_example_can_be_used_and_has_every_table() -> None:
     assert found.default_catalog is found.catalogs["csx/raw"]
     assert found.catalogs["csx/raw"].store == str(file.parent / "beamtime")
     assert found.files.roots == (Path("/nsls2/data/csx"),)
+    assert dict(found.monitor.checks["packet_rate"]) == {"check": "Rate", "low_hz": 100}
     assert (found.recording.patience_s, found.spool.memory_bytes) == (10.0, 256_000_000)
