@@ -18,6 +18,9 @@ from .postgres import PostgresServer, missing
 if TYPE_CHECKING:
     from hutch.store.protocol import Store
 
+# Where several processes test, each is told how wide the terminal is, and would print tables for that.
+os.environ.pop("COLUMNS", None)
+
 
 def _require(name: str, missing: str | None) -> None:
     if missing is None:

@@ -2,7 +2,7 @@
 
 from hutch.logbook.afterwards import settle
 from hutch.logbook.attachments import NewFile, shown_name
-from hutch.logbook.entries import Attachment, Entry, EntryPage, Format, Version
+from hutch.logbook.entries import Attachment, Content, Entry, EntryPage, Format, Version
 from hutch.logbook.logbook import Logbook
 from hutch.logbook.rendering import render
 from hutch.logbook.run_book import NumberedRun
@@ -14,6 +14,7 @@ __all__ = [
     "Attachment",
     "Column",
     "ColumnType",
+    "Content",
     "Entry",
     "EntryPage",
     "Format",

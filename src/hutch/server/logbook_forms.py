@@ -74,7 +74,7 @@ class _Draft:
             format=text("format") or Format.MARKDOWN,
             parent=int(text("parent")) if text("parent").isdecimal() else None,
             without=[int(one) for one in form.getlist("without") if isinstance(one, str) and one.isdecimal()],
-            files=[NewFile(one.filename or "file", one.file) for one in uploads],
+            files=[NewFile(one.file, one.filename or "file") for one in uploads],
             wants_preview=text("do") == "preview",
         )
 
@@ -85,10 +85,7 @@ class _Draft:
         return cls(entry.title, entry.text, " ".join(entry.tags), run, entry.format)
 
     def run_num(self) -> int | None:
-        """Return the run that it is attached to: None for the current one.
-
-        :raises AccessDeniedError: never; what is no number is told by the logbook.
-        """
+        """Return the run that it is attached to: None for the current one."""
         return int(self.run) if self.run.isdecimal() else None
 
     def html(self) -> str:
@@ -102,7 +99,7 @@ class _Draft:
             shift=None,
             attachments=(),
         )
-        return render(content, lambda _: "")
+        return render(content)
 
 
 def new_entry(

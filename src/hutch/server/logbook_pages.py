@@ -5,7 +5,7 @@ Changes are made by :mod:`hutch.server.logbook_forms`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -83,7 +83,8 @@ def timeline(
     if kept is not None:
         return kept
     logbook = find_logbook(request, identity)
-    problem, entries, older = "", (), None
+    problem, older = "", None
+    entries: Sequence[Entry] = ()
     try:
         if q.strip():
             page = logbook.search(experiment, q, before=before, limit=_PAGE)
@@ -196,7 +197,6 @@ def page_of(
         is_active=experiment in logbook.access.experiments.active_names(),
         may={action.value: logbook.access.may(identity, action, experiment) for action in Action},
         kept=kept_of(request),
-        link=link,
         **values,
     )
 
@@ -219,7 +219,13 @@ def entry_views(logbook: Logbook, entries: Sequence[Entry]) -> list[dict[str, An
 
 def entry_html(experiment: str, entry: int, content: Content) -> str:
     """Return what an entry says, as HTML that is safe to show."""
-    return render(content, lambda file: _address(experiment, entry, file))
+
+    def now(kind: str, settings: Mapping[str, str]) -> str:
+        if kind == "table":
+            return link(f"/logbook/{experiment}/tables", {"name": settings.get("table", "")})
+        return link(f"/logbook/{experiment}", {"q": f"run:{settings['run']}" if "run" in settings else ""})
+
+    return render(content, attachment_url=lambda file: _address(experiment, entry, file), now_url=now)
 
 
 def _address(experiment: str, entry: int, file: Attachment) -> str:

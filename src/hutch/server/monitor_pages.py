@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from hutch.catalogs import Catalog
 from hutch.errors import FeedPrunedError, HutchError, LookupFailedError
 from hutch.server.asking import Reader
-from hutch.server.showing import Text, add_headers, choose_catalog, keep_key, link, show
+from hutch.server.showing import Text, add_headers, choose_catalog, keep_key, show
 from hutch.server.tiles import find_tile, source_views
 from hutch.store.protocol import Store, Topic
 
@@ -72,7 +72,6 @@ def monitor_page(
         asked=asked,
         wall=wall,
         is_filtered=any(asked[key] for key in ("source", "plot", "verdict")),
-        link=link,
     )
 
 
@@ -92,7 +91,6 @@ def plot_page(request: Request, identity: Reader, source: Text, plot: Text, cata
         view=view,
         tile=tile,
         history=[] if view.run is None else _history(chosen, view.run, {one["name"] for one in tile.said}),
-        link=link,
         wall=False,
     )
 

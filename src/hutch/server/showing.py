@@ -89,6 +89,9 @@ def local_address(path: str) -> str:
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
 
 
+_environment.globals["link"] = link
+
+
 def wants_page(request: Request) -> bool:
     """Tell whether a person asks, whose browser shows pages, and not a program."""
     path = request.url.path

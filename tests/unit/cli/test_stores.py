@@ -147,7 +147,8 @@ def test_a_file_that_is_wrong_is_a_list_and_ends_with_1(invoke, folder) -> None:
     assert (found.exit_code, found.stdout) == (1, "")
     assert found.stderr.splitlines() == [
         f"hutch: '{folder}/hutch.toml' can't be used:",
-        "  - there is no 'zzz'; there are default, catalogs, files, recording, server, spool",
+        "  - there is no 'zzz'; there are default, catalogs, elog, files, logbook, monitor, recording, "
+        "server, spool",
         "  - 'catalogs.raw' is empty; give it a store, as in store = '/data/csx/raw'",
     ]
 

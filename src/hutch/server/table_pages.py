@@ -1,0 +1,175 @@
+"""The pages of run tables: the runs of an experiment, sorted as one likes, with cells that can be changed."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from hutch.catalogs.summary import local_time, printable
+from hutch.errors import AccessDeniedError, HutchError, QueryError
+from hutch.logbook import Column, ColumnType, Logbook, TableData
+from hutch.server.asking import Reader
+from hutch.server.logbook_pages import find_logbook, kept_of, page_of
+from hutch.server.showing import Text, add_headers, keep_key, link
+from hutch.server.statuses import status_of
+
+__all__ = ["make_table_pages"]
+
+_PAGE = 100
+_MOST_OFFSET = 2**31
+_DEFAULT = "default"
+_LONGEST_CELL = 120
+_TIMES = ("begin", "end")
+
+
+def make_table_pages() -> APIRouter:
+    """Return the routes of the pages of run tables."""
+    router = APIRouter(include_in_schema=False)
+    add = router.add_api_route
+    add("/logbook/{experiment}/tables", table_page, methods=["GET"], response_class=HTMLResponse)
+    add("/logbook/{experiment}/tables", set_cell, methods=["POST"], response_class=HTMLResponse)
+    add("/logbook/{experiment}/tables.csv", table_csv, methods=["GET"])
+    return router
+
+
+def table_page(
+    request: Request,
+    identity: Reader,
+    experiment: str,
+    name: Text = _DEFAULT,
+    sort: Text = "",
+    offset: Annotated[int, Query(ge=0, le=_MOST_OFFSET)] = 0,
+    edit: Text = "",
+) -> Response:
+    """Show a run table; with ``edit`` one cell as a field to type in, as in ``7:param.gain``."""
+    kept = keep_key(request)
+    if kept is not None:
+        return kept
+    logbook = find_logbook(request, identity)
+    return _page(request, identity, logbook, experiment, name, sort, offset, edit)
+
+
+def table_csv(
+    request: Request, identity: Reader, experiment: str, name: Text = _DEFAULT, sort: Text = ""
+) -> Response:
+    """Give a run table as a file for spreadsheets, in which no text is a formula."""
+    data = _data(find_logbook(request, identity), experiment, name, sort, 0, None)
+    response = Response(data.to_csv(), media_type="text/csv; charset=utf-8")
+    add_headers(response)
+    response.headers["Content-Disposition"] = 'attachment; filename="runs.csv"'
+    return response
+
+
+async def set_cell(request: Request, identity: Reader, experiment: str) -> Response:
+    """Change a cell, which posts a parameter to the run, with who did it and when."""
+    async with request.form(max_files=0, max_fields=10) as form:
+        given = {key: value for key, value in form.items() if isinstance(value, str)}
+    return await run_in_threadpool(_set, request, identity, experiment, given)
+
+
+def _set(request: Request, identity: Reader, experiment: str, given: dict[str, str]) -> Response:
+    logbook = find_logbook(request, identity)
+    name, sort = given.get("name") or _DEFAULT, given.get("sort", "")
+    offset = int(given["offset"]) if given.get("offset", "").isdecimal() else 0
+    num, _, source = given.get("cell", "").partition(":")
+    try:
+        if not num.isdecimal():
+            raise QueryError(f"{given.get('cell', '')!r} is no cell of a run table.")
+        logbook.set_cell(experiment, int(num), source, _typed(given.get("value", "")))
+    except AccessDeniedError:
+        raise
+    except HutchError as error:
+        return _page(
+            request,
+            identity,
+            logbook,
+            experiment,
+            name,
+            sort,
+            offset,
+            given.get("cell", ""),
+            problem=str(error),
+            status=status_of(error),
+        )
+    values = {"name": name, "sort": sort, "offset": offset, **kept_of(request)}
+    return RedirectResponse(link(f"/logbook/{experiment}/tables", values), 303)
+
+
+def _page(
+    request: Request,
+    identity: Reader,
+    logbook: Logbook,
+    experiment: str,
+    name: str,
+    sort: str,
+    offset: int,
+    edit: str,
+    *,
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    data = _data(logbook, experiment, name, sort, offset, _PAGE)
+    asked = {"name": name, "sort": sort, "offset": offset, **kept_of(request)}
+    rows = [
+        [(column, f"{num}:{column.source}", value) for column, value in zip(data.columns, row, strict=True)]
+        for num, row in zip(data.runs, data.rows, strict=True)
+    ]
+    return page_of(
+        "table.html",
+        request,
+        identity,
+        logbook,
+        experiment,
+        status=status,
+        problem=problem,
+        tables=[table.name for table in logbook.run_tables(experiment)],
+        name=name,
+        sort=sort,
+        data=data,
+        rows=list(zip(data.runs, rows, strict=True)),
+        offset=offset,
+        page=_PAGE,
+        edit=edit,
+        shown=_shown,
+        url=lambda **changes: link(f"/logbook/{experiment}/tables", {**asked, **changes}),
+    )
+
+
+def _data(
+    logbook: Logbook, experiment: str, name: str, sort: str, start: int, limit: int | None
+) -> TableData:
+    return logbook.table_data(
+        experiment,
+        name,
+        sort=sort.lstrip("-") or None,
+        descending=sort.startswith("-"),
+        start=start,
+        limit=limit,
+    )
+
+
+def _shown(column: Column, value: Any) -> str:
+    """Return a value as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float | int):
+        if column.type is ColumnType.TIME or column.source in _TIMES:
+            return local_time(value)
+        return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return printable(text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…")
+
+
+def _typed(text: str) -> Any:
+    """Return what somebody typed into a cell: a number, true, false, null, or else text."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if not isinstance(found, dict | list) else text

@@ -1,0 +1,254 @@
+"""The pages of the logbook: what they show and to whom, what is written through them, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import httpx
+import pytest
+from PIL import Image
+
+import hutch
+from hutch.access import Access
+from hutch.logbook import Logbook, NewFile
+from hutch.server import Admission, build_app
+from hutch.server.access import KEY_COOKIE
+
+from ...serving import KEY, serving
+
+HTML = {"Accept": "text/html"}
+PASSWORD = "correct horse battery"  # noqa: S105 - of a test
+EVIL = "<script>alert(1)</script>"
+
+
+def png(size=(300, 200)):
+    out = io.BytesIO()
+    Image.new("RGB", size, "teal").save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    with hutch.open_catalog(tmp_path / "store") as found:
+        experiments = Access(found.store).experiments
+        experiments.create("xpp1", instrument="XPP", description="LaB6 & more")
+        experiments.activate("xpp1")
+        yield found
+
+
+@pytest.fixture
+def logbook(catalog):
+    return Logbook(catalog.store)
+
+
+@pytest.fixture
+def address(catalog):
+    with serving(build_app({"raw": catalog}, Admission([KEY]))) as found:
+        yield found
+
+
+@pytest.fixture
+def http(address):
+    """A browser that has its key in a cookie, and is on a page of this server."""
+    headers = {**HTML, "Origin": address}
+    with httpx.Client(base_url=address, headers=headers, cookies={KEY_COOKIE: KEY}, timeout=20) as found:
+        yield found
+
+
+def test_the_logbook_of_the_only_active_experiment_is_shown(http, catalog):
+    found = http.get("/logbook")
+    assert found.status_code == 303 and found.headers["location"] == "/logbook/xpp1"
+    page = http.get("/logbook/xpp1").text
+    assert "Nothing has been written yet." in page and "LaB6 &amp; more" in page and "active" in page
+    Access(catalog.store).experiments.create("old", instrument="XPP")
+    everything = http.get("/logbook?all=true").text
+    assert "/logbook/old" in everything and "/logbook/xpp1" in everything
+
+
+def test_an_entry_is_written_and_read_with_its_picture(http, logbook):
+    found = http.post(
+        "/logbook/xpp1/new",
+        data={"title": "Beam & more", "text": "**found** it 你好", "tags": "beam align", "do": "post"},
+        files=[("files", ("käfer.png", png(), "text/html")), ("files", ("a.html", b"<script>", "text/html"))],
+    )
+    (entry,) = logbook.entries("xpp1").entries
+    assert found.status_code == 303 and found.headers["location"] == f"/logbook/xpp1#entry-{entry.id}"
+    assert (entry.title, entry.tags, entry.author) == ("Beam & more", ("beam", "align"), "owner")
+    page = http.get("/logbook/xpp1").text
+    assert "<strong>found</strong> it 你好" in page and "Beam &amp; more" in page
+    place = f"/logbook/xpp1/entries/{entry.id}/files"
+    assert f'src="{place}/1?small=true"' in page and f'href="{place}/2"' in page
+    picture = http.get(f"{place}/1")
+    assert picture.content == png() and picture.headers["content-type"] == "image/png"
+    small = http.get(f"{place}/1?small=true")
+    assert Image.open(io.BytesIO(small.content)).width <= 300
+    other = http.get(f"{place}/2")
+    assert other.content == b"<script>" and other.headers["content-type"] == "application/octet-stream"
+    for one in (picture, small, other):
+        assert one.headers["x-content-type-options"] == "nosniff"
+    assert other.headers["content-disposition"].startswith("attachment")
+    assert http.get(f"{place}/3").status_code == 404
+    assert http.get("/logbook/xpp1/entries/999").status_code == 404
+
+
+def test_entries_are_searched_for_and_leafed_through(http, logbook):
+    for number in range(60):
+        logbook.post(
+            "xpp1", f"word{number % 2}", title=f"Entry {number}", tags=["even"] if number % 2 == 0 else []
+        )
+    page = http.get("/logbook/xpp1").text
+    titles = re.findall(r">Entry (\d+)<", page)
+    assert titles == [str(number) for number in range(59, 34, -1)]
+    (older,) = re.findall(r'rel="next" href="([^"]+)"', page)
+    assert re.findall(r">Entry (\d+)<", http.get(older.replace("&amp;", "&")).text)[0] == "34"
+    found = http.get("/logbook/xpp1", params={"q": "word0 t:even"}).text
+    assert re.findall(r">Entry (\d+)<", found)[:2] == ["58", "56"]
+    wrong = http.get("/logbook/xpp1", params={"q": "run:x"})
+    assert wrong.status_code == 400 and 'role="alert"' in wrong.text
+
+
+def test_a_preview_writes_nothing_and_keeps_what_was_typed(http, logbook):
+    typed = {"title": "T", "text": "*new* text", "tags": "a", "run": "", "do": "preview"}
+    found = http.post("/logbook/xpp1/new", data=typed)
+    assert found.status_code == 200 and "<em>new</em> text" in found.text and 'value="T"' in found.text
+    part = http.post("/logbook/xpp1/preview", data={"text": f"*x* {EVIL}"})
+    assert "<em>x</em>" in part.text and "<script" not in part.text
+    assert not logbook.entries("xpp1").entries
+
+
+def test_what_cannot_be_taken_is_shown_again_with_the_reason(http, logbook):
+    found = http.post("/logbook/xpp1/new", data={"title": "T", "text": "kept text", "run": "7", "do": "post"})
+    assert found.status_code == 404 and "kept text" in found.text and 'role="alert"' in found.text
+    found = http.post("/logbook/xpp1/new", data={"text": "kept text", "run": "seven", "do": "post"})
+    assert found.status_code == 422 and "kept text" in found.text
+    assert not logbook.entries("xpp1").entries
+
+
+def test_entries_are_answered_changed_deleted_and_restored(http, logbook):
+    first = logbook.post("xpp1", "question", title="Why?", files=[NewFile(b"x", "x.txt")])
+    http.post("/logbook/xpp1/new", data={"text": "because", "parent": str(first.id), "do": "post"})
+    thread = logbook.thread(first.id)
+    assert [entry.text for entry in thread] == ["question", "because"]
+    place = f"/logbook/xpp1/entries/{first.id}"
+    assert "question" in http.get(f"{place}/edit").text
+    changed = {
+        "title": "Why now?",
+        "text": "question 2",
+        "tags": "q",
+        "run": "",
+        "without": "1",
+        "do": "post",
+    }
+    assert http.post(f"{place}/edit", data=changed).status_code == 303
+    page = http.get(place).text
+    assert "question 2" in page and "because" in page and "2 versions" in page and "x.txt" not in page
+    assert "question" in http.get(f"{place}?version=1").text
+    assert http.post(f"{place}/delete").status_code == 303
+    assert logbook.entry(first.id).is_deleted and "question 2" not in http.get(place).text
+    assert http.post(f"{place}/restore").status_code == 303
+    assert not logbook.entry(first.id).is_deleted
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+@pytest.mark.parametrize("path", ["new", "preview", "tables", "entries/1/edit", "entries/1/delete"])
+def test_nothing_is_written_for_a_page_of_another_site(address, logbook, path, headers):
+    logbook.post("xpp1", "stays")
+    cookies = {KEY_COOKIE: KEY}
+    with httpx.Client(base_url=address, headers={**HTML, **headers}, cookies=cookies) as http:
+        found = http.post(f"/logbook/xpp1/{path}", data={"text": "evil", "cell": "1:param.a", "do": "post"})
+    assert found.status_code == 401
+    (entry,) = logbook.entries("xpp1").entries
+    assert entry.text == "stays" and entry.version == 1
+
+
+def test_nothing_is_written_by_looking(http, logbook):
+    entry = logbook.post("xpp1", "stays")
+    for path in ("delete", "restore"):
+        assert http.get(f"/logbook/xpp1/entries/{entry.id}/{path}").status_code == 405
+    assert logbook.entry(entry.id).version == 1
+
+
+def test_a_locked_experiment_is_read_and_not_written(http, catalog, logbook):
+    logbook.post("xpp1", "before")
+    Access(catalog.store).experiments.lock("xpp1")
+    page = http.get("/logbook/xpp1").text
+    assert "before" in page and "locked" in page and "Write an entry" not in page
+    found = http.post("/logbook/xpp1/new", data={"text": "after", "do": "post"})
+    assert found.status_code == 423 and "after" in found.text
+    assert len(logbook.entries("xpp1").entries) == 1
+
+
+def test_who_only_reads_is_not_asked_to_write_and_may_not(catalog, logbook):
+    access = Access(catalog.store)
+    access.users.add("ann", PASSWORD)
+    access.experiments.set_role("xpp1", "ann", "reader")
+    logbook.post("xpp1", "readable")
+    with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+        auth = ("ann", PASSWORD)
+        with httpx.Client(base_url=address, headers=HTML, auth=auth, timeout=20) as http:
+            page = http.get("/logbook/xpp1").text
+            assert "readable" in page and "Write an entry" not in page and ">Edit<" not in page
+            assert http.post("/logbook/xpp1/new", data={"text": "x", "do": "post"}).status_code == 403
+            access.experiments.create("secret", instrument="XPP")
+            assert http.get("/logbook/secret").status_code == 404
+            assert "secret" not in http.get("/logbook?all=true").text
+        assert httpx.get(f"{address}/logbook/xpp1", headers=HTML).status_code == 401
+    assert len(logbook.entries("xpp1").entries) == 1
+
+
+def test_the_run_table_is_sorted_changed_and_given_as_csv(http, catalog, logbook):
+    for number in range(3):
+        with catalog.start_run(plan_name=f"plan{number}", sample="=1+1", experiment="xpp1") as run:
+            run.add("primary", {"x": 1.0})
+    for num in (1, 2, 3):
+        logbook.add_run_params("xpp1", num, {"gain": 4 - num})
+    logbook.create_run_table("xpp1", "gains", ["run_num", "start.plan_name", "start.sample", "param.gain"])
+
+    def plans(sort):
+        page = http.get("/logbook/xpp1/tables", params={"name": "gains", "sort": sort}).text
+        return re.findall(r">(plan\d)<", page)
+
+    assert plans("param.gain") == ["plan2", "plan1", "plan0"] == plans("-run_num")
+    edit = http.get("/logbook/xpp1/tables", params={"name": "gains", "edit": "2:param.gain"}).text
+    assert 'value="2" aria-label="param.gain of run 2"' in edit
+    cell = {"cell": "2:param.gain", "value": "7.5", "name": "gains", "sort": "", "offset": "0"}
+    assert http.post("/logbook/xpp1/tables", data=cell).status_code == 303
+    assert logbook.params_of_runs("xpp1")[2] == {"gain": 7.5}
+    assert logbook.history_of_param("xpp1", 2, "gain")[-1]["author"] == "owner"
+    for wrong in ("2:start.plan_name", "9:param.gain", "x"):
+        assert http.post("/logbook/xpp1/tables", data={**cell, "cell": wrong}).status_code in (400, 404, 422)
+    text = http.get("/logbook/xpp1/tables.csv?name=gains&sort=run_num").text
+    assert text.splitlines()[2] == "2,plan1,'=1+1,7.5"
+    assert http.get("/logbook/xpp1/tables?name=nothing").status_code == 404
+
+
+def test_nothing_that_was_written_is_taken_for_markup(http, catalog, logbook):
+    with catalog.start_run(plan_name=EVIL, experiment="xpp1", note=EVIL) as run:
+        run.add("primary", {"x": 1.0})
+    logbook.add_run_params("xpp1", 1, {EVIL: EVIL})
+    entry = logbook.post(
+        "xpp1", EVIL, title=EVIL, tags=[EVIL], author=EVIL, shift=EVIL, files=[NewFile(b"x", EVIL, EVIL)]
+    )
+    logbook.create_run_table("xpp1", "t", ["run_num", "start.note", f"param.{EVIL}"])
+    for path in (
+        "/logbook?all=true",
+        "/logbook/xpp1",
+        f"/logbook/xpp1/entries/{entry.id}",
+        f"/logbook/xpp1/entries/{entry.id}/edit",
+        "/logbook/xpp1/new",
+        "/logbook/xpp1/tables",
+        "/logbook/xpp1/tables?name=t",
+    ):
+        found = http.get(path)
+        assert found.status_code == 200, path
+        assert EVIL not in found.text, path
