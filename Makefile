@@ -7,6 +7,7 @@ VENV := .venv
 BENCH_VENV := .venv-bench
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
+KERBEROS_INSTALLED := $(VENV)/.kerberos
 RESOLVE := $(VENV)/bin/uv
 # All but kerberos, which compiles against the system's library; only what tests it needs that.
 EXTRAS := bluesky dask distributed elog files kafka larpix logbook server shell zmq
@@ -26,10 +27,10 @@ define set_up
 	@touch $(1)/.installed
 endef
 
-.PHONY: help demo test lint bench lock
+.PHONY: help demo test lint bench lock kerberos
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)  ## record, follow and read back a few scans; options through ARGS="..."
 	@$(VENV)/bin/hutch demo $(ARGS)
@@ -46,6 +47,8 @@ lint: $(INSTALLED)  ## check style, types and the floors
 bench: $(BENCH_INSTALLED)  ## measure hutch beside its peers; options through ARGS="--only reading --quick"
 	@$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
 
+kerberos: $(KERBEROS_INSTALLED)  ## add tickets of Kerberos; needs the system's library and a compiler
+
 lock: $(INSTALLED)  ## resolve the lock files for what is new; all of them anew with ARGS=--upgrade
 	@$(RESOLVE) pip compile $(LOCK) $(ARGS) $(EXTRAS:%=--extra %) --group dev pyproject.toml -o requirements.lock
 	@$(RESOLVE) pip compile $(LOCK) $(ARGS) --extra kerberos -c requirements.lock pyproject.toml -o kerberos.lock
@@ -54,6 +57,13 @@ lock: $(INSTALLED)  ## resolve the lock files for what is new; all of them anew 
 
 $(INSTALLED): pyproject.toml requirements.lock
 	$(call set_up,$(VENV),requirements.lock)
+
+# It goes into what is set up already, at the versions that are there.
+$(KERBEROS_INSTALLED): kerberos.lock $(INSTALLED)
+	@command -v krb5-config >/dev/null || { echo "The library of Kerberos is missing; on Debian:" \
+	  "apt-get install libkrb5-dev gcc python3-dev" >&2; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r kerberos.lock
+	@touch $@
 
 $(BENCH_INSTALLED): pyproject.toml benchmarks/requirements.lock
 	$(call set_up,$(BENCH_VENV),benchmarks/requirements.lock)

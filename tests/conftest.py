@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from . import kerberos
 from .postgres import PostgresServer, missing
 
 if TYPE_CHECKING:
@@ -86,6 +87,18 @@ def postgres_server(require: Callable[[str, str | None], None]) -> Iterator[Post
 def postgres_address(postgres_server: PostgresServer, tmp_path: Path) -> str:
     """The address of a store of its own in a database, whose folder of files is ``shared``."""
     return postgres_server.make_store(tmp_path / "shared")
+
+
+@pytest.fixture(scope="session")
+def realm(require: Callable[[str, str | None], None]) -> Iterator[kerberos.Realm]:
+    """A realm of Kerberos of the tests' own, which they and the programs that they start find."""
+    require("kerberos", kerberos.missing())
+    found = kerberos.Realm()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in found.environment.items():
+            patch.setenv(name, value)
+        yield found
+    found.remove()
 
 
 DATABASES = ("sqlite", "postgresql")

@@ -13,6 +13,7 @@ __all__ = ["__version__", "catalog", "open_catalog"]
 __version__ = "0.1.0"
 
 _LAZY = {"catalog": "hutch.api", "open_catalog": "hutch.api"}
+_PACKAGES = ("bluesky", "elog")
 
 
 def __getattr__(name: str) -> Any:
@@ -21,8 +22,8 @@ def __getattr__(name: str) -> Any:
 
     if name in _LAZY:
         found = getattr(import_module(_LAZY[name]), name)
-    elif name == "bluesky":
-        found = import_module("hutch.bluesky")
+    elif name in _PACKAGES:
+        found = import_module(f"hutch.{name}")
     else:
         msg = f"module 'hutch' has no attribute {name!r}"
         raise AttributeError(msg)
@@ -31,4 +32,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "bluesky"])
+    return sorted([*__all__, *_PACKAGES])

@@ -39,11 +39,20 @@
     ├── RunClosedError (RuntimeError)      a closed run was told to go on
     ├── ExternalDataError (OSError)        a detector's file is missing or has no handler
     │   └── ForbiddenFileError             it is where no server opens files
+    ├── SourceError (OSError)              what the monitor watches cannot be read
+    │   ├── SourceChangedError             something else is at its place now
+    │   ├── SourceUnavailableError         not at this moment: it is missing, or being written
+    │   └── UnknownFormatError             no format reads it
     ├── ImportFileError (ValueError)       a file of documents that cannot be understood
     ├── ListeningError (RuntimeError)      a stream of documents that cannot be listened to
+    ├── ElogError (RuntimeError)           a logbook over HTTP does not do what it was asked
+    │   ├── ElogFileFormatError (ValueError)        an attachment that is no file's name
+    │   └── ElogTriggerError (NotImplementedError)  a trigger that logbooks do not know
     ├── QueryError (ValueError)            a search that cannot be understood
     ├── ConfigurationError (ValueError)
+    ├── GeometryError (ValueError)         a file that does not tell where the pixels are
     ├── PluginError (RuntimeError)         what another package publishes cannot be used
+    ├── CheckError (ValueError)            a check that does not fit the plot that it looks at
     ├── DevicesFailedError (RuntimeError)  devices that cannot be made or connected
     └── MissingExtraError (ImportError)    an optional dependency is not installed
 
@@ -55,6 +64,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "AccessDeniedError",
@@ -62,11 +72,15 @@ __all__ = [
     "ApiKeyNotFoundError",
     "AttachmentTooLargeError",
     "CatalogNotFoundError",
+    "CheckError",
     "ConfigurationError",
     "CorruptBatchError",
     "DeviceNotFoundError",
     "DevicesFailedError",
     "DocumentError",
+    "ElogError",
+    "ElogFileFormatError",
+    "ElogTriggerError",
     "EntryNotFoundError",
     "ExperimentLockedError",
     "ExperimentNotFoundError",
@@ -74,6 +88,7 @@ __all__ = [
     "FeedPrunedError",
     "FieldProblem",
     "ForbiddenFileError",
+    "GeometryError",
     "HutchError",
     "ImportFileError",
     "JobNotFoundError",
@@ -92,6 +107,9 @@ __all__ = [
     "RunIndexError",
     "RunNotFoundError",
     "RunOwnedError",
+    "SourceChangedError",
+    "SourceError",
+    "SourceUnavailableError",
     "RunTableNotFoundError",
     "StoreError",
     "StoreFullError",
@@ -100,6 +118,7 @@ __all__ = [
     "StoreVersionError",
     "StreamNotFoundError",
     "TooManyAttemptsError",
+    "UnknownFormatError",
     "UserNotFoundError",
     "WorkflowNotFoundError",
 ]
@@ -325,12 +344,40 @@ class ForbiddenFileError(ExternalDataError):
     """A recorded document, or a link in a file, leads to a file that may not be opened here."""
 
 
+class SourceError(HutchError, OSError):
+    """What the monitor watches cannot be read."""
+
+
+class SourceChangedError(SourceError):
+    """Something else is where a source was: a file was replaced or cut short."""
+
+
+class SourceUnavailableError(SourceError):
+    """A source cannot be read at this moment: its file is missing, half-written, or held by its writer."""
+
+
+class UnknownFormatError(SourceError):
+    """No format reads a file, or the file lacks what its format needs."""
+
+
 class ImportFileError(HutchError, ValueError):
     """A file is not a list of documents."""
 
 
 class ListeningError(HutchError, RuntimeError):
     """A stream of documents cannot be listened to: nobody is there, or somebody else does it."""
+
+
+class ElogError(HutchError, RuntimeError):
+    """A logbook over HTTP cannot be reached, or does not do what it was asked."""
+
+
+class ElogFileFormatError(ElogError, ValueError):
+    """What shall be attached to an entry is neither a file's path nor a pair of path and description."""
+
+
+class ElogTriggerError(ElogError, NotImplementedError):
+    """Logbooks do not know such a trigger of workflows."""
 
 
 class QueryError(HutchError, ValueError):
@@ -341,8 +388,31 @@ class ConfigurationError(HutchError, ValueError):
     """A setting is unknown or has a value that cannot be used."""
 
 
+class GeometryError(HutchError, ValueError):
+    """A file does not tell where the pixels of a detector are.
+
+    :ivar path: of the file.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(
+            f"No pixel geometry in {str(path)!r}: {why}. "
+            "Set PIXEL_GEOMETRY_PATH to a YAML file of larpix-geometry, one tile's or several tiles'."
+        )
+
+    def __reduce__(self) -> tuple[type[GeometryError], tuple[Path, str]]:
+        # It comes from a worker process.
+        return type(self), (self.path, self.why)
+
+
 class PluginError(HutchError, RuntimeError):
     """Something that another package publishes cannot be loaded, or is not what it should be."""
+
+
+class CheckError(HutchError, ValueError):
+    """A check asks a plot for what it has not, or compares what cannot be compared."""
 
 
 class DevicesFailedError(HutchError, RuntimeError):

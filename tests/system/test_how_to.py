@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import yaml
 
 from hutch.bluesky import load_devices
 from hutch.errors import ConfigurationError
+from hutch.monitor.checks.finding import find_checks
+from hutch.monitor.checks.settings import make_checks
 from hutch.recording.rules import Rules
 
 from .test_docs import ROOT, folder, run
@@ -20,6 +23,7 @@ __all__ = ["folder"]
 
 DEVICES = "docs/how-to/devices.md"
 RULES = "docs/how-to/require-metadata.md"
+CHECKS = "docs/how-to/write-a-check.md"
 
 
 def _blocks(page: str, language: str) -> list[str]:
@@ -73,3 +77,29 @@ def test_the_guide_to_metadata_prints_what_it_says() -> None:
         Rules(fields={"energy_keV": {"type": "number", "minimun": 5}, "technique": {"allowed": []}})
     assert second.strip() == f"'rules.yml': {caught.value}"
     names["cat"].close()
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_guide_to_checks_prints_what_it_says() -> None:
+    printed, names = run(CHECKS)
+    assert printed == "".join(_blocks(CHECKS, "text"))
+    names["cat"].close()
+
+
+def test_the_check_in_the_guide_is_that_of_the_example() -> None:
+    (block,) = _blocks(CHECKS, "py")
+    assert block == (ROOT / "docs/examples/checks.py").read_text()
+
+
+def test_the_tables_in_the_guide_to_checks_can_be_used() -> None:
+    tables, references = map(tomllib.loads, _blocks(CHECKS, "toml"))
+    made = make_checks(tables["monitor"]["checks"], find_checks(), CHECKS)
+    assert [check.name for check in made] == ["packet_rate", "hot", "temperature"]
+    drift = {"check": "Drift", "plot": "ColumnStatistics", "series": "series"}
+    (check,) = make_checks({"drift": {**drift, **references}}, find_checks(), CHECKS)
+    assert (check.references, check.last) == (("LaB6", "42", "/data/good.h5"), 5)
+
+
+def test_the_guide_to_checks_has_every_kind() -> None:
+    text = (ROOT / CHECKS).read_text()
+    assert [name for name in find_checks().kinds if f"`{name}`" not in text] == []

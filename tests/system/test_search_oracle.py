@@ -17,6 +17,7 @@ from hutch.documents import encode
 from hutch.queries import condition_of
 from hutch.queries.matching import matches
 from hutch.recording import Recorder
+from hutch.store import searching
 
 from . import generated_queries as generated
 from . import slow_queries as slow
@@ -116,6 +117,24 @@ def test_a_store_finds_what_the_slow_reading_finds(cat, recorded, queries):
         assert len(found) == len(expected), query
         hits += 0 < len(expected) < RUNS
     assert hits > QUERIES / 4
+
+
+def test_what_large_sets_have_in_common_is_counted_right(cat, recorded, monkeypatch):
+    # As if these few runs were many.
+    monkeypatch.setattr(searching, "_MOST_MISSES", 2)
+    monkeypatch.setattr(searching, "_MANY", 2)
+    for plan in ("scan", "count"):
+        for number in range(20):
+            for query in (
+                {"plan_name": plan, "scan_id": number},
+                {"plan_name": plan, "stop.exit_status": "success"},
+                {"plan_name": plan, "stop.exit_status": "success", "scan_id": number},
+            ):
+                expected = in_time(run for run in recorded if slow.fits(query, run))
+                found = cat.search(query)
+                assert len(found) == len(expected), query
+                assert list(found) == expected, query
+    assert len(cat.search({"plan_name": "scan", "stop.exit_status": "success"})) > 2
 
 
 def test_results_can_be_sliced_searched_and_looked_up_in(cat, recorded, queries):

@@ -10,9 +10,9 @@ from hutch.documents import decode, encode, plain
 from hutch.documents.leaves import Leaf, posted_leaves
 from hutch.errors import DocumentError
 from hutch.queries.paths import POSTED
-from hutch.store.protocol import Store
+from hutch.store.protocol import RunRow, Store, Writer
 
-__all__ = ["post", "post_all"]
+__all__ = ["post", "post_all", "write_posted"]
 
 
 def post(
@@ -41,22 +41,40 @@ def post_all(
     :raises DocumentError: if the source, a name or a value is none.
     :raises RunDeletedError: if the run has been deleted.
     """
-    kept = {name: plain(value) for name, value in values.items()}
-    for name in kept:
-        if source not in POSTED or not isinstance(name, str) or not name:
-            msg = f"{source}.{name} cannot be posted. Give a name, and one of {', '.join(sorted(POSTED))}."
-            raise DocumentError(msg)
-    about = None if origin is None else encode(origin)
     with store.transaction() as writer:
         writer.lock(f"run/{run}")
         row = present_row(store, run)
-        before = store.posted_now([run]).get(run, {}).get(source, {})
-        old: set[Leaf] = set()
-        new: set[Leaf] = set()
-        for name, value in kept.items():
-            old |= posted_leaves(source, name, decode(before[name])) if name in before else set()
-            new |= posted_leaves(source, name, value)
-        writer.remove_leaves(run, row.time, old - new)
-        writer.add_leaves(run, row.time, new - old)
-        for name, value in kept.items():
-            writer.post(run, source, name, encode(value), author, about)
+        write_posted(store, writer, row, source, values, author=author, origin=origin)
+
+
+def write_posted(
+    store: Store,
+    writer: Writer,
+    run: RunRow,
+    source: str,
+    values: Mapping[str, Any],
+    *,
+    author: str,
+    origin: Any = None,
+) -> None:
+    """Post values to a run in a transaction that is open, and holds the lock of the run.
+
+    :param values: by name.
+    :raises DocumentError: if the source, a name or a value is none.
+    """
+    for name in values:
+        if source not in POSTED or not isinstance(name, str) or not name:
+            msg = f"{source}.{name} cannot be posted. Give a name, and one of {', '.join(sorted(POSTED))}."
+            raise DocumentError(msg)
+    kept = {name: plain(value) for name, value in values.items()}
+    about = None if origin is None else encode(origin)
+    before = store.posted_now([run.id]).get(run.id, {}).get(source, {})
+    old: set[Leaf] = set()
+    new: set[Leaf] = set()
+    for name, value in kept.items():
+        old |= posted_leaves(source, name, decode(before[name])) if name in before else set()
+        new |= posted_leaves(source, name, value)
+    writer.remove_leaves(run.id, run.time, old - new)
+    writer.add_leaves(run.id, run.time, new - old)
+    for name, value in kept.items():
+        writer.post(run.id, source, name, encode(value), author, about)

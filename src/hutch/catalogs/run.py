@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from hutch.catalogs.amending import Amendment, Change, Edit, Path, Values
+    from hutch.catalogs.verdicts import RunVerdict
     from hutch.recording.rules import Rules
 
 __all__ = ["Run"]
@@ -328,6 +329,18 @@ class Run:
         from hutch.catalogs.plotting import draw
 
         return draw(self, stream=stream, x=x, y=y)
+
+    def verdicts(self) -> dict[str, RunVerdict]:
+        """Return what checks of the monitor say of the run by now, by name."""
+        from hutch.catalogs.verdicts import verdicts_of
+
+        return verdicts_of(self.store, self._row.id)
+
+    def verdict_history(self, name: str | None = None) -> list[RunVerdict]:
+        """Return all that checks, or one of them, have said of the run, the oldest first."""
+        from hutch.catalogs.verdicts import verdict_history
+
+        return verdict_history(self.store, self._row.id, name)
 
     # comparing and showing
 

@@ -6,7 +6,6 @@ Exit status: 0, 1 for an error that hutch explains in one sentence, 2 for wrong 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -15,8 +14,7 @@ import click
 
 from hutch import __version__
 from hutch.cli.options import example
-from hutch.cli.signals import heed_sigterm, is_termination
-from hutch.errors import HutchError
+from hutch.cli.process import end_with
 
 __all__ = ["hutch"]
 
@@ -30,6 +28,7 @@ _COMMANDS = {
     "shell": "hutch.cli.shell:shell",
     "import": "hutch.cli.importing:import_",
     "listen": "hutch.cli.listen:listen",
+    "monitor": "hutch.cli.monitor:monitor",
     "serve": "hutch.cli.serve:serve",
     "verify": "hutch.cli.verify:verify",
     "backup": "hutch.cli.backup:backup",
@@ -50,12 +49,6 @@ _COMMANDS = {
 """Commands in the order of the help, and where each is."""
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
-
-_INTERRUPTED = 130
-"""What a shell reports of a program that ended by Ctrl-C."""
-
-_TERMINATED = 143
-"""The same for SIGTERM."""
 
 
 class LazyGroup(click.Group):
@@ -88,30 +81,17 @@ class LazyGroup(click.Group):
         **extra: Any,
     ) -> Any:
         """Run a command and end the process."""
-        try:
-            with heed_sigterm():
-                status = super().main(
-                    args=args,
-                    prog_name=prog_name or "hutch",
-                    complete_var=complete_var,
-                    standalone_mode=False,
-                    windows_expand_args=windows_expand_args,
-                    **extra,
-                )
-        except click.ClickException as error:
-            error.show()
-            sys.exit(error.exit_code)
-        except (click.Abort, KeyboardInterrupt) as error:
-            sys.exit(_TERMINATED if is_termination(error) else _INTERRUPTED)
-        except HutchError as error:
-            click.echo(f"hutch: {error}", err=True)
-            sys.exit(1)
-        except OSError as error:
-            if error.filename is None:
-                raise
-            click.echo(f"hutch: {error.filename!r}: {error.strerror}.", err=True)
-            sys.exit(1)
-        sys.exit(status if isinstance(status, int) else 0)
+        end_with(
+            lambda: super(LazyGroup, self).main(
+                args=args,
+                prog_name=prog_name or "hutch",
+                complete_var=complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                **extra,
+            ),
+            "hutch",
+        )
 
 
 @click.group(cls=LazyGroup, epilog=example("hutch runs"), context_settings=_SETTINGS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from hutch.catalogs.verdicts import summary_of
 from hutch.cli.format import grid, number, status_text, value_text
 from hutch.documents.spreadsheets import csv_text
 from hutch.queries.conditions import Path
@@ -29,6 +30,7 @@ _OWN: dict[str, Callable[[RunLine], Any]] = {
     "status": lambda line: line.summary.status,
     "points": lambda line: line.summary.points,
     "marked": lambda line: line.nonconforming + line.quarantined,
+    "verdicts": lambda line: summary_of(line.verdicts) or None,
 }
 
 

@@ -30,7 +30,8 @@ _COLUMNS = ("scan_id", "uid", "plan", "time", "status", "points")
     "A condition; OP is one of = != < <= > >= ~ (regular expression) in contains exists. Repeatable."
 ))  # fmt: skip
 @click.option("--columns", metavar="NAMES", help=(
-    "Names with commas between: scan_id, uid, plan, time, status, points, marked, or keys as in sample.name."
+    "Names with commas between: scan_id, uid, plan, time, status, points, marked, verdicts, or keys as in "
+    "sample.name and dqm.packet_rate."
 ))  # fmt: skip
 @click.option(
     "--sort", multiple=True, metavar="[-]KEY", help="Order by this key, with - descending. Repeatable."
@@ -62,7 +63,7 @@ def runs(
     as JSON, or a word that must be among a run's values; 'anneal*' is the beginning of one. All must hold.
 
     The column "marked" counts values that contradict their descriptor and documents in quarantine; see
-    them with: hutch show RUN
+    them with: hutch show RUN. Those of "verdicts" are what checks of the monitor say: dqm.NAME in a QUERY.
     """
     from hutch.cli import format, run_columns, views
     from hutch.queries.typed import typed_queries

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -14,6 +14,7 @@ from rich.text import Text
 from hutch.catalogs.summary import HEADINGS, RunSummary, local_time
 from hutch.cli.care_views import amendments_table
 from hutch.cli.format import counted, duration, grid, printable, status_text, value_text
+from hutch.cli.verdict_views import verdicts_table, verdicts_text
 from hutch.documents import decode, is_same
 
 if TYPE_CHECKING:
@@ -36,11 +37,15 @@ class RunLine:
     """Values that contradict their descriptor."""
     quarantined: int
     """Documents in quarantine."""
+    verdicts: Mapping[str, str | None] = field(default_factory=dict)
+    """What checks say, by name."""
 
     @classmethod
     def of(cls, run: Run) -> RunLine:
         """Return the line of a run."""
-        return cls(run.summary(), sum(mark.count for mark in run.nonconforming), len(run.quarantined))
+        marked = sum(mark.count for mark in run.nonconforming)
+        verdicts = {name: one.verdict for name, one in run.verdicts().items()}
+        return cls(run.summary(), marked, len(run.quarantined), verdicts)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON has it; ``time`` in s since 1970."""
@@ -53,16 +58,20 @@ class RunLine:
             "points": self.summary.points,
             "nonconforming": self.nonconforming,
             "quarantined": self.quarantined,
+            "verdicts": dict(self.verdicts),
         }
 
 
 def runs_table(lines: Sequence[RunLine]) -> Table:
-    """Return a table of runs; the column of what is marked is there only if something is."""
+    """Return a table of runs; columns of verdicts and of what is marked are there only if something is."""
     table = grid()
     for heading in HEADINGS:
         right = heading in ("scan_id", "points")
         # Only a column that may wrap gives way where the terminal is narrow: the plan.
         table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "plan")
+    is_judged = any(line.verdicts for line in lines)
+    if is_judged:
+        table.add_column("verdicts", no_wrap=True)
     is_marked = any(line.nonconforming or line.quarantined for line in lines)
     if is_marked:
         table.add_column("marked", justify="right", no_wrap=True, style="yellow")
@@ -77,6 +86,8 @@ def runs_table(lines: Sequence[RunLine]) -> Table:
             status_text(status),
             points,
         ]
+        if is_judged:
+            cells.append(verdicts_text(line.verdicts))
         if is_marked:
             cells.append(str(line.nonconforming + line.quarantined or ""))
         table.add_row(*cells)
@@ -95,6 +106,7 @@ def run_to_json(run: Run, *, original: bool = False) -> dict[str, Any]:
         "stop": run.stop,
         "amendments": [amendment.to_json() for amendment in run.amendments],
         "streams": {name: _stream_to_json(stream) for name, stream in run.items()},
+        "verdicts": {name: verdict.to_json() for name, verdict in run.verdicts().items()},
         "nonconforming": [
             {"stream": mark.stream, "key": mark.key, "reason": mark.reason, "count": mark.count}
             for mark in run.nonconforming
@@ -121,6 +133,9 @@ def run_view(run: Run, *, original: bool = False) -> RenderableType:
         parts.append(_section("stop", _metadata(stop)))
     for name, stream in run.items():
         parts.append(_section(name, _stream_table(stream), counted(len(stream), "row")))
+    verdicts = run.verdicts()
+    if verdicts:
+        parts.append(_section("verdicts", verdicts_table(verdicts.values())))
     if run.nonconforming:
         note = "values that contradict their descriptor, kept as they came"
         parts.append(_section("nonconforming", _marks_table(run.nonconforming), note, "yellow"))

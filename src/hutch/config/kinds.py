@@ -10,11 +10,14 @@ from ipaddress import ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from hutch.config.addresses import is_address
 
 __all__ = [
     "BYTES",
+    "FILE",
+    "CHECKS",
     "FOLDER",
     "FOLDERS",
     "HEADER",
@@ -23,11 +26,15 @@ __all__ = [
     "NETWORKS",
     "PATH",
     "PLACE",
+    "PRINCIPAL",
+    "REALM",
     "ROOT_MAP",
+    "SCHEDULER",
     "SECONDS",
     "SERVER",
     "SWITCH",
     "VARIABLE",
+    "WEB",
     "Kind",
 ]
 
@@ -84,6 +91,13 @@ def _root_map(value: object, start: Path) -> MappingProxyType[str, str]:
     return MappingProxyType({_text(old): str(_folder(new, start)) for old, new in value.items()})
 
 
+def _checks(value: object, start: Path) -> MappingProxyType[str, MappingProxyType[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(one, dict) for one in value.values()):
+        raise ValueError
+    # What is in them depends on their kinds, which plug-ins may bring.
+    return MappingProxyType({_text(name): MappingProxyType(one) for name, one in value.items()})
+
+
 def _switch(value: object, start: Path) -> bool:
     if not isinstance(value, bool):
         raise ValueError
@@ -114,6 +128,27 @@ def _networks(value: object, start: Path) -> tuple[str, ...]:
     return tuple(str(ip_network(_text(item), strict=False)) for item in value)
 
 
+def _web(value: object, start: Path) -> str:
+    text = _text(value).rstrip("/")
+    parts = urlsplit(text)  # a ValueError if its brackets are wrong
+    is_whole = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+    if not is_whole or parts.username is not None or not re.fullmatch("[!-~]+", text) or parts.port == 0:
+        raise ValueError
+    return text
+
+
+def _principal(value: object, start: Path) -> str:
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9]*(@[A-Za-z0-9.-]+|/[A-Za-z0-9.-]+@[A-Za-z0-9.-]+)", _text(value)):
+        raise ValueError
+    return _text(value)
+
+
+def _realm(value: object, start: Path) -> str:
+    if not re.fullmatch("[A-Za-z0-9.-]+", _text(value)):
+        raise ValueError
+    return _text(value)
+
+
 def _server(value: object, start: Path) -> str:
     found = re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?", _text(value))
     if found is None:
@@ -138,11 +173,19 @@ BYTES = Kind(
     "a number of bytes, 0 or more", lambda value, start: int(_number(value, start)), float, "64000000"
 )
 SWITCH = Kind("true or false", _switch)
+FILE = Kind("the path of a file", _folder)
 FOLDER = Kind("a folder", _folder)
 FOLDERS = Kind("a list of folders", _folders, lambda text: [part for part in text.split(":") if part])
 PLACE = Kind("a folder, or an address such as 'postgresql://host/database'", _place)
 ROOT_MAP = Kind("a table of folders, old to new, as in {'/old' = '/new'}", _root_map)
+SCHEDULER = Kind(
+    "an address of a scheduler of dask, as in 'tcp://beamline:8786'", lambda value, _: _text(value)
+)
+CHECKS = Kind("tables of checks, as in [monitor.checks.packet_rate]", _checks)
 VARIABLE = Kind("the name of an environment variable", _variable, is_secret=True)
+WEB = Kind("an address of the web, as in 'https://logbook.facility.org'", _web)
+PRINCIPAL = Kind("a service of Kerberos, as in 'HTTP@logbook.facility.org'", _principal)
+REALM = Kind("a realm of Kerberos, as in 'FACILITY.ORG'", _realm)
 HEADER = Kind("the name of a header", _header)
 SERVER = Kind("a host, or a host and a port, as in 'mail.example.org:25'", _server)
 MAILBOX = Kind("an address, as in 'hutch@example.org'", _mailbox)

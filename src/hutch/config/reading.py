@@ -13,8 +13,10 @@ from typing import Any
 from hutch.config.settings import (
     CatalogSettings,
     Declared,
+    ElogSettings,
     FilesSettings,
     LogbookSettings,
+    MonitorSettings,
     RecordingSettings,
     ServerSettings,
     Settings,
@@ -28,8 +30,10 @@ _CATALOGS = "catalogs"
 _ROOT_MAP = "root_map"
 """The setting of a catalog that is a table itself."""
 _SECTIONS: dict[str, type] = {
+    "elog": ElogSettings,
     "files": FilesSettings,
     "logbook": LogbookSettings,
+    "monitor": MonitorSettings,
     "recording": RecordingSettings,
     "server": ServerSettings,
     "spool": SpoolSettings,

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 from hutch.config.kinds import (
     BYTES,
+    CHECKS,
+    FILE,
     FOLDER,
     FOLDERS,
     HEADER,
@@ -23,19 +25,25 @@ from hutch.config.kinds import (
     NETWORKS,
     PATH,
     PLACE,
+    PRINCIPAL,
+    REALM,
     ROOT_MAP,
+    SCHEDULER,
     SECONDS,
     SERVER,
     SWITCH,
     VARIABLE,
+    WEB,
     Kind,
 )
 
 __all__ = [
     "CatalogSettings",
     "Declared",
+    "ElogSettings",
     "FilesSettings",
     "LogbookSettings",
+    "MonitorSettings",
     "RecordingSettings",
     "ServerSettings",
     "Settings",
@@ -131,6 +139,40 @@ class CatalogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ElogSettings:
+    """The logbook that ``hutch.elog`` speaks to, ``[elog]``; by default that of LCLS, as seen at S3DF."""
+
+    url: str = _setting(
+        WEB,
+        "scheme and host of the logbook; the paths below are those of LCLS",
+        "https://pswww.slac.stanford.edu",
+        shown='`"https://pswww.slac.stanford.edu"`',
+        environment="HUTCH_ELOG_URL",
+    )
+    password_file: Path = _setting(
+        FILE,
+        "file whose first line is the password of the instruments' operators",
+        Path("/sdf/group/lcls/ds/tools/forElogPost.txt"),
+        shown='`"/sdf/group/lcls/ds/tools/forElogPost.txt"`',
+        environment="HUTCH_ELOG_PASSWORD_FILE",
+    )
+    principal: str | None = _setting(
+        PRINCIPAL,
+        "the logbook's name in Kerberos",
+        None,
+        shown="HTTP@ and the host of `url`",
+        environment="HUTCH_ELOG_PRINCIPAL",
+    )
+    timeout_s: float = _setting(
+        SECONDS,
+        "for how many seconds an answer is waited for",
+        30.0,
+        shown="`30.0`",
+        environment="HUTCH_ELOG_TIMEOUT_S",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class FilesSettings:
     """Files of detectors, ``[files]``."""
 
@@ -171,6 +213,25 @@ class LogbookSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """The monitor, ``[monitor]``."""
+
+    checks: Mapping[str, Mapping[str, Any]] = _setting(
+        CHECKS,
+        "what data are judged by: tables ``[monitor.checks.NAME]``",
+        MappingProxyType({}),
+        shown="none",
+    )
+    scheduler: str | None = _setting(
+        SCHEDULER,
+        "the scheduler of dask whose workers read files and runs for `hutch monitor --once`",
+        None,
+        shown="one machine reads",
+        environment="HUTCH_SCHEDULER",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingSettings:
     """Recording, ``[recording]``."""
 
@@ -195,6 +256,21 @@ class ServerSettings:
     )
     proxies: tuple[str, ...] = _setting(
         NETWORKS, "addresses or networks of proxies whose header is believed", (), shown="`[]`"
+    )
+    keytab: Path | None = _setting(
+        FILE,
+        "keys of the service HTTP, with which tickets of Kerberos are checked",
+        None,
+        shown="none is taken",
+    )
+    realm: str | None = _setting(
+        REALM, "the realm of Kerberos whose users are users here; needed with a keytab", None, shown="none"
+    )
+    ticket_reuse_s: float = _setting(
+        SECONDS,
+        "for how many seconds a token of Kerberos may be sent again, as clients of LCLS's logbook do",
+        300.0,
+        shown="`300.0`",
     )
 
 
@@ -231,8 +307,10 @@ class Settings:
     )
     catalogs: Mapping[str, CatalogSettings] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """By path, in the order of the file."""
+    elog: ElogSettings = ElogSettings()
     files: FilesSettings = FilesSettings()
     logbook: LogbookSettings = LogbookSettings()
+    monitor: MonitorSettings = MonitorSettings()
     recording: RecordingSettings = RecordingSettings()
     server: ServerSettings = ServerSettings()
     spool: SpoolSettings = SpoolSettings()

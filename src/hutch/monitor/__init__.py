@@ -1,1 +1,20 @@
 """The monitor: what the data of a run that is going are worth, in pictures and verdicts."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hutch.monitor.trying import replay
+
+__all__ = ["replay"]
+
+_PLACES = {"replay": "hutch.monitor.trying"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_PLACES[name]), name)

@@ -8,9 +8,32 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "Deferred"]
 
 _Made = TypeVar("_Made")
+
+
+class Deferred:
+    """A column that is read when it is first asked for: frames of a detector, which few plots want.
+
+    :param rows: how many it has.
+    :param load: reads it; what it raises, whoever asks gets.
+    """
+
+    def __init__(self, rows: int, load: Callable[[], npt.NDArray[Any]]) -> None:
+        self._rows = rows
+        self._load = load
+        self._found: npt.NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        """Return how many rows it has."""
+        return self._rows
+
+    def array(self) -> npt.NDArray[Any]:
+        """Return the values."""
+        if self._found is None:
+            self._found = self._load()
+        return self._found
 
 
 class Batch:
@@ -21,9 +44,12 @@ class Batch:
     :param source: what the rows are from: the path of a file, or ``uid/stream``.
     :param format: the name of the format that read them, ``"packets"`` for example.
     :param start: the number of the first row in the source, from 0.
-    :param columns: a structured array, shape ``(rows,)``, or arrays by name, equally long.
+    :param columns: a structured array, shape ``(rows,)``, or arrays by name, equally long; some may be
+        deferred.
     :param facts: what is known of the source beside its rows: attributes of the file, or
         ``start``, ``descriptor`` documents of the run.
+    :param span: how many rows of the source these were made from, if that is another number: messages,
+        each of which holds many packets.
     """
 
     def __init__(
@@ -31,14 +57,16 @@ class Batch:
         source: str,
         format: str,
         start: int,
-        columns: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]],
+        columns: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any] | Deferred],
         facts: Mapping[str, Any] | None = None,
+        span: int | None = None,
     ) -> None:
         self.source = source
         self.format = format
         self.start = start
         self.columns = columns
         self.facts: Mapping[str, Any] = facts or {}
+        self._span = span
         self._made: dict[Callable[[Batch], Any], Any] = {}
 
     @property
@@ -50,8 +78,8 @@ class Batch:
 
     @property
     def stop(self) -> int:
-        """One more than the number of the last row."""
-        return self.start + len(self)
+        """One more than the number of the last row in the source."""
+        return self.start + (len(self) if self._span is None else self._span)
 
     def __len__(self) -> int:
         """Return how many rows there are."""
@@ -66,8 +94,8 @@ class Batch:
         """
         if isinstance(self.columns, np.ndarray) and name not in self.names:
             raise KeyError(name)
-        column: npt.NDArray[Any] = self.columns[name]
-        return column
+        column: npt.NDArray[Any] | Deferred = self.columns[name]
+        return column.array() if isinstance(column, Deferred) else column
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a column of that name."""

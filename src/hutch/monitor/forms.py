@@ -27,7 +27,8 @@ class Plot(Protocol):
     """What accumulates rows, and is drawn from what has been accumulated.
 
     The same rows give the same state, whether they come in one batch or in many, in order or merged from
-    several instances that saw a part each.
+    several instances that saw a part each. A plot may have an attribute ``is_idle``: while it is true, the
+    source has nothing that the plot could show, and no picture is made.
     """
 
     formats: tuple[str, ...]

@@ -8,9 +8,10 @@ one identity. A :class:`SourceSpec` crosses processes; what it opens does not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from hutch.config.addresses import shown_place
 from hutch.monitor.batch import Batch
 
 __all__ = ["BadRange", "Format", "Sighting", "Source", "SourceSpec"]
@@ -20,16 +21,24 @@ __all__ = ["BadRange", "Format", "Sighting", "Source", "SourceSpec"]
 class SourceSpec:
     """What is needed to open a source in any process.
 
-    :ivar address: the absolute path of a file; or the address of a store, a blank and ``uid/stream``.
+    :ivar address: the absolute path of a file; or the address of a store, a blank and
+        ``uid/stream``, both as in addresses of the web.
     :ivar identity: of what was found there.
     :ivar format: the name of its format.
     :ivar base: how its pictures' files and folder begin, unique in a monitor.
+    :ivar datasets: only these of a file, if its format leaves a choice; all that fit if there are none.
     """
 
-    address: str
+    address: str = field(repr=False)
     identity: str
     format: str
     base: str
+    datasets: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The address as people may see it, without a password."""
+        return shown_place(self.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,11 @@ class Source(Protocol):
     def read(self, start: int, stop: int) -> Batch | BadRange:
         """Return rows, from ``start`` on and fewer than asked for if it must be, or that they are bad.
 
-        What comes back begins at ``start``; whoever reads goes on at its ``stop``.
+        What comes back begins at ``start``; whoever reads goes on at its ``stop``, which is ``start`` where
+        there are no more.
+
+        :raises SourceChangedError: if something else is there now.
+        :raises SourceUnavailableError: if nothing can be read at this moment; it may be later.
         """
 
     def write(self, batch: Batch, group: Any) -> None:
@@ -83,7 +96,7 @@ class Format(Protocol):
     """A kind of file; entry points of the group ``hutch.formats`` add others.
 
     :ivar name: how it is called.
-    :ivar suffixes: of files that may be of this kind.
+    :ivar suffixes: of files that may be of this kind, ``(".h5", ".hdf5")``.
     """
 
     name: str

@@ -8,6 +8,7 @@ import hmac
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
@@ -91,6 +92,15 @@ class Gate:
             raise CatalogNotFoundError(msg)
         return self._accesses[name].visible(self._catalogs[name], identity, name)
 
+    def access(self, name: str) -> Access:
+        """Return who may do what in a catalog that is served.
+
+        :raises CatalogNotFoundError: if there is none of this name.
+        """
+        if name not in self._accesses:
+            raise CatalogNotFoundError(f"No catalog {name!r}.")
+        return self._accesses[name]
+
     def _of_key(self, key: str) -> Identity | None:
         given = key.encode("utf-8", "surrogateescape")
         # All are compared, in constant time, so that the time tells nothing.
@@ -125,10 +135,10 @@ class Gate:
 
 
 def presented_key(request: HTTPConnection) -> str | None:
-    """Return the key that a request gives: in its header, its address, or for reading in a cookie.
+    """Return the key that a request gives: in its header, its address, or in a cookie.
 
-    ``Authorization: Apikey …`` goes before ``?api_key=…``. A cookie counts only where nothing is changed:
-    browsers send it with what other sites' pages ask for.
+    ``Authorization: Apikey …`` goes before ``?api_key=…``. A cookie counts only where nothing is changed, or
+    where a page of this server asks: browsers send it with what other sites' pages ask for.
     """
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() in ("apikey", "bearer") and key.strip():
@@ -136,9 +146,18 @@ def presented_key(request: HTTPConnection) -> str | None:
     in_address = request.query_params.get("api_key")
     if in_address:
         return in_address
-    if request.scope.get("method") in _SAFE_METHODS:
+    if request.scope.get("method") in _SAFE_METHODS or _is_same_origin(request):
         return request.cookies.get(KEY_COOKIE)
     return None
+
+
+def _is_same_origin(request: HTTPConnection) -> bool:
+    """Tell whether a page of this server sends a request, as browsers say and pages cannot."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
 
 
 def _presented_user(request: HTTPConnection) -> tuple[str, str] | None:

@@ -21,9 +21,11 @@ from hutch.errors import HutchError
 from hutch.server.access import Admission, Gate
 from hutch.server.asking import Reader
 from hutch.server.models import Failure, Health
-from hutch.server.pages import STATIC, error_page, make_pages, wants_page
+from hutch.server.monitor_pages import make_monitor_pages
+from hutch.server.pages import make_pages
 from hutch.server.pictures import make_pictures
 from hutch.server.routes import make_router
+from hutch.server.showing import STATIC, error_page, wants_page
 from hutch.server.statuses import status_of, tell
 from hutch.server.tiled_app import build_tiled_app
 from hutch.server.watching import BodyLimit, Metrics, Watch
@@ -70,6 +72,7 @@ def build_app(catalogs: Mapping[str, Catalog], admission: Admission, *, closes: 
     app.include_router(make_router())
     app.include_router(make_pages())
     app.include_router(make_pictures())
+    app.include_router(make_monitor_pages())
     app.mount("/static", StaticFiles(directory=STATIC))
     app.router.routes.append(_Below(_TILED, tiled))
     app.add_middleware(BodyLimit)

@@ -17,6 +17,7 @@ __all__ = [
     "RunItem",
     "RunList",
     "StreamDetails",
+    "TileItem",
 ]
 
 
@@ -96,3 +97,19 @@ class Count(BaseModel):
     """How many runs were found."""
 
     count: int
+
+
+class TileItem(BaseModel):
+    """How a plot of the monitor stands."""
+
+    source: str = Field(description="the path of a file; of a stream of a run uid/stream")
+    plot: str
+    run: str | None = Field(description="the uid of the run that it belongs to")
+    updated: float = Field(description="when rows were taken into account last")
+    seen: int = Field(description="the number of the row up to which they were")
+    there: int = Field(description="how many rows there were then")
+    fraction: float
+    verdict: str | None = Field(description="the worst that is said of it: good, medium or bad")
+    verdicts: list[dict[str, Any]]
+    failure: str | None = Field(description="why it stands still")
+    has_picture: bool

@@ -16,7 +16,8 @@ from hutch.catalogs.array_drawing import colour_limits
 from hutch.catalogs.plotting import draw
 from hutch.errors import QueryError, StreamNotFoundError
 from hutch.server.asking import Reader
-from hutch.server.pages import add_headers, find_run_of_page
+from hutch.server.pages import find_run_of_page
+from hutch.server.showing import add_headers
 
 __all__ = ["make_pictures"]
 

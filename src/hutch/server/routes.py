@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from hutch.catalogs import Run
 from hutch.errors import RunDeletedError
 from hutch.server.access import Gate
-from hutch.server.asking import Reader, Searched, find_run
+from hutch.server.asking import Asked, Reader, Searched, find_run
 from hutch.server.models import (
     CatalogItem,
     Count,
@@ -21,10 +21,12 @@ from hutch.server.models import (
     RunDetails,
     RunList,
     StreamDetails,
+    TileItem,
 )
 from hutch.server.stream_data import MEDIA_TYPES, DataFormat, stream_data
 from hutch.server.tiled_documents import MEDIA_TYPE, document_lines
 from hutch.server.tiled_metadata import run_metadata, servable
+from hutch.server.tiles import source_views, tile_item
 
 __all__ = ["make_router"]
 
@@ -69,6 +71,7 @@ def make_router() -> APIRouter:
     add(f"{one}/runs", list_runs, response_model=RunList)
     add(f"{one}/count", count_runs, response_model=Count)
     add(f"{one}/distinct", list_distinct, response_model=Distinct)
+    add(f"{one}/tiles", list_tiles, response_model=list[TileItem])
     add(run, show_run, response_model=RunDetails)
     add(f"{run}/documents", list_documents, responses=_DOCUMENTS, response_class=StreamingResponse)
     add(f"{run}/streams/{{stream}}", show_stream, response_model=StreamDetails)
@@ -112,6 +115,15 @@ def list_distinct(found: Searched, key: Annotated[str, Query(description="as in 
     values = found.distinct(key, counts=True)
     return _json(
         {"key": key, "values": [{"value": servable(value), "count": n} for value, n in values.items()]}
+    )
+
+
+def list_tiles(
+    catalog: Asked, source: Annotated[str, Query(description="only of this file, or uid/stream")] = ""
+) -> Response:
+    """List how the plots of the monitor stand, what was updated last first."""
+    return _json(
+        [tile_item(tile, view.run) for view in source_views(catalog, source=source) for tile in view.tiles]
     )
 
 

@@ -49,6 +49,7 @@ class Rows:
     :ivar also: ordered rows that the runs must have as well.
     :ivar without: ordered rows that they must not have.
     :ivar is_short: there are so few rows that these others are sooner looked up one by one.
+    :ivar is_long: there are so many, of each, that they are sooner all read in order side by side.
     """
 
     bounds: tuple[Bound, ...]
@@ -57,6 +58,7 @@ class Rows:
     also: tuple[Rows, ...] = ()
     without: tuple[Rows, ...] = ()
     is_short: bool = False
+    is_long: bool = False
 
     def within(self, bounds: tuple[Bound, ...]) -> Rows:
         """Return those of the rows that are within further bounds, of their runs' time."""

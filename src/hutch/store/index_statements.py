@@ -45,12 +45,19 @@ class IndexStatements:
             if is_bounded:
                 some = _bounded(sa.select(run), table, where).limit(sa.bindparam("most")).subquery()
                 found: Any = sa.select(sa.func.count()).select_from(some)
+            elif isinstance(where, Rows) and where.is_long and self._merges_what_is_ordered:
+                found = sa.select(sa.func.count()).select_from(_side_by_side(where).subquery())
             elif _is_single(where):
                 found = _bounded(sa.select(sa.func.count()).select_from(table), table, where)
             else:
                 found = _bounded(sa.select(sa.func.count(run.distinct())), table, where)
             self._said[key] = Statement(found, self._dialect)
         return self._said[key]
+
+    @property
+    def _merges_what_is_ordered(self) -> bool:
+        """Whether ordered rows are only read side by side if the statement intersects them in that order."""
+        return self._dialect.name == "sqlite"
 
     def ids(self, where: Rows | Everything) -> Statement:
         """Select the ids of runs, some more than once."""
@@ -152,7 +159,8 @@ def _shape(where: Rows | Everything) -> Shape:
     if isinstance(where, Everything):
         return (_bounds_of(where),)
     others = (*map(_bounds_of, where.also), None, *map(_bounds_of, where.without))
-    return (_bounds_of(where), *others, *((None,) if where.is_short else ()))
+    how = (where.is_short, where.is_long)
+    return (_bounds_of(where), *others, *((None,) * (1 + how.index(True)) if any(how) else ()))
 
 
 def _is_single(where: Rows | Everything) -> bool:
@@ -166,6 +174,19 @@ def _bounds_of(where: Rows | Everything) -> _Bounds:
 def _run_of(where: Rows | Everything) -> tuple[sa.Column[Any], sa.Table]:
     """Return the column with the ids of runs, and its table."""
     return (t.index.c.run, t.index) if isinstance(where, Rows) else (t.runs.c.id, t.runs)
+
+
+def _side_by_side(where: Rows) -> sa.CompoundSelect[Any]:
+    """Select what several ordered rows have in common, reading each of them once and in order."""
+    names = map("bound_{}".format, count())
+    place = (t.index.c.time, t.index.c.run)
+    parts = [
+        sa.select(*place).where(
+            *(_COMPARED[op](t.index.c[column], sa.bindparam(next(names))) for column, op, _ in part.bounds)
+        )
+        for part in (where, *where.also)
+    ]
+    return sa.intersect(*parts).order_by(*place)
 
 
 def _bounded(found: sa.Select[Any], table: sa.Table, where: Rows | Everything) -> sa.Select[Any]:

@@ -28,6 +28,9 @@ _LOOSE: dict[sa.Table, str | None] = {
     t.activations: None,
     t.tombstones: "summary",
     t.quarantine: "body",
+    t.tiles: "picture",
+    t.plot_states: "state",
+    t.saved_references: None,
 }
 
 _OF_THE_PLACE = frozenset({"store", "files", COPY, MOVED})
@@ -37,7 +40,7 @@ _FEED_AT_ONCE = 20_000
 
 
 def copy_loose(copier: TableCopier) -> None:
-    """Make the stash, rules, cursors, who may do what, tombstones and what is in quarantine equal."""
+    """Make all equal that belongs to no run, or need not belong to one."""
     copier.settle(_LOOSE)
 
 

@@ -11,6 +11,7 @@ from hutch.errors import CorruptBatchError, FeedPrunedError, RunNotFoundError
 from hutch.store.access_reading import AccessReader
 from hutch.store.index_reading import IndexReader
 from hutch.store.logbook_reading import LogbookReader
+from hutch.store.monitor_reading import MonitorReader
 from hutch.store.protocol import (
     AmendmentRow,
     Batch,
@@ -41,7 +42,7 @@ Query = Callable[[Statement, dict[str, Any]], list[Any]]
 """Executes a statement and returns all rows."""
 
 
-class DatabaseReader(Survey, IndexReader, AccessReader, LogbookReader):
+class DatabaseReader(Survey, IndexReader, AccessReader, MonitorReader, LogbookReader):
     """The reading half of a :class:`~hutch.store.protocol.Store`, for any database."""
 
     def __init__(self, query: Query, statements: Statements, files: Path) -> None:
@@ -49,6 +50,7 @@ class DatabaseReader(Survey, IndexReader, AccessReader, LogbookReader):
         self._say = statements
         self._ask_index = statements.index
         self._ask_access = statements.access
+        self._ask_monitor = statements.monitor
         self._files = files
         self._uid = ""
 

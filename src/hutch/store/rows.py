@@ -50,6 +50,14 @@ class Topic(StrEnum):
     """A run was deleted; the reference is its uid."""
     POST = "post"
     """A value was posted to a run; the reference is its source and name, as in ``param.gain``."""
+    TILE = "tile"
+    """A plot of the monitor was brought up to date; the reference is its source."""
+    VERDICT = "verdict"
+    """A verdict turned bad, for the first time since it was good: ``bad 17 packet_rate``.
+
+    The reference is the verdict, its number among what was posted (:attr:`PostedRow.id`, by which
+    ``Store.frozen_figure`` has the picture of that moment) and the name, which may have blanks.
+    """
     COMPACT = "compact"
     """Batches were replaced by fewer that hold the same events; the reference is ``stream``."""
     ENTRY = "entry"

@@ -32,8 +32,9 @@ _OF_RUNS: dict[sa.Table, str | None] = {
     t.marks: None,
     t.amendments: "edits",
     t.posted: "value",
+    t.frozen_figures: "picture",
 }
-"""What belongs to runs, with its large column. Quarantine, which has no index by run, is copied apart."""
+"""What belongs to runs, with its large column. What may belong to none is copied apart."""
 
 
 def wanted_files(side: sa.Connection, runs: Sequence[int]) -> dict[str, Wanted]:
@@ -96,7 +97,7 @@ def _delete(copier: TableCopier, runs: Sequence[sa.Row[Any]]) -> None:
     copier.tally.deleted += len(ids)
     posted = _posted(copier.target, ids)
     _index(copier, [(run, posted.get(run.id, {})) for run in runs], [])
-    for table in (t.quarantine, *reversed(_OF_RUNS)):
+    for table in (t.quarantine, t.tiles, t.plot_states, *reversed(_OF_RUNS)):
         copier.target.execute(sa.delete(table).where(table.c.run.in_(ids)))
     copier.write.delete(t.runs, [(run,) for run in ids])
 

@@ -34,7 +34,7 @@ _FEW = 300
 """So few runs are sooner looked at one by one than compared with other sets."""
 
 _MANY = 20_000
-"""So many runs are sooner put in order with all others than looked up one by one."""
+"""So many runs are sooner put in order with all others, or read beside others, than looked up one by one."""
 
 _MOST_COUNTED = 10
 """Sets of which the runs of all of them are counted one set after the other."""
@@ -148,8 +148,15 @@ class Search:
         without = [one.part for one in rests if isinstance(one.part, Rows)]
         also, without = [*first.also, *also], [*first.without, *without]
         is_short = self._size(first) <= _MOST_MISSES
-        together = replace(first, also=tuple(also), without=tuple(without), is_short=is_short)
+        is_long = _is_plain(first) and bool(also) and not without and all(map(self._is_long, (first, *also)))
+        together = replace(
+            first, also=tuple(also), without=tuple(without), is_short=is_short, is_long=is_long
+        )
         return meet(together, *(one for one in parts if id(one) not in joined))
+
+    def _is_long(self, rows: Rows) -> bool:
+        """Tell whether there are many rows."""
+        return self._size(rows) > _MOST_MISSES and self._reader.count_rows_in(rows, _MANY + 1) > _MANY
 
     def _size(self, part: RunSet) -> int:
         """Return about how many runs a set has, at most one more than a walk looks at in vain."""

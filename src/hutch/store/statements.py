@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hutch.store import tables as t
 from hutch.store.access_statements import AccessStatements
 from hutch.store.index_statements import IndexStatements
+from hutch.store.monitor_statements import MonitorStatements
 from hutch.store.statement import RUN_COLUMNS, Statement
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Statements:
         self._dialect = dialect
         self.index = IndexStatements(dialect)
         self.access = AccessStatements(dialect)
+        self.monitor = MonitorStatements(dialect)
         insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
         run = sa.select(*_columns(t.runs, *RUN_COLUMNS))
         newest = (t.runs.c.time.desc(), t.runs.c.id.desc())
@@ -262,8 +264,11 @@ class Statements:
             sa.select(*_columns(t.posted, "id", *posted)).where(t.posted.c.run == run).order_by(t.posted.c.id)
         )
         # What refers to something goes before it.
+        of_monitor = (t.frozen_figures, t.tiles, t.plot_states)
         of_a_run = (t.posted, t.amendments, t.marks, t.quarantine, t.batches, t.segments, t.documents)
-        self.delete_run = [say(sa.delete(table).where(table.c.run == run)) for table in of_a_run]
+        self.delete_run = [
+            say(sa.delete(table).where(table.c.run == run)) for table in (*of_monitor, *of_a_run)
+        ]
         self.delete_run.append(say(sa.delete(t.runs).where(t.runs.c.id == run)))
         self.files_of_run = say(
             sa.select(t.batches.c.file).where(t.batches.c.run == run, t.batches.c.file.is_not(None))

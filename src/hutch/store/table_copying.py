@@ -31,6 +31,8 @@ _AT_ONCE = 500
 _BODIES_AT_ONCE = 64
 """Rows that may hold a megabyte each."""
 _ROWS_AT_ONCE = 1000
+_LARGE = frozenset({t.batches, t.tiles, t.plot_states, t.frozen_figures})
+"""Tables of such rows."""
 
 
 @dataclass
@@ -147,7 +149,7 @@ class TableCopier:
 
     def add(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> None:
         """Add the rows of the source that fulfil a condition, a few at a time."""
-        at_once = _BODIES_AT_ONCE if table is t.batches else _ROWS_AT_ONCE
+        at_once = _BODIES_AT_ONCE if table in _LARGE else _ROWS_AT_ONCE
         asked = sa.select(table).where(condition)
         for rows in self.source.execute(asked, execution_options={"yield_per": at_once}).partitions():
             if table is t.batches:

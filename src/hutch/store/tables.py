@@ -20,6 +20,7 @@ from hutch.store.logbook_tables import (
     run_tables,
     workflows,
 )
+from hutch.store.monitor_tables import frozen_figures, plot_states, saved_references, tiles
 from hutch.store.table_types import Float, Id, Text, metadata
 
 __all__ = [
@@ -39,11 +40,13 @@ __all__ = [
     "entry_terms",
     "entry_versions",
     "experiments",
+    "frozen_figures",
     "index",
     "jobs",
     "marks",
     "metadata",
     "owners",
+    "plot_states",
     "posted",
     "properties",
     "quarantine",
@@ -52,8 +55,10 @@ __all__ = [
     "run_numbers",
     "run_tables",
     "runs",
+    "saved_references",
     "segments",
     "stash",
+    "tiles",
     "tombstones",
     "users",
     "workflows",
@@ -61,8 +66,6 @@ __all__ = [
 
 HEAD = "0006"
 """The migration that this module describes; a test compares the two."""
-
-_Text, _Id, _Float = Text, Id, Float
 
 properties = sa.Table(
     "properties",
@@ -77,20 +80,20 @@ owners = sa.Table(
     metadata,
     sa.Column("uid", sa.Text, primary_key=True, comment="also the name of its lock"),
     sa.Column("host", sa.Text, nullable=False),
-    sa.Column("pid", _Id, nullable=False),
+    sa.Column("pid", Id, nullable=False),
     sa.Column("program", sa.Text, nullable=False),
-    sa.Column("since", _Float, nullable=False),
-    sa.Column("heartbeat", _Float, nullable=False),
+    sa.Column("since", Float, nullable=False),
+    sa.Column("heartbeat", Float, nullable=False),
     comment="processes that record; an open run belongs to one",
 )
 
 runs = sa.Table(
     "runs",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("uid", _Text, nullable=False, unique=True),
-    sa.Column("time", _Float, nullable=False, comment="of the start document, s since 1970"),
-    sa.Column("scan_id", _Id, comment="null if there is none of 64 bit"),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("uid", Text, nullable=False, unique=True),
+    sa.Column("time", Float, nullable=False, comment="of the start document, s since 1970"),
+    sa.Column("scan_id", Id, comment="null if there is none of 64 bit"),
     sa.Column("owner", sa.Text, comment="of an open run"),
     sa.Column("start", sa.LargeBinary, nullable=False),
     sa.Column("stop", sa.LargeBinary),
@@ -110,8 +113,8 @@ runs = sa.Table(
 documents = sa.Table(
     "documents",
     metadata,
-    sa.Column("run", _Id, sa.ForeignKey("runs.id"), primary_key=True),
-    sa.Column("number", _Id, primary_key=True, comment="arrival number in the run"),
+    sa.Column("run", Id, sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("number", Id, primary_key=True, comment="arrival number in the run"),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("uid", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
@@ -122,8 +125,8 @@ documents = sa.Table(
 segments = sa.Table(
     "segments",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("run", _Id, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("run", Id, sa.ForeignKey("runs.id"), nullable=False),
     sa.Column("stream", sa.Text, nullable=False),
     sa.Column("descriptor", sa.Text, nullable=False),
     sa.Column("schema", sa.LargeBinary, nullable=False, comment="Arrow schema, an IPC message"),
@@ -134,13 +137,13 @@ segments = sa.Table(
 batches = sa.Table(
     "batches",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("run", _Id, sa.ForeignKey("runs.id"), nullable=False),
-    sa.Column("segment", _Id, sa.ForeignKey("segments.id"), nullable=False),
-    sa.Column("first_arrival", _Id, nullable=False),
-    sa.Column("rows", _Id, nullable=False),
-    sa.Column("size", _Id, nullable=False),
-    sa.Column("crc32", _Id, nullable=False),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("run", Id, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("segment", Id, sa.ForeignKey("segments.id"), nullable=False),
+    sa.Column("first_arrival", Id, nullable=False),
+    sa.Column("rows", Id, nullable=False),
+    sa.Column("size", Id, nullable=False),
+    sa.Column("crc32", Id, nullable=False),
     sa.Column("file", sa.Text),
     sa.Column("body", sa.LargeBinary, comment="an Arrow record batch message; null if in a file"),
     sa.Index("batches_run", "run", "first_arrival"),
@@ -151,12 +154,12 @@ batches = sa.Table(
 index = sa.Table(
     "leaves",
     metadata,
-    sa.Column("key", _Text, primary_key=True),
+    sa.Column("key", Text, primary_key=True),
     sa.Column("type", sa.SmallInteger, primary_key=True),
-    sa.Column("number", _Float, primary_key=True),
-    sa.Column("text", _Text, primary_key=True),
-    sa.Column("time", _Float, primary_key=True),
-    sa.Column("run", _Id, primary_key=True),
+    sa.Column("number", Float, primary_key=True),
+    sa.Column("text", Text, primary_key=True),
+    sa.Column("time", Float, primary_key=True),
+    sa.Column("run", Id, primary_key=True),
     sqlite_with_rowid=False,
     comment="every scalar leaf of the documents: what searches scan",
 )
@@ -164,21 +167,21 @@ index = sa.Table(
 marks = sa.Table(
     "marks",
     metadata,
-    sa.Column("run", _Id, sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("run", Id, sa.ForeignKey("runs.id"), primary_key=True),
     sa.Column("stream", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("reason", sa.Text, primary_key=True),
-    sa.Column("count", _Id, nullable=False),
-    sa.Column("first_arrival", _Id, nullable=False),
+    sa.Column("count", Id, nullable=False),
+    sa.Column("first_arrival", Id, nullable=False),
     comment="values that contradict their descriptor: kept, and counted here",
 )
 
 quarantine = sa.Table(
     "quarantine",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("run", _Id, sa.ForeignKey("runs.id")),
-    sa.Column("time", _Float, nullable=False),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("run", Id, sa.ForeignKey("runs.id")),
+    sa.Column("time", Float, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
@@ -197,11 +200,11 @@ stash = sa.Table(
 changes = sa.Table(
     "changes",
     metadata,
-    sa.Column("number", _Id, primary_key=True, autoincrement=True),
+    sa.Column("number", Id, primary_key=True, autoincrement=True),
     sa.Column("topic", sa.Text, nullable=False),
-    sa.Column("run", _Id),
+    sa.Column("run", Id),
     sa.Column("reference", sa.Text, nullable=False),
-    sa.Column("time", _Float, nullable=False),
+    sa.Column("time", Float, nullable=False),
     sqlite_autoincrement=True,
     comment="what each transaction did, in the order in which it became visible",
 )
@@ -209,9 +212,9 @@ changes = sa.Table(
 amendments = sa.Table(
     "amendments",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("run", _Id, sa.ForeignKey("runs.id"), nullable=False),
-    sa.Column("time", _Float, nullable=False),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("run", Id, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("time", Float, nullable=False),
     sa.Column("author", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column(
@@ -225,12 +228,12 @@ amendments = sa.Table(
 posted = sa.Table(
     "posted",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("run", _Id, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("run", Id, sa.ForeignKey("runs.id"), nullable=False),
     sa.Column("source", sa.Text, nullable=False, comment="param or dqm"),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("value", sa.LargeBinary, comment="null if it was removed"),
-    sa.Column("time", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("time", Float, nullable=False, comment="s since 1970"),
     sa.Column("author", sa.Text, nullable=False),
     sa.Column("origin", sa.LargeBinary, comment="where it comes from: a job, a check"),
     sa.Index("posted_run", "run", "id"),
@@ -241,12 +244,12 @@ posted = sa.Table(
 tombstones = sa.Table(
     "tombstones",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
-    sa.Column("uid", _Text, nullable=False),
-    sa.Column("run", _Id, nullable=False, comment="the id that the run had"),
-    sa.Column("time", _Float, nullable=False, comment="of the start document, s since 1970"),
-    sa.Column("scan_id", _Id),
-    sa.Column("deleted", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("uid", Text, nullable=False),
+    sa.Column("run", Id, nullable=False, comment="the id that the run had"),
+    sa.Column("time", Float, nullable=False, comment="of the start document, s since 1970"),
+    sa.Column("scan_id", Id),
+    sa.Column("deleted", Float, nullable=False, comment="s since 1970"),
     sa.Column("author", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column(
@@ -262,7 +265,7 @@ retention = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("rule", sa.LargeBinary, nullable=False),
-    sa.Column("time", _Float, nullable=False),
+    sa.Column("time", Float, nullable=False),
     sa.Column("author", sa.Text, nullable=False),
     comment="rules that say which runs may be deleted",
 )
@@ -272,7 +275,7 @@ cursors = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.LargeBinary, nullable=False),
-    sa.Column("time", _Float, nullable=False),
+    sa.Column("time", Float, nullable=False),
     comment="how far a reader of something has come: of the changes feed, of a stream of documents",
 )
 
@@ -280,7 +283,7 @@ discarded = sa.Table(
     "discarded",
     metadata,
     sa.Column("file", sa.Text, primary_key=True),
-    sa.Column("time", _Float, nullable=False),
+    sa.Column("time", Float, nullable=False),
     comment="Arrow files that no batch names any more; readers may have them open for a while",
 )
 
@@ -295,51 +298,51 @@ api_keys = sa.Table(
     sa.Column("scopes", sa.Text, nullable=False, comment="words"),
     sa.Column("catalogs", sa.LargeBinary, comment="names of those it is limited to; null if to none"),
     sa.Column("note", sa.Text, nullable=False),
-    sa.Column("created", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("created", Float, nullable=False, comment="s since 1970"),
     sa.Column("author", sa.Text, nullable=False),
-    sa.Column("expires", _Float, comment="s since 1970; null if never"),
-    sa.Column("revoked", _Float, comment="since when; null if it is not"),
-    sa.Column("used", _Float, comment="when it was used last, to about an hour"),
+    sa.Column("expires", Float, comment="s since 1970; null if never"),
+    sa.Column("revoked", Float, comment="since when; null if it is not"),
+    sa.Column("used", Float, comment="when it was used last, to about an hour"),
     comment="what programs show to be let in",
 )
 
 users = sa.Table(
     "users",
     metadata,
-    sa.Column("name", _Text, primary_key=True),
+    sa.Column("name", Text, primary_key=True),
     sa.Column("password", sa.Text, comment="an argon2 hash; null if there is none to log in with"),
     sa.Column("scopes", sa.Text, nullable=False, comment="words"),
     sa.Column("catalogs", sa.LargeBinary, comment="names of those they are limited to; null if to none"),
-    sa.Column("created", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("created", Float, nullable=False, comment="s since 1970"),
     sa.Column("author", sa.Text, nullable=False),
-    sa.Column("disabled", _Float, comment="since when; null if they are not"),
+    sa.Column("disabled", Float, comment="since when; null if they are not"),
     comment="people and accounts that may log in",
 )
 
 experiments = sa.Table(
     "experiments",
     metadata,
-    sa.Column("name", _Text, primary_key=True),
+    sa.Column("name", Text, primary_key=True),
     sa.Column("instrument", sa.Text, nullable=False, comment="in capitals"),
-    sa.Column("station", _Id, nullable=False),
+    sa.Column("station", Id, nullable=False),
     sa.Column("leader", sa.Text, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
-    sa.Column("begins", _Float, comment="s since 1970"),
-    sa.Column("ends", _Float, comment="s since 1970"),
-    sa.Column("created", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("begins", Float, comment="s since 1970"),
+    sa.Column("ends", Float, comment="s since 1970"),
+    sa.Column("created", Float, nullable=False, comment="s since 1970"),
     sa.Column("author", sa.Text, nullable=False),
-    sa.Column("locked", _Float, comment="since when nobody writes; null if they may"),
-    sa.Column("opened", _Float, comment="since when all may read; null if only its members"),
+    sa.Column("locked", Float, comment="since when nobody writes; null if they may"),
+    sa.Column("opened", Float, comment="since when all may read; null if only its members"),
     comment="what runs and entries belong to",
 )
 
 roles = sa.Table(
     "roles",
     metadata,
-    sa.Column("experiment", _Text, primary_key=True),
-    sa.Column("member", _Text, primary_key=True, comment="a user"),
+    sa.Column("experiment", Text, primary_key=True),
+    sa.Column("member", Text, primary_key=True, comment="a user"),
     sa.Column("role", sa.Text, nullable=False, comment="reader, writer, editor or operator"),
-    sa.Column("time", _Float, nullable=False),
+    sa.Column("time", Float, nullable=False),
     sa.Column("author", sa.Text, nullable=False),
     comment="what users may do in experiments",
 )
@@ -347,11 +350,11 @@ roles = sa.Table(
 activations = sa.Table(
     "activations",
     metadata,
-    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
     sa.Column("instrument", sa.Text, nullable=False),
-    sa.Column("station", _Id, nullable=False),
+    sa.Column("station", Id, nullable=False),
     sa.Column("experiment", sa.Text, comment="null if none is active from then on"),
-    sa.Column("time", _Float, nullable=False, comment="s since 1970"),
+    sa.Column("time", Float, nullable=False, comment="s since 1970"),
     sa.Column("author", sa.Text, nullable=False),
     sqlite_autoincrement=True,
     comment="which experiment is active at a station from a moment on; nothing here is changed later",

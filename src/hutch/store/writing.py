@@ -12,6 +12,7 @@ from hutch.documents.text import storable
 from hutch.errors import CorruptBatchError
 from hutch.store.access_writing import AccessWriter
 from hutch.store.logbook_writing import LogbookWriter
+from hutch.store.monitor_writing import MonitorWriter
 from hutch.store.owners import Process
 from hutch.store.protocol import Batch, DocumentRow, Mark, NewBatch, RunRow, TombstoneRow, Topic
 from hutch.store.statements import Statement, Statements
@@ -27,7 +28,7 @@ _FORGET_S = 7 * 86_400
 """Seconds after which a process that owns no run any more is forgotten."""
 
 
-class DatabaseWriter(AccessWriter, LogbookWriter):
+class DatabaseWriter(AccessWriter, MonitorWriter, LogbookWriter):
     """A :class:`~hutch.store.protocol.Writer` on the cursor of an open transaction.
 
     The changes are written at its end, all at once, by :meth:`finish`.
@@ -37,6 +38,7 @@ class DatabaseWriter(AccessWriter, LogbookWriter):
         self._cursor = cursor
         self._say = statements
         self._say_access = statements.access
+        self._say_monitor = statements.monitor
         self._owner = owner
         self._changes: dict[tuple[str, int | None, str], float] = {}
         """Topic, run and reference of what was done, and when."""

@@ -214,7 +214,9 @@ def test_help_begins_with_a_verb_and_ends_in_an_example(invoke, name) -> None:
     assert shlex.split(line)[:2] == ["hutch", name]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("demo", "listen", "serve")])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name not in ("demo", "listen", "monitor", "serve")]
+)
 def test_the_example_in_the_help_runs(invoke, name, tmp_path) -> None:
     (tmp_path / "runs.jsonl.gz").write_bytes(encode(["start", {"uid": "u", "time": 1.0}]))
     before = {"restore": ("backup", "backups/beamtime"), "move": ("init", "beamtime")}

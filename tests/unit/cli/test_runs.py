@@ -106,3 +106,29 @@ def test_what_cannot_be_understood_is_refused_in_a_line(invoke, arguments, messa
 
 def test_one_form_of_output_is_chosen(invoke):
     assert invoke("runs", "--csv", "--json").exit_code == 2
+
+
+def test_verdicts_have_a_column_where_there_are_some(invoke, place):
+    from hutch.catalogs.verdicts import post_verdict
+
+    assert "verdicts" not in invoke("runs", "num_points>7").stdout
+    with hutch.open_catalog(place) as cat:
+        for number, (name, verdict) in enumerate([("rate", "bad"), ("hot", "good"), ("noise", "medium")]):
+            post_verdict(
+                cat.store, cat[109].row.id, name, verdict, origin={"value": number, "sentence": f"why {name}"}
+            )
+        post_verdict(cat.store, cat[108].row.id, "hot", "good", origin={"value": 1, "sentence": "fine"})
+
+    assert "bad: rate" in invoke("runs", "num_points>7").stdout
+    assert scan_ids(invoke("runs", "--json", "dqm.rate=bad")) == [109]
+    rows = json.loads(invoke("runs", "--json", "num_points>7").stdout)
+    assert [row["verdicts"] for row in rows] == [
+        {"hot": "good", "noise": "medium", "rate": "bad"},
+        {"hot": "good"},
+    ]
+    found = invoke("runs", "num_points>6", "--csv", "--columns", "scan_id,verdicts,dqm.noise").stdout
+    assert found.splitlines()[1:] == ["109,bad: rate,medium", "108,1 good,", "107,,"]
+    shown = invoke("show", "109").stdout
+    assert "verdicts" in shown
+    assert "why rate" in shown
+    assert json.loads(invoke("show", "109", "--json").stdout)["verdicts"]["rate"]["sentence"] == "why rate"

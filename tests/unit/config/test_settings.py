@@ -11,8 +11,10 @@ import pytest
 from hutch.config.file import understood
 from hutch.config.settings import (
     CatalogSettings,
+    ElogSettings,
     FilesSettings,
     LogbookSettings,
+    MonitorSettings,
     RecordingSettings,
     ServerSettings,
     Settings,
@@ -24,9 +26,11 @@ DOCS = Path(__file__).parents[3] / "docs"
 TABLES = [
     Settings,
     CatalogSettings,
+    ElogSettings,
     FilesSettings,
     LogbookSettings,
     RecordingSettings,
+    MonitorSettings,
     ServerSettings,
     SpoolSettings,
 ]
@@ -53,11 +57,11 @@ def test_every_setting_has_a_description_and_a_default(table: type) -> None:
 
 
 def test_defaults_are_what_is_said_of_them() -> None:
-    for table in (FilesSettings, RecordingSettings, SpoolSettings):
+    for table in (ElogSettings, FilesSettings, RecordingSettings, SpoolSettings):
         text = "\n".join(
             f"{setting.name} = {setting.default.strip('`')}"
             for setting in declared(table)
-            if setting.name != "folder"
+            if setting.name not in ("folder", "principal")
         )
         name = table.__name__.removesuffix("Settings").lower()
         assert understood(f"[{name}]\n{text}\n".encode(), Path("hutch.toml")) == Settings()
@@ -71,4 +75,5 @@ def test_the_example_can_be_used_and_has_every_table() -> None:
     assert found.default_catalog is found.catalogs["csx/raw"]
     assert found.catalogs["csx/raw"].store == str(file.parent / "beamtime")
     assert found.files.roots == (Path("/nsls2/data/csx"),)
+    assert dict(found.monitor.checks["packet_rate"]) == {"check": "Rate", "low_hz": 100}
     assert (found.recording.patience_s, found.spool.memory_bytes) == (10.0, 256_000_000)

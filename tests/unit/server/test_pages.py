@@ -158,3 +158,20 @@ def test_without_a_key_the_page_asks_for_one_and_leads_nowhere_else(http):
         assert "is not known" in browser.get("/?api_key=wrong").text
         for evil in ("//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"):
             assert 'action="/"' in browser.get("/login", params={"to": evil}, headers=HTML).text
+
+
+def test_verdicts_stand_in_the_table_and_on_the_page_of_the_run(store, http):
+    from hutch.catalogs.verdicts import post_verdict
+
+    run = store[-3]
+    assert "Verdicts" not in http.get("/").text
+    origin = {"value": 1.5, "sentence": f"too low {EVIL}"}
+    post_verdict(store.store, run.row.id, "rate", "bad", origin=origin)
+    post_verdict(store.store, run.row.id, "hot", None, origin={"sentence": "few"}, is_final=True)
+
+    assert '<span class="verdict bad">bad: rate</span>' in http.get("/").text
+    page = http.get(f"/runs/{run.uid}").text
+    assert '<span class="verdict bad">bad</span>' in page
+    assert "too little data" in page
+    assert "too low &lt;script&gt;" in page
+    assert EVIL not in page

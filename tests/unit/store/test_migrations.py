@@ -22,6 +22,7 @@ from hutch.catalogs.verifying import verify
 from hutch.errors import ReadOnlyStoreError, StoreFullError
 from hutch.recording import Recorder
 from hutch.store import migrating, open_store, tables
+from hutch.store.postgres_opening import MARKER
 
 from . import migrating_worker
 from .old_stores import DOCUMENTS, copy_of, make_folder, old_store, replayed, version_of
@@ -296,3 +297,52 @@ def test_the_migration_waits_for_who_is_writing(old_store):
             old.say("COMMIT")
             assert process.communicate(timeout=60)[0] == "plain\n"
     assert version_of(old_store) == tables.HEAD
+
+
+# stores without the monitor's tables
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_store_from_before_the_monitor_keeps_what_was_posted(database, tmp_path, request):
+    if database == "sqlite":
+        address = str(tmp_path / "store")
+        (tmp_path / "store" / "files").mkdir(parents=True)
+        (tmp_path / "store" / "owners").mkdir()
+        migrating.upgrade(f"sqlite:///{address}/hutch.db", "0004")
+        mark = "?"
+        connection = sqlite3.connect(f"{address}/hutch.db")
+    else:
+        server = request.getfixturevalue("postgres_server")
+        address = server.address(server.make_database())
+        migrating.upgrade(address.replace("postgresql://", "postgresql+psycopg://"), "0004")
+        (tmp_path / "shared" / "files").mkdir(parents=True)
+        (tmp_path / "shared" / MARKER).write_text("5" * 32)
+        mark = "%s"
+        connection = psycopg.connect(address)
+    with contextlib.closing(connection), connection:
+        add = "INSERT INTO {} ({}) VALUES ({})".format
+        for table, row in {
+            "properties": {"key": "store", "value": "5" * 32},
+            "runs": {"uid": "old", "time": 1.0, "start": b'{"uid":"old","time":1.0}', "stop": b"{}"},
+            "posted": {
+                "run": 1,
+                "source": "dqm",
+                "name": "rate",
+                "value": b'"bad"',
+                "time": 2.0,
+                "author": "a",
+            },
+        }.items():
+            said = add(table, ", ".join(row), ", ".join([mark] * len(row)))
+            connection.execute(said, [*row.values()])
+        if database == "postgresql":
+            connection.execute("INSERT INTO properties VALUES ('files', %s)", [str(tmp_path / "shared")])
+    assert version_of(address) == "0004"
+
+    with contextlib.closing(open_store(address)) as store:
+        assert version_of(address) == tables.HEAD
+        assert [(row.name, row.value) for row in store.posted(1)] == [("rate", b'"bad"')]
+        assert store.tiles() == store.saved_references() == store.plot_states_of_run(1, "Lines") == []
+        with store.transaction() as writer:
+            writer.freeze_figure(1, "rate", "bad", "Lines", b"png")
+        assert store.frozen_figure(1).picture == b"png"

@@ -7,10 +7,12 @@ import zlib
 from dataclasses import replace
 
 from hutch.documents import decode, encode, leaves
+from hutch.documents.leaves import posted_leaves
 from hutch.store import DocumentRow, Mark, Store
 from hutch.store.access_rows import ApiKeyRow, ExperimentRow, RoleRow, UserRow
 from hutch.store.entry_terms import terms_of
 from hutch.store.logbook_rows import EntryFilter, JobRow, NewBlob, NewEntry, RunTableRow, WorkflowRow
+from hutch.store.monitor_rows import PlotStateRow, TileRow
 from hutch.store.protocol import TombstoneRow
 
 from .conftest import add_batch, add_segment, numbers
@@ -171,9 +173,23 @@ def make_whole(store: Store) -> None:
             writer.put_access(RoleRow(name, "bob", "editor", 1.5, "alice"))
         writer.add_activation("XPP", 1, "xpp1", 1.5, "alice")
         writer.add_activation("XPP", 1, None, 2.5, "alice")
+    watch(store, runs["whole"])
     keep_a_logbook(store, runs["whole"])
     fill(store, begin(store, "open"))
     begin(store, "without events", odd=float("nan"), text="x" * 300, listed=[1, [2, 3], []])
+
+
+def watch(store: Store, run: int) -> None:
+    """Let the monitor have looked at a run, and at a file, and find something bad."""
+    with store.transaction() as writer:
+        for source, of in (("whole/primary", run), ("/data/ünï.h5", None)):
+            writer.publish_tile(TileRow(source, "Lines", of, "base", 1.5, b"{}"), bytes(range(256)))
+            writer.publish_tile(TileRow(source, "Grid", of, "base", 1.5, b"{}"))
+            writer.keep_plot_state(PlotStateRow(source, "Lines", of, "1", 1.5, 3, b"{}", b"PK\0\xff"))
+        writer.save_reference("LaB6", encode(["whole"]), "alice")
+        writer.post(run, "dqm", "rate", encode("bad"), "monitor", encode({"value": 1.5}))
+        writer.add_leaves(run, 100.5, posted_leaves("dqm", "rate", "bad"))
+        writer.freeze_figure(run, "rate", "bad", "Lines", b"\x89PNG\0")
 
 
 def contents(store: Store) -> dict[str, object]:
@@ -188,6 +204,9 @@ def contents(store: Store) -> dict[str, object]:
         "retention": store.retention(),
         "access": (store.api_keys(), store.users(), store.experiments(), store.roles_of("bob")),
         "activations": store.activations(),
+        "tiles": [(row, store.tile_picture(row.source, row.plot)) for row in store.tiles()],
+        "states": store.newest_plot_states("Lines", 100),
+        "references": store.saved_references(),
         "logbook": logbook_of(store),
         "changes": store.changes(0, 10**6),
         "leaves": sorted(leaf for page in store.leaf_pages() for leaf in page),
@@ -200,6 +219,8 @@ def contents(store: Store) -> dict[str, object]:
             "batches": [(batch, store.read_bytes(batch)) for batch in batches],
             "marks": store.marks(row.id),
             "amendments": store.amendments(row.id),
+            "posted": [(posted, store.frozen_figure(posted.id)) for posted in store.posted(row.id)],
+            "states": store.plot_states_of_run(row.id, "Lines"),
         }
     return found
 

@@ -1,0 +1,232 @@
+"""``hutch monitor checks``, ``replay`` and ``reference``: what data are judged by, over what is past too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hutch.cli.options import as_json, author_option, command, find_run, in_store, open_existing
+from hutch.errors import NoStoreError
+
+if TYPE_CHECKING:
+    from hutch.catalogs import Catalog
+    from hutch.monitor.checks.finding import Kinds
+    from hutch.monitor.replaying import Progress
+    from hutch.monitor.sources import Sighting
+
+__all__ = ["checks", "reference", "replay"]
+
+
+def _plugins(function: Callable[..., Any]) -> Callable[..., Any]:
+    text = "A folder, file or module of plots and checks of your own. Repeatable."
+    return click.option("--plugins", multiple=True, metavar="DIR|MODULE", help=text)(function)
+
+
+@command("hutch monitor checks")
+@_plugins
+@as_json
+def checks(plugins: tuple[str, ...], json_wanted: bool) -> None:
+    """List the kinds of checks, with their parameters.
+
+    A check is set up in hutch.toml, in a table [monitor.checks.NAME] that says its kind, check = "Rate", and
+    its parameters. Its verdicts are found by NAME: hutch runs dqm.NAME=bad
+    """
+    from hutch.cli import format, monitor_views
+
+    kinds = _kinds(plugins)
+    if json_wanted:
+        click.echo(format.to_json([kind.to_json() for kind in kinds.kinds.values()]))
+    else:
+        format.write(monitor_views.kinds_view(kinds.kinds.values()))
+
+
+@command("hutch monitor replay plan_name=scan --limit 20")
+@click.argument("what", nargs=-1, metavar="[QUERY|FILE]…")
+@click.option("--checks", "file", metavar="FILE", type=click.Path(dir_okay=False), help=(
+    "A TOML file with tables [monitor.checks.NAME]; else those of hutch.toml."
+))  # fmt: skip
+@click.option("--check", "names", multiple=True, metavar="NAME", help="Only this check. Repeatable.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many runs."
+)
+@click.option("--post", is_flag=True, help="Post the verdicts to the runs; else nothing is written.")
+@_plugins
+@as_json
+@in_store
+def replay(
+    what: tuple[str, ...],
+    file: str | None,
+    names: tuple[str, ...],
+    limit: int,
+    post: bool,
+    plugins: tuple[str, ...],
+    json_wanted: bool,
+    store: str | None,
+) -> None:
+    """Say what checks would have said of past runs and files.
+
+    Each QUERY is as in "hutch runs"; a FILE is one that is there. Without either, it is the newest runs. For
+    each change of a verdict the row is told up to which data had been looked at.
+    """
+    from hutch.cli import format, monitor_views
+    from hutch.monitor import replaying
+    from hutch.monitor.checks.settings import configured_checks
+    from hutch.monitor.trying import known_plots
+
+    kinds = _kinds(plugins)
+    chosen = configured_checks(kinds, file)
+    if names:
+        known = {one.name for one in chosen}
+        for name in names:
+            if name not in known:
+                listed = ", ".join(sorted(known)) or "none"
+                msg = f"There is no check {name!r}; there are: {listed}."
+                raise click.UsageError(msg, ctx=click.get_current_context())
+        chosen = [one for one in chosen if one.name in names]
+    if not chosen:
+        click.echo("No checks are set up. List their kinds with: hutch monitor checks", err=True)
+        return
+    catalog, sightings = _sightings(what, {one.stream for one in chosen}, limit, store)
+    plots = known_plots(plugins)
+    with _bar(len(sightings)) as (step, progress):
+        found: list[replaying.Replayed] = []
+        for sighting in sightings:
+            step(sighting.spec.base)
+            found += replaying.replay_sightings(
+                [sighting], chosen, plots, catalog=catalog, post=post, progress=progress
+            )
+    if json_wanted:
+        summary = replaying.summarize(found)
+        click.echo(format.to_json({"verdicts": [one.to_json() for one in found], "summary": summary}))
+    elif found:
+        format.write(monitor_views.replay_view(found))
+    else:
+        click.echo("There was nothing to judge: no run or file has what the checks look at.", err=True)
+
+
+@command("hutch monitor reference LaB6 42 43")
+@click.argument("name", required=False)
+@click.argument("what", nargs=-1, metavar="[RUN|FILE]…")
+@click.option("--remove", is_flag=True, help="Let the name stand for nothing any more.")
+@click.option("--stream", default="primary", show_default=True, help="The stream of runs that is compared.")
+@author_option
+@_plugins
+@as_json
+@in_store
+def reference(
+    name: str | None,
+    what: tuple[str, ...],
+    remove: bool,
+    stream: str,
+    author: str | None,
+    plugins: tuple[str, ...],
+    json_wanted: bool,
+    store: str | None,
+) -> None:
+    """Let a NAME stand for runs and files that checks compare with, or list such names.
+
+    What plots accumulate of them is kept, so that they need not be read again. A check names it so:
+    references = ["NAME"]
+    """
+    from hutch.catalogs.signatures import sign
+    from hutch.cli import format, monitor_views
+    from hutch.monitor.replaying import keep_reference
+    from hutch.monitor.trying import known_plots
+
+    if name is not None and not what and not remove:
+        msg = f"Name the runs or files that {name!r} stands for, or give --remove."
+        raise click.UsageError(msg, ctx=click.get_current_context())
+    catalog = open_existing(store)
+    if name is not None:
+        author = sign("a reference", author).author
+        if remove:
+            with catalog.store.transaction() as writer:
+                writer.save_reference(name, None, author)
+        else:
+            sightings = [one for key in what for one in _named(catalog, key, stream)]
+            with _bar(len(sightings)) as (_, progress):
+                keep_reference(catalog, name, sightings, known_plots(plugins), author, progress)
+    rows = catalog.store.saved_references()
+    if json_wanted:
+        click.echo(format.to_json(monitor_views.references_to_json(rows)))
+    elif rows:
+        format.write(monitor_views.references_table(rows))
+    else:
+        click.echo("No references are saved.", err=True)
+
+
+def _kinds(plugins: Sequence[str]) -> Kinds:
+    """Return the kinds of checks; those that are broken are named."""
+    from hutch.monitor.checks.finding import find_checks
+    from hutch.monitor.plugin_modules import find_origins
+
+    kinds = find_checks(find_origins(plugins))
+    for broken in kinds.broken:
+        click.echo(f"hutch: {broken.sentence}", err=True)
+    for kind in kinds.kinds.values():
+        if kind.replaces:
+            click.echo(f"The check {kind.name} of {kind.origin} replaces that of {kind.replaces}.", err=True)
+    return kinds
+
+
+def _sightings(
+    what: Sequence[str], streams: set[str], limit: int, store: str | None
+) -> tuple[Catalog | None, list[Sighting]]:
+    """Return the runs and files that somebody asked for, and the catalog; None if only files were."""
+    from hutch.monitor.replaying import sightings_of
+    from hutch.monitor.watching import sight_file
+    from hutch.queries.typed import typed_queries
+
+    files = [one for one in what if os.path.isfile(one)]
+    queries = [one for one in what if one not in files]
+    found = [sight_file(one) for one in files]
+    try:
+        catalog = open_existing(store)
+    except NoStoreError:
+        if store is None and files and not queries:
+            return None, found
+        raise
+    if queries or not files:
+        chosen = catalog
+        for asked in typed_queries(queries):
+            chosen = chosen.search(asked)
+        for run in chosen[::-1][:limit].runs():
+            found += sightings_of(run, sorted(streams))
+    return catalog, found
+
+
+def _named(catalog: Catalog, key: str, stream: str) -> list[Sighting]:
+    from hutch.monitor.replaying import sightings_of
+    from hutch.monitor.watching import sight_file
+
+    if os.path.isfile(key):
+        return [sight_file(key)]
+    return list(sightings_of(find_run(catalog, key), [stream]))
+
+
+@contextmanager
+def _bar(count: int) -> Iterator[tuple[Callable[[str], None], Progress]]:
+    """Show how many sources are done, and how far the one at hand is."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from hutch.cli import format
+
+    terminal = format.console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("", total=max(count, 1))
+        done = -1
+
+        def step(name: str) -> None:
+            nonlocal done
+            done += 1
+            bar.update(task, completed=done, description=format.printable(name))
+
+        def progress(rows: int, of_rows: int) -> None:
+            bar.update(task, completed=max(done, 0) + rows / max(of_rows, 1))
+
+        yield step, progress

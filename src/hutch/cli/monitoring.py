@@ -1,0 +1,298 @@
+"""The monitor as a command: what was asked for becomes a monitor, which works until it is done or stopped."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hutch.cli.options import find_run, open_existing
+from hutch.config import configuration
+from hutch.errors import ConfigurationError, HutchError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from hutch.catalogs import Catalog
+    from hutch.monitor.cycle import Monitor, Report
+    from hutch.monitor.sources import Sighting
+    from hutch.monitor.verdict_setup import Judging
+
+__all__ = ["Asked", "work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options say."""
+
+    folder: Path | None
+    out: Path
+    interval_s: float
+    flush_interval_s: float
+    extension: str
+    names: tuple[str, ...]
+    once: tuple[str, ...]
+    scheduler: str | None
+    catalog: str | None
+    is_served: bool
+    store: str | None
+    attach_run: str
+    checks_file: str | None
+    plugins: tuple[str, ...]
+    sample: int | None
+    workers: int | None
+    limit_seconds: float
+    limit_bytes: int
+
+
+def work(asked: Asked) -> int:
+    """Do what was asked for, and return the exit status."""
+    from hutch.monitor.running import alone_in
+
+    with ExitStack() as stack:
+        screen = stack.enter_context(_Screen.shown())
+        catalog = _catalog(asked)
+        if asked.once:
+            states = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hutch-monitor-")))
+            sightings = _sightings(asked.once, catalog, screen)
+            judging = stack.enter_context(_judging(asked, catalog, screen))
+            monitor = stack.enter_context(_monitor(asked, [], screen, judging, states))
+            _spread(asked, sightings, monitor, states, screen)
+            status = _once(asked, monitor, sightings, screen)
+            return status if len(sightings) >= len(asked.once) else 1
+        watchers = _watchers(asked, catalog)
+        stack.enter_context(alone_in(asked.out))
+        judging = stack.enter_context(_judging(asked, catalog, screen))
+        monitor = stack.enter_context(_monitor(asked, watchers, screen, judging, None))
+        try:
+            _go_on(monitor, watchers, asked.interval_s, screen, judging)
+        except KeyboardInterrupt:
+            # What plots have accumulated is on disk: there is nothing to put in order.
+            screen.say("Stopped.")
+    return 0
+
+
+def _go_on(
+    monitor: Monitor, watchers: list[Any], interval_s: float, screen: _Screen, judging: Judging
+) -> None:
+    from hutch.cli.format import counted
+    from hutch.monitor.running import run, wait_for
+
+    def told(report: Report) -> None:
+        for watcher in watchers:
+            for refusal in getattr(watcher, "refusals", list)():
+                screen.say(refusal.why)
+        screen.tell(report)
+        judging.rest()
+
+    if judging.checks:
+        screen.say(f"Checks: {', '.join(judging.checks)}.")
+    screen.say(f"{counted(len(monitor.plots), 'plot')}. Stop with Ctrl-C.")
+    run(monitor, interval_s, wait=wait_for(watchers), told=told)
+
+
+def _once(asked: Asked, monitor: Monitor, sightings: list[Sighting], screen: _Screen) -> int:
+    from hutch.cli.format import counted
+    from hutch.monitor.running import make_once
+
+    failures = 0
+    for sighting in sightings:
+        report = make_once(monitor, sighting)
+        # A plot that lacks something here counts as a failure only if it was asked for.
+        failures += sum(bool(asked.names) or not one.is_lack for one in report.failures.values())
+        drawn = sum(one.drawn is not None for one in monitor.watched[sighting.spec.base].plots.values())
+        folder = monitor.out / f"{sighting.spec.base}_dqm"
+        screen.say(f"{counted(drawn, 'plot')} of {counted(sighting.rows, 'row')} in {str(folder)!r}.")
+        if not monitor.watched[sighting.spec.base].plots:
+            screen.say(f"No plot is for rows of the format {sighting.spec.format!r}.")
+    return 1 if failures else 0
+
+
+def _catalog(asked: Asked) -> Catalog | None:
+    """Return the catalog whose runs are watched, or that plots and verdicts are published in."""
+    if asked.catalog is None and not asked.is_served and asked.store is None:
+        return None
+    return open_existing(asked.store or asked.catalog or None)
+
+
+def _watchers(asked: Asked, catalog: Catalog | None) -> list[Any]:
+    from hutch.monitor.run_watching import RunWatcher
+    from hutch.monitor.watching import FolderWatcher
+
+    watchers: list[Any] = []
+    if asked.catalog is not None and catalog is not None:
+        watched = open_existing(asked.catalog) if asked.catalog else catalog
+        watchers.append(RunWatcher(watched))
+    if asked.folder is not None or not watchers:
+        folder = asked.folder or Path()
+        watchers.append(FolderWatcher(folder, flush_interval_s=asked.flush_interval_s))
+    return watchers
+
+
+def _sightings(once: Sequence[str], catalog: Catalog | None, screen: _Screen) -> list[Sighting]:
+    """Return what plots are to be made of: files; runs, if a catalog was named.
+
+    :raises HutchError: if the only one cannot be read; of several, the others are made.
+    """
+    from hutch.monitor.replaying import sightings_of
+    from hutch.monitor.watching import sight_file
+
+    found: list[Sighting] = []
+    for one in once:
+        try:
+            if catalog is None or Path(one).is_file():
+                base = Path(one).stem
+                taken = {sighting.spec.base for sighting in found}
+                names = (f"{base}-{number}" for number in count(2))
+                found.append(
+                    sight_file(one, base if base not in taken else next(n for n in names if n not in taken))
+                )
+            else:
+                run = find_run(catalog, one)
+                found += sightings_of(run, list(run))
+        except HutchError as error:
+            if len(once) == 1:
+                raise
+            screen.say(f"hutch: {error}")
+    return found
+
+
+def _spread(asked: Asked, sightings: list[Sighting], monitor: Monitor, states: Path, screen: _Screen) -> None:
+    """Have the workers of a scheduler read, if there is one; the monitor goes on from there.
+
+    It reads the last row itself, so that checks look at what has been accumulated.
+    """
+    scheduler = asked.scheduler or configuration().settings.monitor.scheduler
+    if not scheduler:
+        return
+    from hutch.monitor.keeping import Keeper
+    from hutch.monitor.spreading import accumulate, connected, keep_accumulated
+
+    parts = [replace(one, rows=one.rows - 1) for one in sightings if one.rows > 1]
+    with connected(scheduler) as client:
+        found = accumulate(
+            parts,
+            client,
+            names=asked.names or None,
+            plugins=asked.plugins,
+            progress=lambda done, rows: screen.show(scheduler, "", done, rows),
+        )
+        for one in found:
+            if one.problem:
+                screen.say(f"hutch: {one.problem}")
+            keep_accumulated(Keeper(states), one, asked.plugins)
+
+
+def _monitor(
+    asked: Asked, watchers: list[Any], screen: _Screen, judging: Judging, states: Path | None
+) -> Monitor:
+    from hutch.monitor.cycle import Limits, Monitor
+
+    if asked.out.exists() and not asked.out.is_dir():
+        msg = f"{str(asked.out)!r} is no folder. Name the one that pictures go into with -o."
+        raise ConfigurationError(msg)
+    return Monitor(
+        asked.out,
+        watchers,
+        plots=asked.names or None,
+        plugins=asked.plugins,
+        extension=asked.extension,
+        interval_s=asked.interval_s,
+        flush_interval_s=asked.flush_interval_s,
+        workers=asked.workers,
+        limits=Limits(asked.limit_seconds, asked.limit_bytes),
+        sample=asked.sample,
+        states=states,
+        publisher=judging.publisher,
+        observers=judging.observers,
+        say=screen.say,
+        progress=screen.show,
+    )
+
+
+def _judging(asked: Asked, catalog: Catalog | None, screen: _Screen) -> Judging:
+    """Return who looks at plots, and who is told how they stand."""
+    from hutch.monitor.verdict_setup import set_up_judging
+
+    judging = set_up_judging(
+        asked.out,
+        checks=asked.checks_file,
+        plugins=asked.plugins,
+        catalog=catalog,
+        attach="open" if catalog is not None and asked.attach_run == "open" else "",
+        serve=asked.is_served,
+    )
+    for broken in judging.kinds.broken:
+        screen.say(f"hutch: {broken.sentence}")
+    return judging
+
+
+class _Screen:
+    """What is said on stderr: a line for each cycle, and bars at a terminal while there is much to read."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+        self._rows: dict[str, dict[str, tuple[int, int]]] = {}
+
+    @classmethod
+    @contextmanager
+    def shown(cls) -> Iterator[_Screen]:
+        """Show bars within this, if stderr is a terminal."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        from hutch.cli import format
+
+        terminal = format.console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bars:
+            yield cls(bars)
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence."""
+        from hutch.cli.format import printable
+
+        if self._bars.disable:
+            click.echo(printable(sentence), err=True)
+        else:
+            self._bars.console.print(printable(sentence))
+
+    def show(self, base: str, plot: str, seen: int, there: int) -> None:
+        """Show how far a plot is."""
+        from hutch.cli.format import printable
+
+        if self._bars.disable:
+            return
+        plots = self._rows.setdefault(base, {})
+        plots[plot] = seen, there
+        done, total = sum(one for one, _ in plots.values()), sum(one for _, one in plots.values())
+        if done < total and base not in self._tasks:
+            self._tasks[base] = self._bars.add_task(printable(base), total=there)
+        if base in self._tasks:
+            self._bars.update(self._tasks[base], completed=done // len(plots), total=total // len(plots))
+        if done >= total:
+            del self._rows[base]
+            if base in self._tasks:
+                self._bars.remove_task(self._tasks.pop(base))
+
+    def tell(self, report: Report) -> None:
+        """Say what a cycle did, if it did anything."""
+        from hutch.cli.format import counted
+
+        if not report.sources:
+            return
+        parts = [
+            counted(report.sources, "source"),
+            counted(report.rows, "row"),
+            counted(report.pictures, "picture"),
+        ]
+        failed = f"; {counted(len(report.failures), 'plot')} failed" if report.failures else ""
+        more = "; more is there" if report.is_behind else ""
+        self.say(f"{time.strftime('%H:%M:%S')} {', '.join(parts)} in {report.seconds:.2f} s{failed}{more}")

@@ -1,0 +1,149 @@
+"""Which plots there are: those that hutch ships, those that packages publish, those that somebody adds."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from hutch.errors import PluginError
+from hutch.monitor.plugin_modules import Origin, load, own_attributes, published_origins
+
+__all__ = ["GROUP", "SHIPPED", "Broken", "Finds", "PlotInfo", "find_plots"]
+
+GROUP = "hutch.plots"
+"""The group of entry points that publish plots."""
+
+SHIPPED = "hutch"
+"""Where a plot that hutch ships comes from."""
+
+_OWN_FORM = ("update", "state", "restore", "figure")
+_CALLED_FORMATS = ("packets", "raw")
+"""What plots of the older form are for, unless they say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlotInfo:
+    """A plot that was found; it crosses processes.
+
+    :ivar origin: where it comes from: ``hutch``, a file, a module or an entry point.
+    :ivar formats: whose rows it is for.
+    :ivar is_called: whether it is of the older form, which is called with new rows.
+    :ivar version: changes if what it does may have changed; its state counts no more then.
+    :ivar summary: the first sentence of its documentation.
+    :ivar replaces: whose plot of the same name it takes the place of; empty if of nobody.
+    """
+
+    name: str
+    origin: str
+    formats: tuple[str, ...]
+    is_called: bool
+    version: str
+    summary: str
+    replaces: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A place whose plug-ins cannot be loaded, and why."""
+
+    origin: str
+    sentence: str
+    traceback: str = ""
+
+
+@dataclass(slots=True)
+class Finds:
+    """What was found: plots by name, and what is broken."""
+
+    classes: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    infos: dict[str, PlotInfo] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+
+    def add(self, name: str, plot: Callable[[], Any], origin: str, version: str) -> None:
+        """Take a plot in; one of the same name that was found before gives way."""
+        before = self.infos.get(name)
+        is_called = not _is_own_form(plot)
+        self.classes[name] = plot
+        self.infos[name] = PlotInfo(
+            name=name,
+            origin=origin,
+            formats=_formats(plot, is_called),
+            is_called=is_called,
+            version=str(getattr(plot, "version", "") or version),
+            summary=_summary(plot),
+            replaces=before.origin if before else "",
+        )
+
+
+def find_plots(
+    origins: Iterable[Origin],
+    shipped: Mapping[str, type],
+    announce: Callable[[Origin], None] = lambda origin: None,
+    left_out: Iterable[Broken] = (),
+) -> Finds:
+    """Return every plot: of several that have one name, the one that somebody added.
+
+    :param origins: what was named, in this order; what packages publish comes before, what is shipped first.
+    :param announce: told of each place before it is loaded, for who watches over this.
+    :param left_out: places that are known to be broken, and not loaded.
+    """
+    finds = Finds()
+    for name in shipped:
+        try:
+            finds.add(name, shipped[name], SHIPPED, "1")
+        except ImportError as error:
+            sentence = f"The plot {name!r} is left out: {error}"
+            finds.broken.append(Broken(SHIPPED, sentence, "".join(traceback.format_exception(error))))
+    finds.broken += left_out
+    avoided = {broken.origin for broken in finds.broken}
+    for origin in [*published_origins(GROUP), *origins]:
+        if str(origin) in avoided:
+            continue
+        announce(origin)
+        try:
+            found = load(origin)
+        except PluginError as error:
+            cause = error.__cause__ or error
+            lines = traceback.format_exception(cause)
+            finds.broken.append(Broken(str(origin), str(error), "".join(lines)))
+            continue
+        plots = own_attributes(found) if isinstance(found, ModuleType) else [(origin.name, found)]
+        for name, plot in plots:
+            if inspect.isclass(plot) and _is_plot(plot):
+                finds.add(name, plot, str(origin), origin.version())
+    return finds
+
+
+def _is_plot(plot: type) -> bool:
+    return not inspect.isabstract(plot) and (_is_own_form(plot) or _is_called_form(plot))
+
+
+def _is_own_form(plot: Any) -> bool:
+    return all(callable(getattr(plot, name, None)) for name in _OWN_FORM)
+
+
+def _is_called_form(plot: type) -> bool:
+    """Tell whether a class's instances are called with a file's name, a file and a figure."""
+    function = inspect.getattr_static(plot, "__call__", None)
+    if not inspect.isfunction(function):
+        return False
+    try:
+        inspect.signature(function).bind(None, "name", None, fig=None)
+    except TypeError:
+        return False
+    return True
+
+
+def _formats(plot: Any, is_called: bool) -> tuple[str, ...]:
+    formats = getattr(plot, "formats", _CALLED_FORMATS if is_called else ())
+    return (formats,) if isinstance(formats, str) else tuple(map(str, formats))
+
+
+def _summary(plot: Any) -> str:
+    text = " ".join((inspect.getdoc(plot) or "").partition("\n\n")[0].split())
+    first, stop, _ = text.partition(". ")
+    return f"{first}{'.' if stop else ''}"

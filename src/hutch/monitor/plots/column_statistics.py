@@ -1,0 +1,230 @@
+"""What each column of a run comes to: how many values, from where to where, their mean, the last."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hutch.monitor.batch import Batch, Deferred
+from hutch.monitor.forms import State
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["ColumnStatistics", "KnownColumn"]
+
+Floats = npt.NDArray[np.float64]
+
+_FIXED = ("time", "seq_num")
+_KEPT = 256
+"""Values of each column that are kept of the beginning, and of the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownColumn:
+    """What one column comes to, over the values that are numbers.
+
+    :ivar count: how many values are numbers.
+    :ivar missing: how many are not: NaN.
+    :ivar last: the value of the last row; NaN if it is none.
+    """
+
+    count: int
+    missing: int
+    minimum: float
+    maximum: float
+    mean: float
+    last: float
+    units: str
+
+
+class ColumnStatistics:
+    """Columns of numbers in a table: how many values, their mean, and from where to where they go.
+
+    State: ``names`` of the columns, shape ``(columns,)``; ``units`` alike; ``count``, ``missing``,
+    ``minimum``, ``maximum`` and ``total``, shape ``(columns,)``, ``total`` the sum to rounding; ``first`` and
+    ``last``, shape ``(columns, kept)``, values by row, with the rows' numbers in ``first_rows`` and
+    ``last_rows``.
+    """
+
+    formats = ("run", "hdf5")
+    version = "1"
+
+    def __init__(self) -> None:
+        self._columns: dict[str, _Column] = {}
+
+    def update(self, batch: Batch) -> None:
+        """Take rows into account; of arrays, and of what detectors have in files, nothing is kept."""
+        if not len(batch):
+            return
+        units = _units(batch.facts)
+        passed = _FIXED if batch.format == "run" else ()
+        for name in batch.names:
+            if name in passed or isinstance(batch.columns[name], Deferred):
+                continue
+            values = batch[name]
+            if values.ndim != 1 or values.dtype.kind not in "buif":
+                continue
+            part = _Column.of(values.astype(float), batch.start, units.get(name, ""))
+            known = self._columns.get(name)
+            self._columns[name] = part if known is None else known.joined(part)
+
+    def merge(self, other: Self) -> None:
+        """Take into account what another instance has accumulated."""
+        for name, part in other._columns.items():
+            known = self._columns.get(name)
+            self._columns[name] = part if known is None else known.joined(part)
+
+    def state(self) -> State:
+        """Return what has been accumulated."""
+        names = sorted(self._columns)
+        columns = [self._columns[name] for name in names]
+        numbers = {
+            name: np.array([getattr(column, name) for column in columns], dtype=float)
+            for name in ("minimum", "maximum", "total")
+        }
+        counts = {
+            name: np.array([getattr(column, name) for column in columns], dtype=np.int64)
+            for name in ("count", "missing")
+        }
+        texts = {
+            "names": np.array(names, dtype=np.str_),
+            "units": np.array([column.units for column in columns], dtype=np.str_),
+        }
+        kept = {}
+        for name, row_kind in (("first", float), ("last", float), ("first_rows", int), ("last_rows", int)):
+            rows = [getattr(column, name) for column in columns]
+            width = max(map(len, rows), default=0)
+            filler = math.nan if row_kind is float else -1
+            table = np.full((len(rows), width), filler, dtype=row_kind)
+            for number, row in enumerate(rows):
+                table[number, : len(row)] = row
+            kept[name] = table
+        return {**texts, **counts, **numbers, **kept}
+
+    def restore(self, state: State) -> None:
+        """Go on from what :meth:`state` returned."""
+        for number, name in enumerate(state["names"].tolist()):
+            used = {end: state[f"{end}_rows"][number] >= 0 for end in ("first", "last")}
+            self._columns[name] = _Column(
+                count=int(state["count"][number]),
+                missing=int(state["missing"][number]),
+                minimum=float(state["minimum"][number]),
+                maximum=float(state["maximum"][number]),
+                total=float(state["total"][number]),
+                units=str(state["units"][number]),
+                first=state["first"][number][used["first"]],
+                first_rows=state["first_rows"][number][used["first"]],
+                last=state["last"][number][used["last"]],
+                last_rows=state["last_rows"][number][used["last"]],
+            )
+
+    def column(self, name: str) -> KnownColumn | None:
+        """Return what a column comes to; None if there is none of this name, or no value yet."""
+        known = self._columns.get(name)
+        if known is None:
+            return None
+        mean = known.total / known.count if known.count else math.nan
+        last = float(known.last[-1])
+        return KnownColumn(known.count, known.missing, known.minimum, known.maximum, mean, last, known.units)
+
+    def series(self, name: str) -> Floats:
+        """Return the first and the last values of a column in order, what is between left out."""
+        known = self._columns.get(name)
+        if known is None:
+            return np.zeros(0)
+        fresh = known.last_rows > (known.first_rows[-1] if len(known.first_rows) else -1)
+        return np.concatenate([known.first, known.last[fresh]])
+
+    def figure(self, fig: Figure | None = None) -> Figure:
+        """Draw a table of all columns."""
+        from matplotlib.figure import Figure
+
+        fig = fig or Figure(figsize=(10, 6))
+        fig.clear()
+        axes = fig.add_subplot()
+        axes.axis("off")
+        rows = []
+        for name in sorted(self._columns):
+            known = self.column(name)
+            if known is not None:
+                numbers = (known.minimum, known.mean, known.maximum, known.last)
+                rows.append([name, f"{known.count:,}", *(f"{value:.5g}" for value in numbers), known.units])
+        if not rows:
+            axes.text(0.5, 0.5, "no values yet", ha="center", va="center", fontsize=16)
+            return fig
+        labels = ["field", "values", "least", "mean", "most", "last", "units"]
+        table = axes.table(rows, colLabels=labels, loc="upper center")
+        table.auto_set_font_size(False)
+        table.set_fontsize(12)
+        table.scale(1, 1.6)
+        return fig
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column: exact but for its sum; the kept values know their rows, so that parts come in any order."""
+
+    count: int
+    missing: int
+    minimum: float
+    maximum: float
+    total: float
+    units: str
+    first: Floats
+    first_rows: npt.NDArray[np.int64]
+    last: Floats
+    last_rows: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: Floats, start: int, units: str) -> Self:
+        is_number = ~np.isnan(values)
+        numbers = values[is_number]
+        rows = np.arange(start, start + len(values))
+        return cls(
+            count=len(numbers),
+            missing=len(values) - len(numbers),
+            minimum=float(numbers.min(initial=math.inf)),
+            maximum=float(numbers.max(initial=-math.inf)),
+            total=math.fsum(numbers) if np.isfinite(numbers).all() else float(numbers.sum()),
+            units=units,
+            first=values[:_KEPT],
+            first_rows=rows[:_KEPT],
+            last=values[-_KEPT:],
+            last_rows=rows[-_KEPT:],
+        )
+
+    def joined(self, other: _Column) -> _Column:
+        first_rows, first = _in_order(self.first_rows, self.first, other.first_rows, other.first)
+        last_rows, last = _in_order(self.last_rows, self.last, other.last_rows, other.last)
+        return _Column(
+            count=self.count + other.count,
+            missing=self.missing + other.missing,
+            minimum=min(self.minimum, other.minimum),
+            maximum=max(self.maximum, other.maximum),
+            total=self.total + other.total,
+            units=self.units or other.units,
+            first=first[:_KEPT],
+            first_rows=first_rows[:_KEPT],
+            last=last[-_KEPT:],
+            last_rows=last_rows[-_KEPT:],
+        )
+
+
+def _in_order(
+    rows: npt.NDArray[np.int64], values: Floats, more_rows: npt.NDArray[np.int64], more: Floats
+) -> tuple[npt.NDArray[np.int64], Floats]:
+    all_rows, all_values = np.concatenate([rows, more_rows]), np.concatenate([values, more])
+    order = np.argsort(all_rows, kind="stable")
+    return all_rows[order], all_values[order]
+
+
+def _units(facts: Mapping[str, Any]) -> dict[str, str]:
+    keys = facts.get("data_keys")
+    about = keys if isinstance(keys, Mapping) else {}
+    return {name: str(key.get("units") or "") for name, key in about.items() if isinstance(key, Mapping)}

@@ -1,0 +1,188 @@
+"""Modules that people add to the monitor: files dropped into a folder, modules by name, entry points.
+
+What is looked for in them, plots or checks, is left to who asks. Loading a module runs it, so that it belongs
+into a worker process.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import entry_points, packages_distributions
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hutch.errors import ConfigurationError, PluginError
+
+__all__ = ["Origin", "find_origins", "fingerprint", "load", "own_attributes", "published_origins"]
+
+_SHORTENED = 16
+"""Digits of a digest that tell one text from another."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """Where plug-ins come from.
+
+    :ivar kind: ``file``, ``module`` or ``entry point``.
+    :ivar where: the absolute path; the name of the module; the entry point's value.
+    :ivar name: of the entry point, which is the plug-in's if it points to a class; else empty.
+    """
+
+    kind: str
+    where: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.where
+
+    def version(self) -> str:
+        """Return what changes if the text of the module does; empty if that is not looked at."""
+        if self.kind != "file":
+            return ""
+        try:
+            return sha256(Path(self.where).read_bytes()).hexdigest()[:_SHORTENED]
+        except OSError:
+            return ""
+
+
+def find_origins(given: Sequence[str]) -> list[Origin]:
+    """Return where plug-ins are, of the folders, files and modules that somebody named.
+
+    :raises ConfigurationError: if one of them is none of these.
+    """
+    found: list[Origin] = []
+    for one in given:
+        path = Path(one)
+        if path.is_dir():
+            found += [Origin("file", str(file)) for file in _files_in(path.resolve())]
+        elif path.is_file():
+            found.append(Origin("file", str(path.resolve())))
+        elif all(part.isidentifier() for part in one.split(".")):
+            found.append(Origin("module", one))
+        else:
+            msg = f"No plug-ins at {one!r}: there is no such folder or file, and it is no name of a module."
+            raise ConfigurationError(msg)
+    return list(dict.fromkeys(found))
+
+
+def published_origins(group: str) -> list[Origin]:
+    """Return what packages publish as entry points of a group, sorted by name."""
+    return sorted(Origin("entry point", entry.value, entry.name) for entry in entry_points(group=group))
+
+
+def fingerprint(given: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when a file in the named places does, comes or goes; costs stats only."""
+    found = []
+    for one in given:
+        path = Path(one)
+        for file in _files_in(path) if path.is_dir() else [path]:
+            try:
+                status = file.stat()
+            except OSError:
+                continue
+            found.append((str(file), status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+def load(origin: Origin) -> Any:
+    """Return the module, or what an entry point points to; the module runs.
+
+    :raises PluginError: if it cannot be loaded; the cause has the traceback.
+    """
+    try:
+        if origin.kind == "file":
+            return _load_file(Path(origin.where))
+        if origin.kind == "module":
+            return importlib.import_module(origin.where)
+        module, _, attribute = origin.where.partition(":")
+        found: Any = importlib.import_module(module.strip())
+        for part in attribute.split(".") if attribute else ():
+            found = getattr(found, part.strip())
+        return found
+    except ModuleNotFoundError as error:
+        msg = f"The plug-ins in {origin.where!r} are left out: {_not_found(error)}"
+        raise PluginError(msg) from error
+    except (Exception, SystemExit) as error:
+        msg = f"The plug-ins in {origin.where!r} are left out: {type(error).__name__}: {error}"
+        raise PluginError(msg) from error
+
+
+def own_attributes(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """Yield the public attributes that a module defines or assigns, in their order, not what it imports.
+
+    A class that a module makes by a call counts, whoever's the function is; so does what a package takes from
+    its own modules.
+    """
+    imported = _imported_names(module)
+    for name, value in list(vars(module).items()):
+        if name.startswith("_"):
+            continue
+        home = getattr(value, "__module__", None)
+        inside = f"{module.__name__}." if hasattr(module, "__path__") else None
+        is_own = home == module.__name__ or (inside and str(home).startswith(inside))
+        if is_own or name not in imported:
+            yield name, value
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that are modules; what begins with a dot or an underscore is none."""
+    try:
+        return sorted(file for file in folder.glob("*.py") if file.name[0] not in "._")
+    except OSError:
+        return []
+
+
+def _load_file(file: Path) -> ModuleType:
+    """Load a file as a module of a package that stands for its folder: it can import its neighbours."""
+    package = f"hutch_plugins_{sha256(str(file.parent).encode()).hexdigest()[:_SHORTENED]}"
+    if package not in sys.modules:
+        home = ModuleType(package)
+        home.__path__ = [str(file.parent)]
+        sys.modules[package] = home
+    name = f"{package}.{file.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        msg = f"{str(file)!r} is no Python file."
+        raise ImportError(msg)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _imported_names(module: ModuleType) -> set[str]:
+    """Return the names that import statements bind anywhere in a module; all names, if it can't be read."""
+    try:
+        tree = ast.parse(Path(module.__file__ or "").read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return set(vars(module))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if any(alias.name == "*" for alias in node.names):
+                return set(vars(module))
+            found.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+    return found
+
+
+def _not_found(error: ModuleNotFoundError) -> str:
+    """Say that a module is missing, and which one may be meant."""
+    missing = (error.name or "").partition(".")[0]
+    known = [*packages_distributions(), *sys.stdlib_module_names]
+    near = difflib.get_close_matches(missing, known, 1, 0.8) if missing not in known else []
+    hint = f" Did you mean {near[0]!r}?" if near else " Install it, or take the import out."
+    return f"{error}.{hint}"

@@ -1,0 +1,126 @@
+"""One plot of one source in a worker: the instance, how far it has come, and its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hutch.monitor.batch import Batch
+from hutch.monitor.drawing import as_figure
+from hutch.monitor.keeping import Keeper, Kept
+from hutch.monitor.plot_finding import PlotInfo
+from hutch.monitor.sources import BadRange, Source, SourceSpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Handed", "Seat"]
+
+
+class Handed:
+    """New rows as they are handed to plots; the file for those of the older form is made once.
+
+    :param source: what they were read from.
+    """
+
+    def __init__(self, source: Source, batch: Batch) -> None:
+        self._source = source
+        self.batch = batch
+        self._file: Any = None
+
+    def file(self) -> Any:
+        """Return an open ``h5py.File`` in memory that holds these rows only."""
+        if self._file is None:
+            import h5py
+
+            name = f"{self._source.spec.base}-{self.batch.start}.h5"
+            self._file = h5py.File(name, "w", driver="core", backing_store=False)
+            self._source.write(self.batch, self._file)
+        return self._file
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+class Seat:
+    """A plot of a source.
+
+    :param make: makes an instance of the plot.
+    """
+
+    def __init__(self, info: PlotInfo, spec: SourceSpec, make: Callable[[], Any]) -> None:
+        self.info = info
+        self.spec = spec
+        self.plot: Any = make()
+        self.cursor = 0
+        self.skipped = 0
+        self.updated = 0.0
+        self.bad: list[BadRange] = []
+        self.figure: Figure | None = None
+        self.seconds = 0.0
+        self.kept_cursor: int | None = None
+
+    def restore(self, keeper: Keeper) -> bool:
+        """Go on from what is kept of this identity of the source; return whether there was anything.
+
+        A state that the plot does not take is that of another version of it.
+        """
+        if self.info.is_called:
+            return False
+        found = keeper.read(self.spec.base, self.info.name)
+        if found is None or not self.is_of(found[0]):
+            return False
+        kept, state = found
+        self.plot.restore(state)
+        self.cursor = self.kept_cursor = kept.cursor
+        self.skipped = kept.skipped
+        self.updated = kept.updated
+        self.bad = list(kept.bad)
+        return True
+
+    def is_of(self, kept: Kept) -> bool:
+        """Tell whether what was kept is of this source and this version of the plot."""
+        return (kept.identity, kept.version) == (self.spec.identity, self.info.version)
+
+    def update(self, handed: Handed) -> None:
+        """Take rows into account."""
+        if not self.info.is_called:
+            self.plot.update(handed.batch)
+        elif len(handed.batch):
+            drawn = self.plot(self.spec.address, handed.file(), self.figure)
+            self.figure = as_figure(self.info.name, drawn)
+
+    def draw(self) -> Figure | None:
+        """Return the figure; None if there is nothing to draw, or the older form has not been called yet."""
+        if not self.info.is_called:
+            if getattr(self.plot, "is_idle", False):
+                return None
+            self.figure = as_figure(self.info.name, self.plot.figure(self.figure))
+        return self.figure
+
+    def keep(self, keeper: Keeper) -> None:
+        """Write the state, if it has changed.
+
+        :raises OSError: if it cannot be written.
+        """
+        if self.kept_cursor == self.cursor:
+            return
+        kept = Kept(
+            identity=self.spec.identity,
+            version=self.info.version,
+            cursor=self.cursor,
+            skipped=self.skipped,
+            updated=self.updated,
+            bad=tuple(self.bad),
+        )
+        state = {} if self.info.is_called else self.plot.state()
+        keeper.write(self.spec.base, self.info.name, kept, state)
+        self.kept_cursor = self.cursor
+
+    def skip_to(self, row: int) -> None:
+        """Leave out the rows up to one, because only a sample is asked for."""
+        if row > self.cursor:
+            self.skipped += row - self.cursor
+            self.cursor = row

@@ -1,0 +1,188 @@
+"""How the plots of a source stand, as the monitor keeps it between cycles, and as ``status.json`` says it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hutch.monitor.jobs import Drawn, Folded
+from hutch.monitor.keeping import Keeper, replace_file
+from hutch.monitor.observing import Failure, Tile
+from hutch.monitor.sources import BadRange, Sighting
+from hutch.monitor.work import picture_file
+
+__all__ = ["Standing", "Watched"]
+
+_MOST_CYCLES = 64
+"""A plot that fails again and again is tried again after so many cycles at most."""
+_MOST_BAD = 20
+"""As many ranges are listed in ``status.json``, the last; their number is there too."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """How one plot of one source stands.
+
+    :ivar seen: the row up to which it counts; None if that is not known yet.
+    :ivar shown: the row up to which its picture counts; None if it has to be drawn.
+    :ivar due: the cycle in which it is tried again after a failure.
+    """
+
+    seen: int | None = None
+    shown: int | None = None
+    there: int = 0
+    skipped: int = 0
+    updated: float = 0.0
+    drawn: float | None = None
+    seconds: float = 0.0
+    bad: tuple[BadRange, ...] = ()
+    failure: Failure | None = None
+    due: int = 0
+    is_kept: bool = True
+    judgements: list[Any] = field(default_factory=list)
+
+    def folded(self, answer: Folded) -> None:
+        """Take in how far the plot has come."""
+        self.seen, self.there, self.skipped = answer.seen, answer.there, answer.skipped
+        self.updated, self.bad, self.is_kept = answer.updated, answer.bad, answer.is_kept
+        self.seconds += answer.seconds
+        self.judgements += answer.judgements
+        if answer.drawn is not None:
+            self.drawn, self.shown = answer.drawn, answer.seen
+
+    def draw(self, answer: Drawn) -> None:
+        """Take in that it was drawn."""
+        self.seen = self.shown = answer.seen
+        self.drawn = answer.drawn or self.drawn
+        self.seconds += answer.seconds
+        self.failure = None
+
+    def fail(self, failure: Failure, cycle: int) -> None:
+        """Take in a failure: the plot rests for one cycle, then for two, four and so on."""
+        times = 1 + (self.failure.times if self.failure is not None else 0)
+        self.failure = replace(failure, times=times)
+        self.due = cycle + (1 if failure.is_passing else min(2 ** (times - 1), _MOST_CYCLES))
+
+    def rests(self, cycle: int) -> bool:
+        """Tell whether nothing is asked of the plot in a cycle."""
+        return self.failure is not None and cycle < self.due
+
+    def is_behind(self, rows: int) -> bool:
+        """Tell whether rows are there that it has not taken into account, or that are not kept yet."""
+        return self.seen is None or self.seen < rows or not self.is_kept
+
+    def needs_drawing(self) -> bool:
+        """Tell whether its picture is not there, or older than what it has accumulated."""
+        return self.seen is not None and self.shown != self.seen
+
+    def lose(self) -> None:
+        """Take in that the worker is gone: what was not kept or drawn is lost, and has to be done anew."""
+        if not self.is_kept or self.needs_drawing():
+            self.seen = None
+
+
+@dataclass(slots=True)
+class Watched:
+    """A source that is watched.
+
+    :ivar changed: when it was sighted last, by the monitor's clock.
+    :ivar is_told: whether ``status.json`` says how it stands.
+    """
+
+    sighting: Sighting
+    changed: float
+    plots: dict[str, Standing]
+    number: int
+    is_told: bool = False
+
+    @property
+    def base(self) -> str:
+        """How the files of its pictures begin."""
+        return self.sighting.spec.base
+
+    def sight(self, sighting: Sighting, now: float) -> None:
+        """Take in what is there now; if it is another than it was, all begins anew."""
+        if sighting.spec.identity != self.sighting.spec.identity:
+            self.plots = {name: Standing(drawn=old.drawn) for name, old in self.plots.items()}
+        self.sighting, self.changed, self.is_told = sighting, now, False
+
+    def chosen(self, is_chosen: Callable[[Standing], bool]) -> tuple[str, ...]:
+        """Return the names of some plots."""
+        return tuple(name for name, standing in self.plots.items() if is_chosen(standing))
+
+    def rows_seen(self) -> int:
+        """Return the row up to which the plot that is furthest counts."""
+        return max((one.seen or 0 for one in self.plots.values()), default=0)
+
+    def failures(self) -> dict[tuple[str, str], Failure]:
+        """Return what is wrong with plots, by base and name."""
+        return {(self.base, name): one.failure for name, one in self.plots.items() if one.failure is not None}
+
+    def tile(self, name: str, keeper: Keeper, *, is_called: bool, picture: bytes | None) -> Tile:
+        """Return how a plot stands; what was gathered for the tile is handed over."""
+        one = self.plots[name]
+        judgements, one.judgements = tuple(one.judgements), []
+        seconds, one.seconds = one.seconds, 0.0
+        return Tile(
+            sighting=self.sighting,
+            plot=name,
+            seen=one.seen or 0,
+            there=max(one.there, self.sighting.rows),
+            updated=one.updated,
+            drawn=one.drawn,
+            seconds=seconds,
+            skipped=one.skipped,
+            bad=one.bad,
+            failure=one.failure,
+            judgements=judgements,
+            picture=picture,
+            state_file=None if is_called else keeper.file(self.sighting.spec.base, name),
+        )
+
+    def write_status(self, out: Path, extension: str, now: float) -> None:
+        """Write ``status.json`` beside the pictures.
+
+        :raises OSError: if it cannot be written.
+        """
+        spec = self.sighting.spec
+        content = {
+            "source": spec.address,
+            "format": spec.format,
+            "run": self.sighting.run,
+            "rows": self.sighting.rows,
+            "written": self.sighting.written,
+            "is_complete": self.sighting.is_complete,
+            "time": now,
+            "plots": {name: self._status(name, extension, now) for name in self.plots},
+        }
+        file = picture_file(out, spec.base, "", extension).parent / "status.json"
+        replace_file(file, json.dumps(content, indent=1).encode())
+        self.is_told = True
+
+    def _status(self, name: str, extension: str, now: float) -> dict[str, Any]:
+        one = self.plots[name]
+        seen, there = one.seen or 0, max(one.there, self.sighting.rows)
+        failure = one.failure
+        return {
+            "picture": f"{self.sighting.spec.base}_{name}.{extension}" if one.drawn is not None else None,
+            "rows_seen": seen - one.skipped,
+            "rows_there": there,
+            "fraction": min((seen - one.skipped) / there, 1.0) if there else 1.0,
+            "updated": one.updated or None,
+            "drawn": one.drawn,
+            "age_s": max(now - one.drawn, 0.0) if one.drawn is not None else None,
+            "seconds": round(one.seconds, 4),
+            "bad_ranges": len(one.bad),
+            "bad": [{"start": bad.start, "stop": bad.stop, "why": bad.why} for bad in one.bad[-_MOST_BAD:]],
+            "error": None
+            if failure is None
+            else {
+                "what": failure.what,
+                "sentence": failure.sentence,
+                "traceback": failure.traceback,
+                "times": failure.times,
+            },
+        }

@@ -1,0 +1,100 @@
+"""What a monitor needs to judge data and to say so: who looks at plots, and who is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from hutch.catalogs import Catalog
+from hutch.config import configuration
+from hutch.errors import ConfigurationError
+from hutch.monitor.attaching import Attachments
+from hutch.monitor.checks.finding import Kinds, find_checks
+from hutch.monitor.checks.settings import make_checks, read_tables
+from hutch.monitor.judging import CheckObserver
+from hutch.monitor.observing import Observer, Publisher
+from hutch.monitor.plugin_modules import find_origins
+from hutch.monitor.publishing import Publishers, TilePublisher
+from hutch.monitor.verdict_keeping import VerdictKeeper
+
+__all__ = ["Judging", "set_up_judging"]
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Who looks at plots, and who is told how they stand; to be given to a monitor, and left after it.
+
+    :ivar observers: none if no checks are set up.
+    :ivar publisher: None if nobody is to be told.
+    :ivar kinds: of checks that were found, and what is broken.
+    :ivar checks: the names of the checks that are set up.
+    """
+
+    observers: tuple[Observer, ...]
+    publisher: Publisher | None
+    kinds: Kinds
+    checks: tuple[str, ...]
+    keeper: VerdictKeeper | None = None
+
+    def rest(self) -> None:
+        """Do what is to be done between cycles: keep what plots have accumulated of what is complete."""
+        if self.keeper is not None:
+            self.keeper.settle()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.keeper is not None:
+            self.keeper.settle(all_of_them=True)
+
+
+def set_up_judging(
+    out: str | os.PathLike[str],
+    *,
+    checks: str | os.PathLike[str] | None = None,
+    plugins: Sequence[str] = (),
+    catalog: Catalog | None = None,
+    attach: str = "",
+    serve: bool = False,
+) -> Judging:
+    """Return what lets checks judge what a monitor sees.
+
+    :param out: the folder of the monitor's pictures.
+    :param checks: a TOML file with tables ``[monitor.checks.NAME]``; else those of ``hutch.toml``.
+    :param plugins: folders, files and modules that bring kinds of checks.
+    :param catalog: of the runs that verdicts are posted to, and of references.
+    :param attach: ``open`` lets files that no run names belong to the run that is open.
+    :param serve: keep how plots stand in the catalog, for the page of the monitor.
+    :raises ConfigurationError: naming everything that is wrong with the checks; or if ``attach`` or ``serve``
+        need a catalog, and there is none.
+    """
+    if attach not in ("", "open"):
+        msg = f"Files cannot be attached to {attach!r} runs. Give open, or nothing."
+        raise ConfigurationError(msg)
+    if catalog is None and (attach or serve):
+        msg = "To serve tiles, and to attach files to runs, it takes a catalog. Name its store."
+        raise ConfigurationError(msg)
+    kinds = find_checks(find_origins(plugins))
+    where, tables = str(checks), {} if checks is None else read_tables(checks)
+    if checks is None:
+        path, settings = configuration()
+        where, tables = str(path), settings.monitor.checks
+    made = make_checks(tables, kinds, where)
+    store = None if catalog is None else catalog.store
+    attachments = None if store is None else Attachments(store, attach_open=attach == "open")
+    publishers: list[Publisher] = []
+    observers: list[Observer] = []
+    keeper = None
+    if made:
+        address = None if store is None else store.location
+        observers.append(CheckObserver(tables, where, tuple(plugins), Path(out), address))
+        keeper = VerdictKeeper(Path(out), store, attachments)
+        publishers.append(keeper)
+    if serve and store is not None:
+        publishers.append(TilePublisher(store, attachments))
+    publisher = Publishers(*publishers) if publishers else None
+    return Judging(tuple(observers), publisher, kinds, tuple(check.name for check in made), keeper)

@@ -1,0 +1,283 @@
+"""A folder that files appear and grow in, looked at again and again.
+
+A look compares size, time of change and number of the inode of each file with what they were, as the file
+server tells them: no clock of this machine is compared with the server's. Only a file for which they are not
+the same is opened. Some file systems count time so coarsely that two changes look like one; so a file that
+has changed is looked into once more the next time.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from hutch.errors import ConfigurationError, SourceError, SourceUnavailableError, UnknownFormatError
+from hutch.monitor.formats import FileSource, find_format, known_formats
+from hutch.monitor.opened_files import UNREADABLE, WAITS_S, base_of, next_generation, opened
+from hutch.monitor.sources import Format, Sighting, SourceSpec
+
+__all__ = ["PATTERNS", "FolderWatcher", "Refusal", "sight_file"]
+
+PATTERNS = ("*.h5", "*.hdf5", "*.nxs")
+"""Names of files that are looked at."""
+
+_MOST_WAITING = 32
+"""A file that cannot be read, and stays as it is, is tried again after so many polls at most."""
+
+_PATIENCE = 10
+"""A file that goes on changing is spoken of after so many attempts to read it."""
+
+_Stamp = tuple[int, int, int]
+"""Size (bytes), time of change (ns since 1970, of the file server), number of the inode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file, or the folder, that cannot be read, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a file.
+
+    :ivar is_settled: whether it was looked into when it had not changed any more.
+    :ivar generation: how often it was cut short and went on as the same file.
+    :ivar seen: when it was last seen to change, by the watcher's clock.
+    :ivar failures: how often in a row it could not be read since it changed last; ``waiting`` polls pass
+        before the next attempt.
+    :ivar attempts: how often in a row it could not be read.
+    """
+
+    stamp: _Stamp
+    base: str
+    seen: float
+    is_settled: bool = False
+    sighting: Sighting | None = None
+    generation: int = 0
+    failures: int = 0
+    attempts: int = 0
+    waiting: int = 0
+    refused: str = ""
+    is_forgotten: bool = False
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What a poll has to tell besides sightings, until it is asked for."""
+
+    refusals: list[Refusal] = field(default_factory=list)
+    forgotten: list[SourceSpec] = field(default_factory=list)
+
+
+class FolderWatcher:
+    """The files of a folder that formats can read.
+
+    A file that was there before, and one that comes back, is taken up like a new one; its identity says
+    whether it goes on.
+
+    :param folder: to look in.
+    :param formats: those that are asked; else all known ones.
+    :param patterns: of the names of files, as in a shell.
+    :param subfolders: True looks into them too.
+    :param flush_interval_s: a file that has not changed for so long is forgotten; it is taken up again where
+        it was if it goes on. None forgets nothing.
+    :param datasets: only these are read of files whose format leaves a choice.
+    :param clock: s, of which only differences are used.
+    :raises ConfigurationError: if the folder is none.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        formats: Sequence[Format] | None = None,
+        patterns: Sequence[str] = PATTERNS,
+        subfolders: bool = False,
+        flush_interval_s: float | None = None,
+        datasets: Sequence[str] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.folder = os.path.abspath(folder)
+        if not os.path.isdir(self.folder):
+            msg = f"{self.folder!r} is no folder. Name the one that files are written into"
+            raise ConfigurationError(msg)
+        self._formats = tuple(known_formats() if formats is None else formats)
+        self._is_wanted = re.compile("|".join(map(fnmatch.translate, patterns))).match
+        self._subfolders = subfolders
+        self._flush_interval_s = flush_interval_s
+        self._datasets = tuple(datasets)
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+        self._bases: dict[str, str] = {}
+        self._notes = _Notes()
+        self._folder_refused = ""
+
+    def poll(self) -> list[Sighting]:
+        """Return the files that are new, or whose rows are others than at the last poll, the oldest first."""
+        now = self._clock()
+        stamps = dict(sorted(self._stamps()))
+        for path in self._known.keys() - stamps.keys():
+            # Its base stays taken: it may come back, and its pictures are still there.
+            del self._known[path]
+        found = [self._poll(path, stamp, now) for path, stamp in stamps.items()]
+        return sorted((one for one in found if one is not None), key=lambda one: one.written)
+
+    def refusals(self) -> list[Refusal]:
+        """Return what could not be read since this was asked last; each reason of a file once."""
+        found, self._notes.refusals = self._notes.refusals, []
+        return found
+
+    def forgotten(self) -> list[SourceSpec]:
+        """Return the files that have been forgotten since this was asked last."""
+        found, self._notes.forgotten = self._notes.forgotten, []
+        return found
+
+    # one file
+
+    def _poll(self, path: str, stamp: _Stamp, now: float) -> Sighting | None:
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = _Known(stamp, self._base(path), now)
+        elif known.stamp != stamp:
+            known.stamp, known.seen, known.is_settled = stamp, now, False
+            known.waiting = known.failures = 0
+            known.is_forgotten = False
+        elif known.is_settled:
+            self._forget(known, now)
+            return None
+        elif known.waiting:
+            known.waiting -= 1
+            return None
+        else:
+            known.is_settled = not known.refused and not known.failures
+        return self._look(path, known)
+
+    def _look(self, path: str, known: _Known) -> Sighting | None:
+        try:
+            # What cannot be read now is tried again at the next poll, and not waited for.
+            found = sight_file(path, known.base, formats=self._formats, datasets=self._datasets, waits_s=())
+        except SourceError as error:
+            self._refuse(path, known, str(error))
+            return None
+        known.failures, known.attempts, known.refused = 0, 0, ""
+        before = known.sighting
+        if before is not None:
+            if base_of(before.spec.identity) == found.spec.identity:
+                known.generation += found.rows < before.rows
+            else:
+                known.generation = 0
+            found = _of_generation(found, known.generation)
+            if (found.spec, found.rows) == (before.spec, before.rows):
+                return None
+        known.sighting = found
+        return found
+
+    def _refuse(self, path: str, known: _Known, why: str) -> None:
+        known.failures += 1
+        known.attempts += 1
+        known.waiting = min(2 ** (known.failures - 1), _MOST_WAITING) - 1
+        # As long as it changes it may be half-written, which is nothing to speak of before it lasts.
+        is_lasting = known.failures > 1 or known.attempts > _PATIENCE
+        if is_lasting and known.refused != why:
+            known.refused = why
+            self._notes.refusals.append(Refusal(path, why))
+
+    def _forget(self, known: _Known, now: float) -> None:
+        if self._flush_interval_s is None or known.is_forgotten or known.sighting is None:
+            return
+        if now - known.seen >= self._flush_interval_s:
+            known.is_forgotten = True
+            self._notes.forgotten.append(known.sighting.spec)
+
+    def _base(self, path: str) -> str:
+        """Return how the pictures of a file begin: its name without the suffix, unless another has that."""
+        relative = os.path.relpath(path, self.folder).replace(os.sep, "-")
+        for base in (os.path.splitext(relative)[0], relative):
+            if self._bases.setdefault(base, path) == path:
+                return base
+        number = 2
+        while self._bases.setdefault(f"{relative}-{number}", path) != path:
+            number += 1
+        return f"{relative}-{number}"
+
+    # the folder
+
+    def _stamps(self) -> Iterator[tuple[str, _Stamp]]:
+        try:
+            yield from _scan(self.folder, self._is_wanted, self._subfolders)
+            self._folder_refused = ""
+        except OSError as error:
+            if self._folder_refused != str(error):
+                self._folder_refused = str(error)
+                self._notes.refusals.append(Refusal(self.folder, f"the folder cannot be read: {error}"))
+
+
+def _scan(folder: str, is_wanted: Callable[[str], object], subfolders: bool) -> Iterator[tuple[str, _Stamp]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                if is_wanted(entry.name) and entry.is_file():
+                    about = entry.stat()
+                    yield entry.path, (about.st_size, about.st_mtime_ns, about.st_ino)
+                elif subfolders and entry.is_dir(follow_symlinks=False):
+                    yield from _scan(entry.path, is_wanted, subfolders)
+            except FileNotFoundError:
+                continue  # it has vanished since it was listed
+
+
+def sight_file(
+    path: str | os.PathLike[str],
+    base: str | None = None,
+    *,
+    formats: Sequence[Format] | None = None,
+    datasets: Sequence[str] = (),
+    waits_s: tuple[float, ...] = WAITS_S,
+) -> Sighting:
+    """Return one file as it is now.
+
+    :param base: how its pictures begin; else its name without the suffix.
+    :param formats: those that are asked; else all known ones.
+    :param waits_s: a file that cannot be opened is tried again after these.
+    :raises UnknownFormatError: if no format reads it, or it lacks what its format needs.
+    :raises SourceUnavailableError: if it cannot be read now.
+    """
+    path = os.path.abspath(path)
+    base = os.path.splitext(os.path.basename(path))[0] if base is None else base
+    try:
+        written = os.stat(path).st_mtime
+    except OSError as error:
+        raise SourceUnavailableError(f"{path!r} cannot be read: {error.strerror}") from error
+    one = _format_of(path, formats, waits_s)
+    source = one.open(SourceSpec(path, "", one.name, base, tuple(datasets)))
+    if not isinstance(source, FileSource):
+        msg = f"the format {one.name!r} opens {path!r} as {type(source).__name__}, which is no FileSource"
+        raise UnknownFormatError(msg)
+    identity, rows = source.look()
+    return Sighting(SourceSpec(path, identity, one.name, base, tuple(datasets)), rows, written)
+
+
+def _format_of(path: str, formats: Sequence[Format] | None, waits_s: tuple[float, ...]) -> Format:
+    with opened(path, waits_s) as file:
+        try:
+            found = find_format(file, formats)
+            names = ", ".join(file) or "nothing"
+        except UNREADABLE as error:
+            msg = f"{path!r} cannot be read now: {type(error).__name__}: {error}"
+            raise SourceUnavailableError(msg) from error
+    if found is None:
+        known = ", ".join(one.name for one in (known_formats() if formats is None else formats))
+        msg = f"{path!r} is of no known format ({known}); it holds {names}"
+        raise UnknownFormatError(msg)
+    return found
+
+
+def _of_generation(found: Sighting, number: int) -> Sighting:
+    spec = replace(found.spec, identity=next_generation(found.spec.identity, number))
+    return replace(found, spec=spec)

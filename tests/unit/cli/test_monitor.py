@@ -1,0 +1,146 @@
+"""``hutch monitor`` and ``run_monitor.py``: how they are called, what they write, how they end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ... import larpix_files as larpix
+from ..monitor.cycling import TEMPLATE
+
+_RUN_MONITOR = "from hutch.cli.monitor import run_monitor; run_monitor()"
+_PATIENCE_S = 60.0
+_RAISING = (
+    "class Raising:\n    def __call__(self, filename, fh, fig=None):\n        raise ValueError('never')\n"
+)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with a file of packets."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    larpix.write_packets(folder / "run1.h5", larpix.packets(500, seed=1))
+    return folder
+
+
+def test_plots_of_one_file_are_made_as_the_older_monitor_is_called(data: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _RUN_MONITOR, "--once", str(data / "run1.h5"), "-o", "plots"]
+    command += ["--ext", ".svg", "--plots", "PacketRate", "TileRate", "--workers", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=_PATIENCE_S)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "2 plots of" in done.stderr
+    names = {file.name for file in (tmp_path / "plots" / "run1_dqm").iterdir()}
+    assert names == {"run1_PacketRate.svg", "run1_TileRate.svg", "status.json"}
+
+
+def test_a_plot_of_ones_own_that_fails_makes_the_status_1(invoke, data: Path, tmp_path: Path) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "template.py").write_text(TEMPLATE)
+    (plugins / "raising.py").write_text(_RAISING)
+    options = ["--workers", "1", "--plugins", str(plugins), "-o", "plots"]
+    once = ["monitor", "--once", str(data / "run1.h5"), *options, "--plots", "TemplatePlot"]
+    assert invoke(*once).exit_code == 0
+    assert (tmp_path / "plots" / "run1_dqm" / "run1_TemplatePlot.png").read_bytes().startswith(b"\x89PNG")
+    found = invoke(*once, "Raising")
+    assert found.exit_code == 1
+    assert "Raising of run1: ValueError: never" in found.stderr
+
+
+def test_plots_that_lack_a_geometry_are_named_in_one_line_and_are_no_failure(
+    invoke, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXEL_GEOMETRY_PATH", "nowhere.yaml")
+    found = invoke("monitor", "--once", str(data / "run1.h5"), "-o", "plots", "--workers", "1")
+    assert found.exit_code == 0
+    assert "7 plots of 500 rows" in found.stderr.replace(",", "")
+    assert found.stderr.count("nowhere.yaml") == 1
+    assert "and 18 others of run1" in found.stderr
+
+
+def test_a_monitor_watches_until_ctrl_c_and_ends_at_once(data: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hutch.cli", "monitor", "-i", "data", "-o", "plots", "--interval", "0.2"]
+    command += ["--plots", "PacketRate", "--workers", "1"]
+    status = tmp_path / "plots" / "run1_dqm" / "status.json"
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            assert process.stderr.readline() == "1 plot. Stop with Ctrl-C.\n"
+            rows = 500 if ending is signal.SIGINT else 900
+            _wait_until(lambda rows=rows: status.is_file() and _seen(status) == rows, process)
+            if ending is signal.SIGINT:
+                larpix.append_packets(data / "run1.h5", larpix.packets(400, seed=2))
+                _wait_until(lambda: _seen(status) == 900, process)
+            process.send_signal(ending)
+            _, said = process.communicate(timeout=_PATIENCE_S)
+        assert process.returncode == 0
+        assert said.splitlines()[-1] == "Stopped."
+    assert json.loads(status.read_text())["plots"]["PacketRate"]["error"] is None
+
+
+def test_wrong_options_are_explained(invoke, data: Path) -> None:
+    found = invoke("monitor", "-i", str(data), "--ext", "gif")
+    assert (found.exit_code, "none of .png, .pdf, .svg" in found.stderr) == (2, True)
+    found = invoke("monitor", "-i", "nowhere", "-o", "plots")
+    assert found.exit_code == 1
+    assert "nowhere' is no folder" in found.stderr
+    found = invoke("monitor", "--once", "nothing.h5", "-o", "plots")
+    assert (found.exit_code, "nothing.h5' cannot be read" in found.stderr) == (1, True)
+    found = invoke("monitor", "--once", str(data / "run1.h5"), "--plots", "PacketRates", "TileRate")
+    assert found.exit_code == 1
+    assert "There is no plot 'PacketRates'. Did you mean 'PacketRate'?" in found.stderr
+
+
+def test_the_plots_are_listed_with_what_they_show_and_where_they_come_from(invoke, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TEMPLATE.replace("TemplatePlot(object):", "PacketRate:\n    'Mine.'"))
+    found = invoke("monitor", "plots", "--json", "--plugins", "mine.py")
+    listed = {one["name"]: one for one in json.loads(found.stdout)}
+    assert listed["PacketRate"]["origin"] == str(tmp_path / "mine.py")
+    assert listed["PacketRate"]["replaces"] == "hutch"
+    assert (listed["PacketRate"]["form"], listed["PacketRate"]["summary"]) == ("called", "Mine.")
+    assert listed["PixelMap_2_8"]["formats"] == ["packets", "raw"]
+    assert "PixelMap_2_8" in invoke("monitor", "plots").stdout
+
+
+def _seen(status: Path) -> int:
+    seen: int = json.loads(status.read_text())["plots"]["PacketRate"]["rows_seen"]
+    return seen
+
+
+def _wait_until(is_so, process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + _PATIENCE_S
+    while not is_so():
+        assert process.poll() is None
+        assert time.monotonic() < until
+
+
+def test_several_files_are_read_by_the_workers_of_a_scheduler(
+    invoke, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import LocalCluster
+
+    (data / "more").mkdir()
+    larpix.write_packets(data / "more" / "run1.h5", larpix.packets(300, seed=3))
+    options = ("-o", "plots", "--plots", "PacketRate", "HotPixel", "--workers", "1")
+    files = (str(data / "run1.h5"), str(data / "more" / "run1.h5"))
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
+    ) as cluster:
+        monkeypatch.setenv("HUTCH_SCHEDULER", cluster.scheduler_address)
+        found = invoke("monitor", "--once", *files, *options)
+        missing = invoke("monitor", "--once", "nowhere.h5", files[0], *options)
+    assert found.exit_code == 0
+    for base, rows in (("run1", 500), ("run1-2", 300)):
+        assert _seen(Path("plots", f"{base}_dqm", "status.json")) == rows
+        assert Path("plots", f"{base}_dqm", f"{base}_HotPixel.png").read_bytes().startswith(b"\x89PNG")
+    assert (
+        missing.exit_code == 1 and "nowhere.h5" in missing.stderr and "2 plots of 500 rows" in missing.stderr
+    )

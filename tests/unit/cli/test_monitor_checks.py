@@ -1,0 +1,114 @@
+"""``hutch monitor checks``, ``replay`` and ``reference`` on the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import hutch
+from hutch.cli.monitor_checks import checks, reference, replay
+
+CHECKS = """
+[monitor.checks.warm]
+check = "Range"
+field = "T"
+high = 300
+of = "last"
+
+[monitor.checks.drift]
+check = "Drift"
+plot = "ColumnStatistics"
+series = "series"
+field = "T"
+bad_above = 5
+references = ["steady"]
+"""
+
+
+@pytest.fixture
+def call(place, tmp_path, monkeypatch):
+    """Return a function that calls a command beside two files and a file of checks."""
+    monkeypatch.setenv("HUTCH_STORE", str(place))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checks.toml").write_text(CHECKS)
+    for name, level in (("steady", 280.0), ("hot", 310.0)):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["T"] = level + np.arange(40) % 3
+
+    def call(command, *arguments):
+        return CliRunner().invoke(command, arguments)
+
+    return call
+
+
+def test_the_kinds_of_checks_are_listed_with_their_parameters(call):
+    found = call(checks)
+    assert found.exit_code == 0
+    assert re.search(r"Rate +Packets come neither too slowly nor too fast\.", found.stdout)
+    assert re.search(r"low_hz +0 Hz +bad below this", found.stdout)
+    assert re.search(r"field +must be given +the field", found.stdout)
+    by_name = {kind["name"]: kind for kind in json.loads(call(checks, "--json").stdout)}
+    high = next(one for one in by_name["Rate"]["parameters"] if one["name"] == "high_hz")
+    assert high == {
+        "name": "high_hz", "type": "float", "required": False, "default": None,
+        "about": "bad above this", "unit": "Hz",
+    }  # fmt: skip
+
+
+def test_checks_of_ones_own_are_listed_and_broken_ones_named(call, tmp_path):
+    (tmp_path / "torn.py").write_text("raise RuntimeError('not today')")
+    found = call(checks, "--plugins", "torn.py")
+
+    assert found.exit_code == 0
+    assert "RuntimeError: not today" in found.stderr
+
+
+def test_past_files_are_judged(call, tmp_path):
+    assert call(reference, "steady", "steady.h5").exit_code == 0
+    found = call(replay, "steady.h5", "hot.h5", "--checks", "checks.toml")
+    assert found.exit_code == 0, found.output
+    assert re.search(r"hot\.h5 +warm +bad +310 +40 bad +the last value of T is 310", found.stdout)
+    assert re.search(r"drift +1 +1 *$", found.stdout, re.MULTILINE)
+    said = json.loads(call(replay, "hot.h5", "--checks", "checks.toml", "--check", "warm", "--json").stdout)
+    (verdict,) = said["verdicts"]
+    assert (verdict["verdict"], verdict["turns"][0]["row"]) == ("bad", 40)
+    assert said["summary"] == {"warm": {"good": 0, "medium": 0, "bad": 1, "null": 0, "failed": 0}}
+
+
+def test_a_reference_that_is_not_there_fails_that_check_alone(call):
+    found = json.loads(call(replay, "hot.h5", "--checks", "checks.toml", "--json").stdout)
+    by_name = {one["check"]: one for one in found["verdicts"]}
+
+    assert by_name["warm"]["verdict"] == "bad"
+    assert by_name["drift"]["failed"]
+    assert "'steady'" in by_name["drift"]["sentence"]
+
+
+def test_a_name_of_a_check_that_is_not_there_is_wrong_usage(call):
+    found = call(replay, "hot.h5", "--checks", "checks.toml", "--check", "wram")
+    assert found.exit_code == 2
+    assert "There is no check 'wram'; there are: drift, warm." in found.stderr
+
+
+def test_without_checks_nothing_is_judged(call):
+    found = call(replay, "hot.h5")
+    assert (found.exit_code, found.stdout) == (0, "")
+    assert "hutch monitor checks" in found.stderr
+
+
+def test_names_of_references_are_listed_and_removed(call, place):
+    assert "No references are saved." in call(reference).stderr
+    assert call(reference, "steady", "steady.h5", "--author", "alice").exit_code == 0
+    (row,) = json.loads(call(reference, "--json").stdout)
+    assert (row["name"], row["author"]) == ("steady", "alice")
+    assert row["sources"][0].endswith("/steady.h5")
+    assert re.search(r"steady .*/steady\.h5 .*alice", call(reference).stdout)
+    assert call(reference, "other").exit_code == 2
+    assert call(reference, "steady", "--remove").exit_code == 0
+    with hutch.open_catalog(place) as cat:
+        assert cat.store.saved_references() == []
