@@ -4,18 +4,23 @@
 
     HutchError
     ├── DocumentError (ValueError)         a document or value that cannot be taken
+    │   ├── AttachmentTooLargeError        a file that is larger than the logbook takes
     │   └── MetadataError                  start metadata that breaks a rule: every field at once
     ├── LookupFailedError (LookupError)    a look-up that found nothing, or too much
     │   ├── ApiKeyNotFoundError (KeyError)
     │   ├── CatalogNotFoundError (KeyError, AttributeError)
     │   ├── DeviceNotFoundError (KeyError, AttributeError)
+    │   ├── EntryNotFoundError (KeyError)      no entry, or no attachment of it
     │   ├── ExperimentNotFoundError (KeyError)
+    │   ├── JobNotFoundError (KeyError)
     │   ├── RunNotFoundError (KeyError)
     │   │   └── RunDeletedError            it was there, and was deleted on purpose
     │   ├── RunIndexError (IndexError)
+    │   ├── RunTableNotFoundError (KeyError)
     │   ├── AmbiguousRunError (KeyError)
     │   ├── StreamNotFoundError (KeyError, AttributeError)
-    │   └── UserNotFoundError (KeyError)
+    │   ├── UserNotFoundError (KeyError)
+    │   └── WorkflowNotFoundError (KeyError)
     ├── StoreError (OSError)               the store cannot be used as asked
     │   ├── NoStoreError (FileNotFoundError)   nothing is there, or it is no store
     │   ├── StoreVersionError              written by a newer hutch
@@ -65,6 +70,7 @@ __all__ = [
     "AccessDeniedError",
     "AmbiguousRunError",
     "ApiKeyNotFoundError",
+    "AttachmentTooLargeError",
     "CatalogNotFoundError",
     "CheckError",
     "ConfigurationError",
@@ -75,6 +81,7 @@ __all__ = [
     "ElogError",
     "ElogFileFormatError",
     "ElogTriggerError",
+    "EntryNotFoundError",
     "ExperimentLockedError",
     "ExperimentNotFoundError",
     "ExternalDataError",
@@ -84,6 +91,7 @@ __all__ = [
     "GeometryError",
     "HutchError",
     "ImportFileError",
+    "JobNotFoundError",
     "ListeningError",
     "LookupFailedError",
     "MetadataError",
@@ -102,6 +110,7 @@ __all__ = [
     "SourceChangedError",
     "SourceError",
     "SourceUnavailableError",
+    "RunTableNotFoundError",
     "StoreError",
     "StoreFullError",
     "StoreMovedError",
@@ -111,6 +120,7 @@ __all__ = [
     "TooManyAttemptsError",
     "UnknownFormatError",
     "UserNotFoundError",
+    "WorkflowNotFoundError",
 ]
 
 
@@ -163,6 +173,17 @@ class MetadataError(DocumentError):
         super().__init__(f"{text}\n{remedy}" if remedy else text)
 
 
+class AttachmentTooLargeError(DocumentError):
+    """A file is larger than the logbook takes.
+
+    :ivar limit_bytes: how large it may be.
+    """
+
+    def __init__(self, message: str, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(message)
+
+
 class LookupFailedError(HutchError, LookupError):
     """A look-up found nothing, or too much."""
 
@@ -177,6 +198,22 @@ class DeviceNotFoundError(LookupFailedError, KeyError, AttributeError):
 
 class ExperimentNotFoundError(LookupFailedError, KeyError):
     """No experiment has this name."""
+
+
+class EntryNotFoundError(LookupFailedError, KeyError):
+    """The logbook has no such entry, or the entry no such attachment."""
+
+
+class RunTableNotFoundError(LookupFailedError, KeyError):
+    """The experiment has no run table of this name."""
+
+
+class WorkflowNotFoundError(LookupFailedError, KeyError):
+    """The experiment has no such workflow."""
+
+
+class JobNotFoundError(LookupFailedError, KeyError):
+    """There is no such job."""
 
 
 class UserNotFoundError(LookupFailedError, KeyError):

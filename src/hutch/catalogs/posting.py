@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hutch.catalogs.tombstones import present_row
 from hutch.documents import decode, encode, plain
-from hutch.documents.leaves import posted_leaves
+from hutch.documents.leaves import Leaf, posted_leaves
 from hutch.errors import DocumentError
 from hutch.queries.paths import POSTED
 from hutch.store.protocol import RunRow, Store, Writer
 
-__all__ = ["post", "write_posted"]
+__all__ = ["post", "post_all", "write_posted"]
 
 
 def post(
@@ -28,10 +29,22 @@ def post(
     :raises DocumentError: if the source, the name or the value is none.
     :raises RunDeletedError: if the run has been deleted.
     """
+    post_all(store, run, source, {name: value}, author=author, origin=origin)
+
+
+def post_all(
+    store: Store, run: int, source: str, values: Mapping[str, Any], *, author: str, origin: Any = None
+) -> None:
+    """Post several values to a run, all of them or none; see :func:`post`.
+
+    :param values: by name.
+    :raises DocumentError: if the source, a name or a value is none.
+    :raises RunDeletedError: if the run has been deleted.
+    """
+    kept = _kept(source, values)
     with store.transaction() as writer:
         writer.lock(f"run/{run}")
-        row = present_row(store, run)
-        write_posted(store, writer, row, source, name, value, author=author, origin=origin)
+        _write(store, writer, present_row(store, run), source, kept, author, origin)
 
 
 def write_posted(
@@ -49,13 +62,29 @@ def write_posted(
 
     :raises DocumentError: if the source, the name or the value is none.
     """
-    if source not in POSTED or not name:
-        msg = f"{source}.{name} cannot be posted. Give a name, and one of {', '.join(sorted(POSTED))}."
-        raise DocumentError(msg)
-    kept = plain(value)
+    _write(store, writer, run, source, _kept(source, {name: value}), author, origin)
+
+
+def _kept(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: plain(value) for name, value in values.items()}
+    for name in kept:
+        if source not in POSTED or not isinstance(name, str) or not name:
+            msg = f"{source}.{name} cannot be posted. Give a name, and one of {', '.join(sorted(POSTED))}."
+            raise DocumentError(msg)
+    return kept
+
+
+def _write(
+    store: Store, writer: Writer, run: RunRow, source: str, kept: Mapping[str, Any], author: str, origin: Any
+) -> None:
     before = store.posted_now([run.id]).get(run.id, {}).get(source, {})
-    old = posted_leaves(source, name, decode(before[name])) if name in before else set()
-    new = posted_leaves(source, name, kept)
+    old: set[Leaf] = set()
+    new: set[Leaf] = set()
+    for name, value in kept.items():
+        old |= posted_leaves(source, name, decode(before[name])) if name in before else set()
+        new |= posted_leaves(source, name, value)
     writer.remove_leaves(run.id, run.time, old - new)
     writer.add_leaves(run.id, run.time, new - old)
-    writer.post(run.id, source, name, encode(kept), author, None if origin is None else encode(origin))
+    about = None if origin is None else encode(origin)
+    for name, value in kept.items():
+        writer.post(run.id, source, name, encode(value), author, about)

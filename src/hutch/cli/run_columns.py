@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ from rich.text import Text
 
 from hutch.catalogs.verdicts import summary_of
 from hutch.cli.format import grid, number, status_text, value_text
+from hutch.documents.spreadsheets import csv_text
 from hutch.queries.conditions import Path
 from hutch.queries.matching import ABSENT, reach
 from hutch.queries.paths import parse_path
@@ -33,9 +32,6 @@ _OWN: dict[str, Callable[[RunLine], Any]] = {
     "marked": lambda line: line.nonconforming + line.quarantined,
     "verdicts": lambda line: summary_of(line.verdicts) or None,
 }
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
 
 
 class Columns:
@@ -98,13 +94,8 @@ def as_table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> str:
-    """Return values of runs as CSV; before text that a spreadsheet takes for a formula is an apostrophe."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow([_plain(row[name]) for name in names])
-    return out.getvalue()
+    """Return values of runs as CSV; see :mod:`hutch.documents.spreadsheets`."""
+    return csv_text(names, ([_cell(row[name]) for name in names] for row in rows))
 
 
 def _shown(value: Any) -> str:
@@ -115,8 +106,6 @@ def _shown(value: Any) -> str:
     return value_text(value, limit=60)
 
 
-def _plain(value: Any) -> Any:
-    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
-        return value
-    text = value if isinstance(value, str) else value_text(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def _cell(value: Any) -> Any:
+    is_plain = value is None or isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    return value if is_plain else value_text(value)

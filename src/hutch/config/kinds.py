@@ -21,6 +21,8 @@ __all__ = [
     "FOLDER",
     "FOLDERS",
     "HEADER",
+    "MAILBOX",
+    "MAILBOXES",
     "NETWORKS",
     "PATH",
     "PLACE",
@@ -28,6 +30,7 @@ __all__ = [
     "REALM",
     "ROOT_MAP",
     "SECONDS",
+    "SERVER",
     "SWITCH",
     "VARIABLE",
     "WEB",
@@ -145,6 +148,25 @@ def _realm(value: object, start: Path) -> str:
     return _text(value)
 
 
+def _server(value: object, start: Path) -> str:
+    found = re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?", _text(value))
+    if found is None:
+        raise ValueError
+    return _text(value)
+
+
+def _mailbox(value: object, start: Path) -> str:
+    if not re.fullmatch(r"[^\s@<>,;:\"\\()\[\]]{1,64}@[A-Za-z0-9.-]{1,255}", _text(value)):
+        raise ValueError
+    return _text(value)
+
+
+def _mailboxes(value: object, start: Path) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError
+    return tuple(_mailbox(item, start) for item in value)
+
+
 SECONDS = Kind("a number of seconds, 0 or more", _number, float, "5")
 BYTES = Kind(
     "a number of bytes, 0 or more", lambda value, start: int(_number(value, start)), float, "64000000"
@@ -161,5 +183,8 @@ WEB = Kind("an address of the web, as in 'https://logbook.facility.org'", _web)
 PRINCIPAL = Kind("a service of Kerberos, as in 'HTTP@logbook.facility.org'", _principal)
 REALM = Kind("a realm of Kerberos, as in 'FACILITY.ORG'", _realm)
 HEADER = Kind("the name of a header", _header)
+SERVER = Kind("a host, or a host and a port, as in 'mail.example.org:25'", _server)
+MAILBOX = Kind("an address, as in 'hutch@example.org'", _mailbox)
+MAILBOXES = Kind("a list of addresses, as in ['crew@example.org']", _mailboxes)
 NETWORKS = Kind("a list of addresses or networks, as in ['10.0.0.0/8']", _networks)
 PATH = Kind("the path of a catalog, as in 'csx/raw'", lambda value, start: _text(value).strip("/"))

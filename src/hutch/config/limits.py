@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hutch.config.file import in_force, steady_configuration
 
-__all__ = ["patience_s", "read_limit_bytes", "spool_memory_bytes"]
+__all__ = ["attachment_limit_bytes", "patience_s", "read_limit_bytes", "spool_memory_bytes"]
 
 
 def patience_s() -> float:
@@ -38,4 +38,13 @@ def spool_memory_bytes() -> int:
     :raises ConfigurationError: if that is no such number.
     """
     found: int = in_force(steady_configuration().settings.spool, "memory_bytes")
+    return found
+
+
+def attachment_limit_bytes() -> int:
+    """Return how many bytes a file may have that is attached to an entry.
+
+    :raises ConfigurationError: if the environment says what can't be used.
+    """
+    found: int = in_force(steady_configuration().settings.logbook, "attachment_limit_bytes")
     return found

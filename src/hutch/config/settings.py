@@ -20,6 +20,8 @@ from hutch.config.kinds import (
     FOLDER,
     FOLDERS,
     HEADER,
+    MAILBOX,
+    MAILBOXES,
     NETWORKS,
     PATH,
     PLACE,
@@ -27,6 +29,7 @@ from hutch.config.kinds import (
     REALM,
     ROOT_MAP,
     SECONDS,
+    SERVER,
     SWITCH,
     VARIABLE,
     WEB,
@@ -38,6 +41,7 @@ __all__ = [
     "Declared",
     "ElogSettings",
     "FilesSettings",
+    "LogbookSettings",
     "MonitorSettings",
     "RecordingSettings",
     "ServerSettings",
@@ -188,6 +192,26 @@ class FilesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LogbookSettings:
+    """The logbook, ``[logbook]``."""
+
+    attachment_limit_bytes: int = _setting(
+        BYTES,
+        "how many bytes a file may have that is attached to an entry",
+        50_000_000,
+        shown="`50_000_000`",
+        environment="HUTCH_ATTACHMENT_LIMIT_BYTES",
+    )
+    mail_server: str | None = _setting(
+        SERVER, "the mail server that is told of every entry", None, shown="no mail is sent"
+    )
+    mail_from: str = _setting(
+        MAILBOX, "from whom such mail comes", "hutch@localhost", shown="`'hutch@localhost'`"
+    )
+    mail_to: tuple[str, ...] = _setting(MAILBOXES, "to whom it is sent", (), shown="`[]`")
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorSettings:
     """The monitor, ``[monitor]``."""
 
@@ -277,6 +301,7 @@ class Settings:
     """By path, in the order of the file."""
     elog: ElogSettings = ElogSettings()
     files: FilesSettings = FilesSettings()
+    logbook: LogbookSettings = LogbookSettings()
     monitor: MonitorSettings = MonitorSettings()
     recording: RecordingSettings = RecordingSettings()
     server: ServerSettings = ServerSettings()

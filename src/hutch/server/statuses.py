@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from hutch.errors import (
     AccessDeniedError,
     AmbiguousRunError,
+    AttachmentTooLargeError,
     ConfigurationError,
     DocumentError,
     ExperimentLockedError,
@@ -38,6 +39,7 @@ STATUSES: dict[type[HutchError], int] = {
     TooManyAttemptsError: 429,
     QueryError: 400,
     ConfigurationError: 400,
+    AttachmentTooLargeError: 413,
     DocumentError: 422,
     RunDeletedError: 410,
     AmbiguousRunError: 409,

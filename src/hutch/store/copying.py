@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from hutch.errors import StoreError, StoreFullError
 from hutch.store import tables as t
 from hutch.store.loads import Load, load_after, loads
+from hutch.store.logbook_copying import copy_logbook, copy_some_of_logbook
 from hutch.store.loose_copying import (
     copy_feed,
     copy_loose,
@@ -135,6 +136,7 @@ class Copier:
             for portion in self._portions(runs):
                 self._copy_portion(portion, self._copy)
             self._save(self._copy.but(cursor=newest))
+        self._copy_logbook()
         while self._copy_feed() < newest:
             continue
         self._files.sweep()
@@ -255,6 +257,18 @@ class Copier:
         self._files.remove_replaced()
         self._tell()
 
+    def _copy_logbook(self) -> None:
+        """Copy the logbook in portions, as far as it is now."""
+        with self._source.snapshot() as source:
+            self._files.bring_damaged_again(source)
+        more = True
+        while more:
+            with self._source.snapshot() as source, self._target.transaction() as target:
+                copier = TableCopier(source, target, self.tally, self._count_bytes)
+                more = copy_some_of_logbook(copier, self._files)
+                self._copy = self._write(copier, self._copy)
+            self._tell()
+
     def _copy_feed(self) -> int:
         with self._source.snapshot() as source, self._target.transaction() as target:
             copier = TableCopier(source, target, self.tally, self._count_bytes)
@@ -316,6 +330,7 @@ class Copier:
             copier = TableCopier(source, target, self.tally, self._count_bytes)
             copy_runs(copier, runs)
             copy_loose(copier)
+            copy_logbook(copier, self._files)
             while copy_feed(copier) < newest_change(source):
                 continue
             copy_numbers(copier)

@@ -72,6 +72,19 @@ class NeededFiles:
                 self._tally.damaged.pop(wanted.name, None)
         return wrong
 
+    def bring_or_tell(self, files: Sequence[Wanted]) -> None:
+        """Copy files that are never replaced; what is wrong with one is told, and the rest goes on."""
+        missing = [wanted for wanted in files if not self._is_here(wanted)]
+        for name, reason in self.bring(missing).items():
+            self._tally.damaged[name] = f"File {str(self._source.files / name)!r} {reason}."
+
+    def bring_damaged_again(self, source: sa.Connection) -> None:
+        """Copy files of attachments that were damaged or gone the last time, if they are whole now."""
+        for some in in_groups(sorted(self._tally.damaged)):
+            blob = t.blobs.c
+            named = sa.select(blob.file, blob.size, blob.crc32).where(blob.file.in_(some))
+            self.bring_or_tell([Wanted(*row) for row in source.execute(named)])
+
     def accept(self, missing: Sequence[Wanted], wrong: dict[str, str], *, is_last: bool) -> None:
         """Go on without files, if it is known that the source lacks them.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hutch.documents import Leaf
 from hutch.store.access_protocol import AccessStore
+from hutch.store.logbook_protocol import LogbookStore
 from hutch.store.monitor_protocol import MonitorStore
 from hutch.store.rows import (
     AmendmentRow,
@@ -65,7 +66,7 @@ __all__ = [
 ]
 
 
-class Store(AccessStore, MonitorStore, Protocol):
+class Store(AccessStore, LogbookStore, MonitorStore, Protocol):
     """Where runs are kept. Safe to use from several threads and processes."""
 
     @property

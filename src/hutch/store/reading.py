@@ -10,6 +10,7 @@ from hutch.documents import Leaf
 from hutch.errors import CorruptBatchError, FeedPrunedError, RunNotFoundError
 from hutch.store.access_reading import AccessReader
 from hutch.store.index_reading import IndexReader
+from hutch.store.logbook_reading import LogbookReader
 from hutch.store.monitor_reading import MonitorReader
 from hutch.store.protocol import (
     AmendmentRow,
@@ -41,7 +42,7 @@ Query = Callable[[Statement, dict[str, Any]], list[Any]]
 """Executes a statement and returns all rows."""
 
 
-class DatabaseReader(Survey, IndexReader, AccessReader, MonitorReader):
+class DatabaseReader(Survey, IndexReader, AccessReader, LogbookReader, MonitorReader):
     """The reading half of a :class:`~hutch.store.protocol.Store`, for any database."""
 
     def __init__(self, query: Query, statements: Statements, files: Path) -> None:

@@ -60,6 +60,12 @@ class Topic(StrEnum):
     """
     COMPACT = "compact"
     """Batches were replaced by fewer that hold the same events; the reference is ``stream``."""
+    ENTRY = "entry"
+    """An entry of the logbook was written or changed; the reference is its experiment and number."""
+    NUMBER = "number"
+    """A run was given a number in an experiment; the reference is the experiment and the number."""
+    JOB = "job"
+    """A job of a workflow was made or reported; the reference is its experiment and number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,14 +108,14 @@ class Side(ABC):
         self.engine.dispose()
 
     def delete_files(self) -> None:
-        """Delete the Arrow files that batches name, or named, and the folders that are empty then.
+        """Delete the files that batches or attachments name, or named, and the folders that are empty then.
 
         Others stay: nobody knows whether what is in them is anywhere else.
         """
         with self._begin() as connection:
-            for column in (tables.batches.c.file, tables.discarded.c.file):
+            for column in (tables.batches.c.file, tables.discarded.c.file, tables.blobs.c.file):
                 remove_files(self.files, connection.execute(sa.select(column)).scalars())
-        for folder in [*self.files.glob("*"), self.files]:
+        for folder in [*self.files.glob("attachments/*"), *self.files.glob("*"), self.files]:
             with contextlib.suppress(OSError):
                 folder.rmdir()
 

@@ -7,7 +7,8 @@ opened, and given to the driver as they are: the hot ones are said hundreds of t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,6 +18,9 @@ from hutch.store.access_statements import AccessStatements
 from hutch.store.index_statements import IndexStatements
 from hutch.store.monitor_statements import MonitorStatements
 from hutch.store.statement import RUN_COLUMNS, Statement
+
+if TYPE_CHECKING:
+    from hutch.store.logbook_statements import LogbookStatements
 
 __all__ = ["Statement", "Statements"]
 
@@ -160,6 +164,13 @@ class Statements:
         self._index_and_changes(insert)
         self._stash(insert)
         self._care(insert)
+
+    @cached_property
+    def logbook(self) -> LogbookStatements:
+        """Those of the logbook, compiled when they are first needed."""
+        from hutch.store.logbook_statements import LogbookStatements
+
+        return LogbookStatements(self._dialect)
 
     def _marks_and_quarantine(self, insert: Any) -> None:
         say = self._say

@@ -175,6 +175,8 @@ def forget_replaced(copier: TableCopier) -> None:
         batch = sa.select(t.batches.c.id, t.batches.c.file)
         rows = copier.target.execute(batch.where(t.batches.c.id.in_(numbers) | t.batches.c.file.in_(some)))
         there |= {name for row in rows for name in (str(row.id), row.file)}
+        attached = sa.select(t.blobs.c.file).where(t.blobs.c.file.in_(some))
+        there |= set(copier.target.execute(attached).scalars())
     for name in copier.tally.damaged.keys() - there:
         del copier.tally.damaged[name]
 

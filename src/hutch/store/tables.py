@@ -8,6 +8,18 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from hutch.store.logbook_tables import (
+    audit,
+    blobs,
+    chains,
+    entries,
+    entry_terms,
+    entry_versions,
+    jobs,
+    run_numbers,
+    run_tables,
+    workflows,
+)
 from hutch.store.monitor_tables import frozen_figures, plot_states, saved_references, tiles
 from hutch.store.table_types import Float, Id, Text, metadata
 
@@ -16,14 +28,21 @@ __all__ = [
     "activations",
     "amendments",
     "api_keys",
+    "audit",
     "batches",
+    "blobs",
+    "chains",
     "changes",
     "cursors",
     "discarded",
     "documents",
+    "entries",
+    "entry_terms",
+    "entry_versions",
     "experiments",
     "frozen_figures",
     "index",
+    "jobs",
     "marks",
     "metadata",
     "owners",
@@ -33,6 +52,8 @@ __all__ = [
     "quarantine",
     "retention",
     "roles",
+    "run_numbers",
+    "run_tables",
     "runs",
     "saved_references",
     "segments",
@@ -40,10 +61,13 @@ __all__ = [
     "tiles",
     "tombstones",
     "users",
+    "workflows",
 ]
 
-HEAD = "0005"
+HEAD = "0006"
 """The migration that this module describes; a test compares the two."""
+
+_Text, _Id, _Float = Text, Id, Float
 
 properties = sa.Table(
     "properties",

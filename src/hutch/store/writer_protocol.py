@@ -7,13 +7,14 @@ from typing import Protocol
 
 from hutch.documents import Leaf
 from hutch.store.access_protocol import AccessSink
+from hutch.store.logbook_protocol import LogbookSink
 from hutch.store.monitor_protocol import MonitorSink
 from hutch.store.rows import Batch, DocumentRow, Mark, NewBatch, RunRow, TombstoneRow
 
 __all__ = ["Writer"]
 
 
-class Writer(AccessSink, MonitorSink, Protocol):
+class Writer(AccessSink, LogbookSink, MonitorSink, Protocol):
     """What can be written in one transaction."""
 
     def lock(self, name: str) -> None:

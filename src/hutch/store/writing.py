@@ -11,6 +11,7 @@ from hutch.documents import Leaf
 from hutch.documents.text import storable
 from hutch.errors import CorruptBatchError
 from hutch.store.access_writing import AccessWriter
+from hutch.store.logbook_writing import LogbookWriter
 from hutch.store.monitor_writing import MonitorWriter
 from hutch.store.owners import Process
 from hutch.store.protocol import Batch, DocumentRow, Mark, NewBatch, RunRow, TombstoneRow, Topic
@@ -27,7 +28,7 @@ _FORGET_S = 7 * 86_400
 """Seconds after which a process that owns no run any more is forgotten."""
 
 
-class DatabaseWriter(AccessWriter, MonitorWriter):
+class DatabaseWriter(AccessWriter, LogbookWriter, MonitorWriter):
     """A :class:`~hutch.store.protocol.Writer` on the cursor of an open transaction.
 
     The changes are written at its end, all at once, by :meth:`finish`.

@@ -71,7 +71,7 @@ def test_the_only_catalog_is_the_default() -> None:
     [
         ("spol = 1", "there is no 'spol' (did you mean 'spool'?); there are default, catalogs, elog, "),
         ("[catalog.raw]\nstore='a'", "there is no 'catalog' (did you mean 'catalogs'?)"),
-        ("zzz = 1", "there is no 'zzz'; there are default, catalogs, elog, files, monitor, recording, "),
+        ("zzz = 1", "there is no 'zzz'; there are default, catalogs, elog, files, logbook, monitor, "),
         ("[files]\nrots = []", "there is no 'files.rots' (did you mean 'files.roots'?); there are roots"),
         ("files = 3", "'files' is 3; it is a table: [files]"),
         ("catalogs = 'a'", "'catalogs' is 'a'; it is a table: [catalogs]"),

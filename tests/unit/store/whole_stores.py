@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from dataclasses import replace
 
 from hutch.documents import decode, encode, leaves
 from hutch.documents.leaves import posted_leaves
 from hutch.store import DocumentRow, Mark, Store
 from hutch.store.access_rows import ApiKeyRow, ExperimentRow, RoleRow, UserRow
+from hutch.store.entry_terms import terms_of
+from hutch.store.logbook_rows import EntryFilter, JobRow, NewBlob, NewEntry, RunTableRow, WorkflowRow
 from hutch.store.monitor_rows import PlotStateRow, TileRow
 from hutch.store.protocol import TombstoneRow
 
@@ -72,6 +76,78 @@ def compact(store: Store, run: int, count: int) -> None:
         writer.replace_batches(run, "primary", old, [made.in_segment(old[0].segment)])
 
 
+def entry_body(text: str) -> dict[str, object]:
+    """Return the document of a version of an entry."""
+    return {"title": "ö", "text": text, "format": "text", "tags": ["Dark"], "run_num": 3, "shift": None,
+            "files": []}  # fmt: skip
+
+
+def write_entry(store: Store, text: str, entry: int | None = None, version: int = 1) -> int:
+    """Write a version of an entry, the first if none is named; return its number."""
+    body = entry_body(text)
+    with store.transaction() as writer:
+        if entry is None:
+            entry = writer.add_entry(NewEntry("xpp1", None, None, 3, "ada", 1.5, f"key of {text}"))
+        else:
+            old = store.entry(entry)
+            writer.remove_terms("xpp1", entry, terms_of(decode(old.body), old.author))
+        writer.add_version("xpp1", entry, version, "post", 1.5 + version, "ada", encode(body))
+        writer.set_entry(entry, version, 3, None if version == 1 else 1.5 + version, None)
+        writer.add_terms("xpp1", entry, terms_of(body, "ada"))
+        writer.add_audit("xpp1", 1.5, "ada", "entry.post", str(entry), encode({"a": 1}))
+    return entry
+
+
+def attach(store: Store, content: bytes, *, in_file: bool) -> str:
+    """Keep the bytes of an attachment, in a row or in a file; return their digest."""
+    digest = hashlib.sha256(content).hexdigest()
+    name = f"attachments/{digest[:2]}/{digest}" if in_file else None
+    if name is not None:
+        (store.files / name).parent.mkdir(parents=True, exist_ok=True)
+        (store.files / name).write_bytes(content)
+    blob = NewBlob(digest, len(content), zlib.crc32(content), "text/plain", 1.5, name, b"png",
+                   None if in_file else content)  # fmt: skip
+    with store.transaction() as writer:
+        writer.add_blob(blob)
+    return digest
+
+
+def keep_a_logbook(store: Store, run: int) -> None:
+    """Put something into every table of the logbook."""
+    write_entry(store, "first words")
+    entry = write_entry(store, "second words")
+    write_entry(store, "other words", entry, 2)
+    attach(store, b"small", in_file=False)
+    attach(store, b"large", in_file=True)
+    with store.transaction() as writer:
+        writer.add_run_number("xpp1", 3, run)
+        writer.put_run_table(RunTableRow("xpp1", "mine", encode({"columns": []}), 1.5, "ada"))
+        number = writer.put_workflow(WorkflowRow(0, "xpp1", "w", "ada", encode({}), 1, 1.5, None))
+        writer.add_job(JobRow(0, "xpp1", 3, number, "queued", 1.5, 1.5, "ada", encode([]), "t", 9.5))
+
+
+def logbook_of(store: Store) -> dict[str, object]:
+    """Return all that the logbook of a store holds."""
+    blobs = store.blobs_after(0, 1000)
+    bodies = []
+    for blob in blobs:
+        with store.open_blob(blob.digest) as file:
+            bodies.append(file.read())
+    return {
+        "entries": store.entries(EntryFilter("xpp1", is_deleted=None), 1000),
+        "found": [row.id for row in store.entries(EntryFilter("xpp1", ("w:words", "t:dark")), 1000)],
+        "terms": store.entry_terms_after(("", "", 0), 10_000),
+        "versions": store.versions_after("xpp1", 0, 1000),
+        "chain": store.chain("xpp1"),
+        "blobs": (blobs, bodies, [store.thumbnail(blob.digest) for blob in blobs]),
+        "numbers": store.run_numbers("xpp1"),
+        "tables": store.run_tables("xpp1"),
+        "workflows": store.workflows("xpp1"),
+        "jobs": store.jobs("xpp1"),
+        "audit": store.audit("xpp1"),
+    }
+
+
 def make_whole(store: Store) -> None:
     """Give a store something in every table: runs of every kind, and what belongs to none."""
     for uid in ("gone", "whole", "in a file", "amended", "ünï\U0001f600code"):
@@ -98,6 +174,7 @@ def make_whole(store: Store) -> None:
         writer.add_activation("XPP", 1, "xpp1", 1.5, "alice")
         writer.add_activation("XPP", 1, None, 2.5, "alice")
     watch(store, runs["whole"])
+    keep_a_logbook(store, runs["whole"])
     fill(store, begin(store, "open"))
     begin(store, "without events", odd=float("nan"), text="x" * 300, listed=[1, [2, 3], []])
 
@@ -130,6 +207,7 @@ def contents(store: Store) -> dict[str, object]:
         "tiles": [(row, store.tile_picture(row.source, row.plot)) for row in store.tiles()],
         "states": store.newest_plot_states("Lines", 100),
         "references": store.saved_references(),
+        "logbook": logbook_of(store),
         "changes": store.changes(0, 10**6),
         "leaves": sorted(leaf for page in store.leaf_pages() for leaf in page),
     }
@@ -154,5 +232,6 @@ def files_of(store: Store) -> set[str]:
 
 
 def named_files(store: Store) -> set[str]:
-    """Return the names of the files that batches name."""
-    return {batch.file for row in store.runs() for batch in store.batches(row.id) if batch.file}
+    """Return the names of the files that batches and attachments name."""
+    attached = {blob.file for blob in store.blobs_after(0, 1000) if blob.file}
+    return attached | {batch.file for row in store.runs() for batch in store.batches(row.id) if batch.file}

@@ -1,0 +1,235 @@
+"""The rows of a run table: values of runs, in order, as JSON, CSV or Arrow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hutch.catalogs.sorting import in_order, parse_order
+from hutch.documents import decode
+from hutch.documents.spreadsheets import csv_text
+from hutch.errors import QueryError
+from hutch.logbook.run_tables import Column
+from hutch.queries.matching import ABSENT, reach
+from hutch.queries.paths import parse_path
+from hutch.queries.values import bracket
+from hutch.store.path_values import MISSING, Rank
+from hutch.store.run_documents import read_documents
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from hutch.logbook.run_book import NumberedRun
+    from hutch.store.protocol import Store
+
+__all__ = ["TableData", "cells_of", "grouped", "ordered"]
+
+_PATHS = {"begin": "start.time", "end": "stop.time", "uid": "start.uid", "scan_id": "start.scan_id"}
+"""Fields in which the index has what some columns show."""
+
+_PLACES = {"number": 2, "text": 3, "dictionary": 4, "list": 5, "bool": 6}
+_NUMBER = 2
+
+
+@dataclass(frozen=True)
+class TableData:
+    """Some rows of a run table.
+
+    :ivar runs: the numbers of the runs, a row each.
+    :ivar rows: the values in the order of the columns; None where there is none.
+    :ivar total: how many runs there are without ``start`` and ``limit``.
+    :ivar groups: if they are grouped: each value, and how many of all runs have it, in order.
+    """
+
+    columns: tuple[Column, ...]
+    runs: tuple[int, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total: int
+    start: int = 0
+    groups: tuple[tuple[Any, int], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON has it: each row by the sources of the columns."""
+        sources = [column.source for column in self.columns]
+        return {
+            "columns": [column.to_json() for column in self.columns],
+            "runs": list(self.runs),
+            "rows": [dict(zip(sources, row, strict=True)) for row in self.rows],
+            "total": self.total,
+            "start": self.start,
+            "groups": [{"value": value, "count": count} for value, count in self.groups],
+        }
+
+    def to_csv(self) -> str:
+        """Return it as CSV, in which no text is a formula and numbers are numbers."""
+        return csv_text([column.heading for column in self.columns], self.rows)
+
+    def to_arrow(self) -> pa.Table:
+        """Return it as an Arrow table, with columns named by their sources.
+
+        A column whose values are not all of one type becomes text.
+        """
+        import pyarrow as pa
+
+        found = {}
+        for place, column in enumerate(self.columns):
+            values = [row[place] for row in self.rows]
+            try:
+                found[column.source] = pa.array(values)
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+                found[column.source] = pa.array([None if value is None else str(value) for value in values])
+        return pa.table(found)
+
+
+# values
+
+
+def cells_of(
+    store: Store,
+    runs: Sequence[NumberedRun],
+    columns: Sequence[Column],
+    counters: Callable[[], Mapping[int, Mapping[str, Any]]],
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of runs in some columns.
+
+    :param counters: returns those of jobs by the number of the run.
+    """
+    paths = {column.source: parse_path(column.source) for column in columns if _is_field(column.source)}
+    sources = {path.source for path in paths.values()} | {"start", "stop"}
+    ids = [run.run.row.id for run in runs]
+    documents = {row.id: found for row, found in read_documents(store, ids, sources=sources)}
+    counted = counters() if any(column.counter for column in columns) else {}
+    for run in runs:
+        known = documents.get(run.run.row.id, {})
+        cells = []
+        for column in columns:
+            if column.source in paths:
+                path = paths[column.source]
+                reached = [
+                    value for value in reach(known.get(path.source), path.parts) if value is not ABSENT
+                ]
+                cells.append(reached[0] if len(reached) == 1 else reached or None)
+            elif column.counter is not None:
+                cells.append(counted.get(run.num, {}).get(column.counter))
+            else:
+                cells.append(_own(store, column.source, run, known))
+        yield tuple(cells)
+
+
+def _own(store: Store, source: str, run: NumberedRun, documents: Mapping[str, Any]) -> Any:
+    row, stop = run.run.row, documents.get("stop")
+    match source:
+        case "run_num":
+            return run.num
+        case "uid":
+            return row.uid
+        case "scan_id":
+            return row.scan_id
+        case "begin":
+            return row.time
+        case "end":
+            return stop.get("time") if isinstance(stop, dict) else None
+        case "duration":
+            end = stop.get("time") if isinstance(stop, dict) else None
+            return end - row.time if isinstance(end, (int, float)) else None
+        case "status":
+            if isinstance(stop, dict):
+                return stop.get("exit_status")
+            return "running" if store.is_live(row.owner) else "interrupted"
+        case "tags":
+            terms = store.terms_of_run(run.experiment, run.num, "t")
+            return " ".join(term.partition(":")[2] for term, _ in terms)
+    return None
+
+
+def _is_field(source: str) -> bool:
+    return "." in source and not source.startswith("counter.")
+
+
+# order
+
+
+def ordered(
+    store: Store,
+    numbers: Mapping[int, int],
+    keys: Sequence[tuple[str, int]],
+    counters: Callable[[], Mapping[int, Mapping[str, Any]]],
+) -> list[int]:
+    """Return runs by some columns, the first of them first; where all are the same, the latest run first.
+
+    :param numbers: of the runs, by id.
+    :param keys: sources, each with 1 for ascending order or -1 for descending.
+    :raises QueryError: if there is no order by one.
+    """
+    found = sorted(numbers, key=lambda run: numbers[run], reverse=True)
+    for source, direction in reversed(keys):
+        if source == "run_num":
+            found.sort(key=lambda run: numbers[run], reverse=direction < 0)
+        elif (ranks := _ranks(store, found, numbers, source, counters)) is not None:
+            found.sort(key=lambda run: ranks.get(run, MISSING), reverse=direction < 0)
+        else:
+            found = in_order(store, found, parse_order([(_PATHS.get(source, source), direction)]))
+    return found
+
+
+def grouped(
+    store: Store,
+    runs: Sequence[int],
+    numbers: Mapping[int, int],
+    source: str,
+    counters: Callable[[], Mapping[int, Mapping[str, Any]]],
+) -> list[tuple[Any, int]]:
+    """Return the values of a column, as runs that are in its order have them, and how many have each."""
+    ranks = _ranks(store, runs, numbers, source, counters)
+    if ranks is None:
+        path = parse_path(_PATHS.get(source, source))
+        ranks = store.values(path).ranks(list(runs), highest=False)
+    counts: Counter[Rank] = Counter(ranks.get(run, MISSING) for run in runs)
+    return [(None if rank == MISSING else _value(rank), count) for rank, count in counts.items()]
+
+
+def _ranks(
+    store: Store,
+    runs: Sequence[int],
+    numbers: Mapping[int, int],
+    source: str,
+    counters: Callable[[], Mapping[int, Mapping[str, Any]]],
+) -> dict[int, Rank] | None:
+    """Return where runs stand by what no field of a document holds; None if one does."""
+    match source:
+        case "run_num":
+            return {run: (_NUMBER, numbers[run]) for run in runs}
+        case "duration":
+            begin, end = (
+                store.values(parse_path(path)).ranks(list(runs), highest=False)
+                for path in ("start.time", "stop.time")
+            )
+            both = (run for run in runs if begin.get(run, MISSING)[0] == end.get(run, MISSING)[0] == _NUMBER)
+            return {run: (_NUMBER, end[run][1] - begin[run][1]) for run in both}
+        case "status":
+            found = store.values(parse_path("stop.exit_status")).ranks(list(runs), highest=False)
+            # Those that have not ended stand last.
+            return {run: found.get(run, (3, "\U0010ffff")) for run in runs}
+        case "tags":
+            raise QueryError("Runs have no order by tags: a run may have several. Sort by another column.")
+    if source.startswith("counter."):
+        name = source.partition(".")[2]
+        values = ((run, counters().get(numbers[run], {}).get(name)) for run in runs)
+        return {run: _rank_of(value) for run, value in values if value is not None}
+    return None
+
+
+def _rank_of(value: Any) -> Rank:
+    kind = bracket(value)
+    return _PLACES.get(kind, 4), value if kind in ("number", "text", "bool") else str(value)
+
+
+def _value(rank: Rank) -> Any:
+    place, value = rank
+    if isinstance(value, bytes):
+        return decode(value)
+    if value == "\U0010ffff":
+        return "open"
+    return value if place > 1 else None
