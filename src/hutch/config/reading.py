@@ -32,8 +32,8 @@ _ROOT_MAP = "root_map"
 _SECTIONS: dict[str, type] = {
     "elog": ElogSettings,
     "files": FilesSettings,
-    "monitor": MonitorSettings,
     "logbook": LogbookSettings,
+    "monitor": MonitorSettings,
     "recording": RecordingSettings,
     "server": ServerSettings,
     "spool": SpoolSettings,
