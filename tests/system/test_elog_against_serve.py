@@ -1,4 +1,4 @@
-"""Every function of ``hutch.elog`` against ``hutch serve``: with a password, and with a ticket of Kerberos."""
+"""Every function of ``hutch.elog`` against ``hutch serve``: with a password, and with a ticket."""
 
 from __future__ import annotations
 

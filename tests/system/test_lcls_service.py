@@ -119,10 +119,12 @@ def test_a_job_posts_values_of_its_run(service, environment):
     workflow_checks.check_job_posts_params(service.url, environment)
 
 
-def test_a_job_does_no_more_than_that(service, environment):
+def test_a_job_writes_entries_about_its_run_and_does_no_more(service, environment):
     with LclsClient.job(service.url, environment["Authorization"]) as job:
         assert job.runs(ACTIVE).success
-        assert job.new_entry(ACTIVE, "text").status == 403
+        entry = checks.done(job.new_entry(ACTIVE, "fitted"))
+        assert (entry["author"], entry["run_num"]) == ("xppopr", 1)
+        assert job.modify_entry(ACTIVE, entry["_id"], "other").status == 403
         assert job.run_control(ACTIVE, "start_run").status == 403
         assert job.runs(LOCKED).status == 404
 

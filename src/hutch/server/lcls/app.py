@@ -27,7 +27,7 @@ from hutch.server.lcls.bodies import Carried, Limits, carried
 from hutch.server.lcls.books import find_book, open_books
 from hutch.server.lcls.calls import Body, Call, Route
 from hutch.server.lcls.jobs import UPDATE, get_counters, set_counters
-from hutch.server.lcls.replies import failure, refusal, reply
+from hutch.server.lcls.replies import refusal, reply
 from hutch.server.negotiate import Acceptor
 
 __all__ = ["PREFIXES", "build_lcls", "is_lcls"]
@@ -81,17 +81,18 @@ class _Below:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await failure(404, "There is no such call.")(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         _, prefix, *rest = path.split("/")
         inner = "/".join(["", *(part for part in rest if part)])
         if prefix == JOBS:
             inner = f"/{JOBS}{inner}"
-        elif inner == "/lgbk" or inner.startswith("/lgbk/"):
-            inner = inner.removeprefix("/lgbk")
         else:
-            inner = ""
+            # "/lgbk" stands there twice, once for the service and once for the call.
+            inner = (
+                inner.removeprefix("/lgbk") if inner.startswith(("/lgbk/lgbk/", "/lgbk/run_control/")) else ""
+            )
         await self._app({**scope, "path": inner or "/", "root_path": "", _PREFIX: prefix}, receive, send)
 
 
@@ -131,6 +132,8 @@ class _Desk:
             asker = await run_in_threadpool(self._known, request)
             if route.method != "GET":
                 check_origin(request)
+                if request.method == "HEAD":
+                    raise HTTPException(405, "What changes something is not asked for with HEAD.")
             experiment = request.path_params["experiment"]
             if route.path.endswith("/ws/info"):
                 told = await run_in_threadpool(self._instrument, asker, experiment)
@@ -168,7 +171,9 @@ class _Desk:
                 f"There is no experiment {experiment!r} that job {job.id} may read."
             )
         if not route.by_job:
-            raise AccessDeniedError(f"Job {job.id} may not do this: its token lets it read, and post values.")
+            raise AccessDeniedError(
+                f"Job {job.id} may not do this: it reads, writes entries, and posts values."
+            )
         book.logbook.check(route.action, experiment)
         return book.logbook, job
 

@@ -35,14 +35,21 @@ def _new(call: Call) -> dict[str, Any]:
         call.needed("log_text"),
         title=call.text("log_title") or "",
         tags=call.text("log_tags") or (),
-        run=call.number("run_num"),
+        run=_run_of(call),
         shift=call.text("shift"),
         format=call.text("log_format") or "markdown",
         parent=parent,
         files=call.files,
+        author=call.author,
         key=call.key,
     )
     return _told(entry)
+
+
+def _run_of(call: Call) -> int | None:
+    """Return the number of the run that an entry is about: of a job, its own; None leaves it to the logbook."""
+    given = call.number("run_num")
+    return call.job.run_num if given is None and call.job is not None else given
 
 
 def _modify(call: Call) -> dict[str, Any]:
@@ -257,13 +264,13 @@ def _route(path: str, answer: Any, **more: Any) -> Route:
     return Route(f"/lgbk/{{experiment}}/ws/{path}", answer, **more)
 
 
-def _change(path: str, answer: Any) -> Route:
+def _change(path: str, answer: Any, **more: Any) -> Route:
     # Whether an entry is one's own, which takes less, the logbook knows.
-    return _route(path, answer, method="POST", body=Body.FORM, action=Action.WRITE)
+    return _route(path, answer, method="POST", body=Body.FORM, action=Action.WRITE, **more)
 
 
 ROUTES = (
-    _change("new_elog_entry", _new),
+    _change("new_elog_entry", _new, by_job=True),
     _change("modify_elog_entry", _modify),
     _change("delete_elog_entry", _delete),
     _route("elog", _all, by_job=True),

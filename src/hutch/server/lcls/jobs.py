@@ -7,6 +7,7 @@ A job finds that address in its variable ``JID_UPDATE_COUNTERS``, and takes it a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ __all__ = ["UPDATE", "counters_url", "get_counters", "hide_secret", "set_counter
 
 UPDATE = "replace_counters"
 
+_SECRET = re.compile(f"(/{JOBS}/+{UPDATE}/+[^/]+/+).+")
+
 
 def counters_url(server: str, experiment: str, token: str) -> str:
     """Return what a job finds in ``JID_UPDATE_COUNTERS``.
@@ -32,9 +35,7 @@ def counters_url(server: str, experiment: str, token: str) -> str:
 
 def hide_secret(path: str) -> str:
     """Return a path as it may be written down: without the secret of a job."""
-    mark = f"/{JOBS}/{UPDATE}/"
-    before, found, rest = path.partition(mark)
-    return f"{before}{found}{rest.partition('/')[0]}/…" if found else path
+    return _SECRET.sub(r"\1…", path)
 
 
 def get_counters(books: Sequence[Book], asker: Asker, experiment: str, given: Any) -> list[dict[str, Any]]:
