@@ -53,13 +53,8 @@ def test_a_message_arrives_with_its_files(by_password, tmp_path):
     picture, table = tmp_path / "plöt 1.txt", tmp_path / "b.csv"
     picture.write_bytes(b"\x00\xff not a picture")
     table.write_bytes(b"")
-    error = elog.post_elog_message(
-        ACTIVE,
-        TEXT,
-        tag="läuft gut",
-        title="Tïtel",
-        in_files=[str(picture), (str(table), "die Tabelle é.csv")],
-    )
+    files = [str(picture), (str(table), "die Tabelle é.csv")]
+    error = elog.post_elog_message(ACTIVE, TEXT, tag="läuft gut", title="Tïtel", in_files=files)
     assert error is None
     with hutch.open_catalog(by_password.store) as catalog:
         logbook = Logbook(catalog)
@@ -129,9 +124,8 @@ def test_a_wrong_password_is_told(by_password, tmp_path, monkeypatch):
     wrong = tmp_path / "wrong"
     wrong.write_text("wrong\n")
     monkeypatch.setenv("HUTCH_ELOG_PASSWORD_FILE", str(wrong))
-    assert "The name or the password is wrong." in elog.post_elog_message(
-        ACTIVE, "text", tag=None, title=None
-    )
+    error = elog.post_elog_message(ACTIVE, "text", tag=None, title=None)
+    assert "The name or the password is wrong." in error
     assert elog.get_elog_runs_by_tag(ACTIVE, "a") == []
 
 
@@ -151,9 +145,8 @@ def kerberized(tmp_path_factory, realm):
     realm.add(f"ada@{REALM}")
     replays = folder / "replays"
     replays.mkdir()
-    with serve(
-        folder / "store", folder / "log", HUTCH_CONFIG=str(config), KRB5RCACHEDIR=str(replays)
-    ) as found:
+    environment = {"HUTCH_CONFIG": str(config), "KRB5RCACHEDIR": str(replays)}
+    with serve(folder / "store", folder / "log", **environment) as found:
         yield found
 
 

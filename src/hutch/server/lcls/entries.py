@@ -47,7 +47,7 @@ def _new(call: Call) -> dict[str, Any]:
 
 
 def _run_of(call: Call) -> int | None:
-    """Return the number of the run that an entry is about: of a job, its own; None leaves it to the logbook."""
+    """Return the number of the run that an entry is about: of a job, its own; None says nothing."""
     given = call.number("run_num")
     return call.job.run_num if given is None and call.job is not None else given
 
