@@ -204,17 +204,21 @@ class _Desk:
         return {"name": ""}
 
     def _instrument(self, asker: Asker, name: str) -> dict[str, Any] | None:
-        """Return what is told of the logbook of an instrument, ``XPP_Instrument``; None if it is not one."""
+        """Return what is told of the logbook of an instrument, ``XPP_Instrument``.
+
+        None if it is an experiment like others, or if they may read no experiment of the instrument.
+        """
         spelled = name.replace(" ", "_")
-        if not spelled.endswith(_INSTRUMENT):
+        identity = asker.identity
+        if not spelled.endswith(_INSTRUMENT) or identity is None:
             return None
         instrument = spelled.removesuffix(_INSTRUMENT).upper()
-        for book in self._books:
-            is_for = asker.identity is None or book.is_for(asker.identity)
-            if is_for and book.find(spelled) is not None:
+        whole = f"{instrument}{_INSTRUMENT}"
+        for book in (book for book in self._books if book.is_for(identity)):
+            if book.find(spelled) is not None:
                 return None
-            if is_for and any(one.instrument == instrument for one in book.access.experiments.all()):
-                whole = f"{instrument}{_INSTRUMENT}"
+            names = [one.name for one in book.access.experiments.all() if one.instrument == instrument]
+            if any(book.access.may(identity, Action.READ, one) for one in names):
                 return {"_id": whole, "name": whole, "instrument": instrument}
         return None
 
