@@ -38,11 +38,20 @@ def output(folder: Path) -> str:
     return found.stdout
 
 
-def test_the_demo_records_five_runs_of_which_one_fails(output, folder) -> None:
+def test_the_demo_records_six_runs_of_which_one_fails(output, folder) -> None:
     runs = json.loads(hutch("runs", "--json", "--store", "demo-store", folder=folder).stdout)
 
-    assert [run["plan_name"] for run in runs] == ["grid_scan", "scan", "scan", "scan", "count", "old"]
+    assert [run["plan_name"] for run in runs] == [
+        "grid_scan",
+        "scan",
+        "watch",
+        "scan",
+        "scan",
+        "count",
+        "old",
+    ]
     assert [run["status"] for run in runs] == [
+        "success",
         "success",
         "success",
         "fail",
@@ -71,9 +80,19 @@ def test_the_demo_reads_the_newest_run_back_and_names_the_picture(output, folder
     assert output.index("Found again") < output.index("grid_scan", output.index("Found again"))
     assert "<xarray.Dataset>" in output
     assert "(192, 256) of uint16" in output
-    for picture in ("run-5-grid_scan.png", "run-4-scan.png"):
+    for picture in ("run-6-grid_scan.png", "run-5-scan.png"):
         assert f"demo-store/{picture}\n" in output
         assert (folder / "demo-store" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_monitor_notices_the_fault_while_the_run_goes_on(output, folder) -> None:
+    (noticed,) = re.findall(r"^while point (\d+) is taken: beam is bad: the last value of", output, re.M)
+    (points,) = re.findall(r"^run 4 .* (\d+) points", output, re.M)
+    assert 12 < int(noticed) <= int(points)
+    (picture,) = re.findall(r"^(demo-store/monitor/.*-primary_Lines\.png)$", output, re.M)
+    assert (folder / picture).read_bytes().startswith(b"\x89PNG")
+    found = hutch("runs", "dqm.beam=bad", "--json", "--store", "demo-store", folder=folder)
+    assert [run["scan_id"] for run in json.loads(found.stdout)] == [4]
 
 
 def test_what_the_demo_says_to_try_works(output, folder) -> None:
@@ -91,7 +110,7 @@ def test_the_demo_can_be_run_again_in_the_same_store(output, folder) -> None:
     found = hutch("demo", "--store", "demo-store", folder=folder)
 
     assert found.returncode == 0
-    assert "demo-store/run-10-grid_scan.png" in found.stdout
+    assert "demo-store/run-12-grid_scan.png" in found.stdout
     assert hutch("verify", "demo-store", folder=folder).returncode == 0
 
 
@@ -104,9 +123,9 @@ def test_at_a_terminal_the_demo_ends_with_pages_in_a_browser(tmp_path) -> None:
     address, key = child.match.groups()
     child.expect("Stop with Ctrl-C")
     page = httpx.get(address, headers={"Authorization": f"Apikey {key}"}).text
-    assert "5 runs" in page and "grid_scan" in page
+    assert "6 runs" in page and "grid_scan" in page
     found = httpx.get(
-        f"{address}/hutch/v1/catalogs/raw/runs/4", headers={"Authorization": f"Apikey {key}"}
+        f"{address}/hutch/v1/catalogs/raw/runs/5", headers={"Authorization": f"Apikey {key}"}
     ).json()
     frame = f"{address}/runs/{found['uid']}/frames/primary/0.png?key=camera"
     assert httpx.get(frame, headers={"Authorization": f"Apikey {key}"}).status_code == 200

@@ -44,6 +44,9 @@ class Kind(StrEnum):
     STRANGE_LEAVES = "excess-index"
     DISCARDED = "discarded-file"
     UNCOMMITTED = "uncommitted-file"
+    CHAIN = "entry-chain"
+    ENTRY = "entry"
+    ATTACHMENT = "attachment"
 
     LOST = "lost-events"
     DOUBTFUL = "doubtful-events"
@@ -115,6 +118,11 @@ _ABOUT = {
         True,
         "A repair brings the events into their run; where it can't tell their place it puts the file away",
     ),
+    Kind.CHAIN: _About(
+        Severity.ERROR, False, "Compare the logbook with a backup: something in it was changed or removed"
+    ),
+    Kind.ENTRY: _About(Severity.ERROR, True, "A repair makes it from its versions"),
+    Kind.ATTACHMENT: _About(Severity.ERROR, False, "No repair can: put it back from a backup"),
     Kind.LOST: _About(
         Severity.NOTE, False, "A backup may have them; what a repair found of them is in quarantine"
     ),

@@ -32,6 +32,9 @@ __all__ = ["LOST_AND_FOUND", "LooseFile", "LooseFiles", "examine"]
 LOST_AND_FOUND = "lost+found"
 """Folder below that of the files: what a repair cannot place."""
 
+ATTACHMENTS = "attachments"
+"""Folder below that of the files: large attachments of the logbook, named by what is in them."""
+
 _OLD_S = 3600.0
 """A younger file may be of a process that is about to name it."""
 
@@ -96,6 +99,8 @@ def examine(store: Store, name: str, now: float | None = None) -> LooseFile | No
         about = path.stat()
     except OSError:
         return None
+    if name.startswith(f"{ATTACHMENTS}/"):
+        return _examine_attachment(store, name, path, about, now)
     number = run_of(name)
     run = None if number is None else present_run(store, number)
     if is_named(store, name):
@@ -126,6 +131,18 @@ def examine(store: Store, name: str, now: float | None = None) -> LooseFile | No
         why = f", and its run lacks {len(lacking):,} events that are in it"
         return loose(Kind.UNCOMMITTED, why, parts, frozenset(lacking))
     return loose(Kind.LOOSE, "; its run has all that is in it", parts)
+
+
+def _examine_attachment(
+    store: Store, name: str, path: Path, about: os.stat_result, now: float | None
+) -> LooseFile | None:
+    """Return a file that holds an attachment, if no entry has it: whoever was to write it has died."""
+    if store.names_blob(name):
+        return None
+    text = f"File {str(path)!r} of {about.st_size:,} bytes is attached to no entry"
+    if (time.time() if now is None else now) - about.st_mtime < _OLD_S:
+        return LooseFile(name, about.st_size, Kind.YOUNG, f"{text}; it is less than an hour old")
+    return LooseFile(name, about.st_size, Kind.LOOSE, text)
 
 
 def _list(folder: Path) -> Iterator[str]:

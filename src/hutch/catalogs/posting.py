@@ -41,10 +41,10 @@ def post_all(
     :raises DocumentError: if the source, a name or a value is none.
     :raises RunDeletedError: if the run has been deleted.
     """
-    kept = _kept(source, values)
     with store.transaction() as writer:
         writer.lock(f"run/{run}")
-        _write(store, writer, present_row(store, run), source, kept, author, origin)
+        row = present_row(store, run)
+        write_posted(store, writer, row, source, values, author=author, origin=origin)
 
 
 def write_posted(
@@ -52,31 +52,22 @@ def write_posted(
     writer: Writer,
     run: RunRow,
     source: str,
-    name: str,
-    value: Any,
+    values: Mapping[str, Any],
     *,
     author: str,
     origin: Any = None,
 ) -> None:
-    """Post a value to a run in a transaction that is open, and holds the lock of the run.
+    """Post values to a run in a transaction that is open, and holds the lock of the run.
 
-    :raises DocumentError: if the source, the name or the value is none.
+    :param values: by name.
+    :raises DocumentError: if the source, a name or a value is none.
     """
-    _write(store, writer, run, source, _kept(source, {name: value}), author, origin)
-
-
-def _kept(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: plain(value) for name, value in values.items()}
-    for name in kept:
+    for name in values:
         if source not in POSTED or not isinstance(name, str) or not name:
             msg = f"{source}.{name} cannot be posted. Give a name, and one of {', '.join(sorted(POSTED))}."
             raise DocumentError(msg)
-    return kept
-
-
-def _write(
-    store: Store, writer: Writer, run: RunRow, source: str, kept: Mapping[str, Any], author: str, origin: Any
-) -> None:
+    kept = {name: plain(value) for name, value in values.items()}
+    about = None if origin is None else encode(origin)
     before = store.posted_now([run.id]).get(run.id, {}).get(source, {})
     old: set[Leaf] = set()
     new: set[Leaf] = set()
@@ -85,6 +76,5 @@ def _write(
         new |= posted_leaves(source, name, value)
     writer.remove_leaves(run.id, run.time, old - new)
     writer.add_leaves(run.id, run.time, new - old)
-    about = None if origin is None else encode(origin)
     for name, value in kept.items():
         writer.post(run.id, source, name, encode(value), author, about)

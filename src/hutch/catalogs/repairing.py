@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hutch.catalogs.adopting import settle_file
+from hutch.catalogs.entry_verifying import mend_entries
 from hutch.catalogs.findings import Kind, Repair, Verification
 from hutch.catalogs.index_verifying import IndexSums, check_index, present_run
 from hutch.catalogs.loose_files import examine
@@ -81,10 +82,22 @@ class _StoreRepair:
             return
         for run, findings in list(self._check.by_run.items()):
             self._repair_run(run, {finding.kind for finding in findings if finding.kind.is_repairable})
+        self._repair_entries()
         self._repair_files()
         self._repair_index()
         self._store.sync()
         self._look_again()
+
+    def _repair_entries(self) -> None:
+        """Make entries of the logbook follow from their versions."""
+        wrong = self._check.wrong_entries
+        if wrong:
+            mend_entries(self._store, wrong)
+            self._check.look_at_logbook()
+            for entry in wrong:
+                is_done = entry not in self._check.wrong_entries
+                text = f"Entry {entry} is made from its versions" if is_done else f"Entry {entry} is left"
+                self._did(Repair(Kind.ENTRY, text, is_done=is_done))
 
     def _may_give_up_files(self) -> bool:
         """Tell whether missing files are really gone: a folder that is not mounted is empty."""

@@ -122,7 +122,7 @@ def post_verdict(
         last = history[-1] if history else None
         if not _is_news(last, verdict, origin, is_final=is_final):
             return False
-        write_posted(store, writer, row, SOURCE, name, verdict, author=author, origin=dict(origin))
+        write_posted(store, writer, row, SOURCE, {name: verdict}, author=author, origin=dict(origin))
         if is_told and verdict == BAD and not _was_told(store, history):
             writer.freeze_figure(run, name, BAD, plot, picture)
     return True

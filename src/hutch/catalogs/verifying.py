@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hutch.catalogs.entry_verifying import check_logbook
 from hutch.catalogs.findings import Finding, Kind, Verification
 from hutch.catalogs.index_verifying import IndexSums, check_index, present_run
 from hutch.catalogs.loose_files import LOST_AND_FOUND, LooseFiles, examine
@@ -69,6 +70,8 @@ class StoreCheck:
     :ivar by_run: what was found, by the id of the run.
     :ivar of_store: what was found that is of no run.
     :ivar of_index: what was found in the index.
+    :ivar of_logbook: what was found in the logbook.
+    :ivar wrong_entries: numbers of entries that do not follow from their versions.
     :ivar of_files: what was found of files that no batch names.
     :ivar suspects: ids of runs, and of none, whose index rows are not those that they must have.
     :ivar loose: the files that no batch names.
@@ -79,6 +82,8 @@ class StoreCheck:
         self.of_store: list[Finding] = []
         self.of_index: list[Finding] = []
         self.of_files: list[Finding] = []
+        self.of_logbook: list[Finding] = []
+        self.wrong_entries: list[int] = []
         self.suspects: list[int] = []
         self.loose = LooseFiles(store)
         self._store = store
@@ -98,6 +103,7 @@ class StoreCheck:
             ids.append(np.array([row.id for row in rows], np.int64))
         self.suspects += np.setdiff1d(sums.runs(), np.concatenate(ids)).tolist()
         self.of_index += check_index(store, sums, self.suspects)
+        self.look_at_logbook()
         self._check_files()
         count = sum(1 for row in store.quarantined() if row.run is None)
         if count:
@@ -107,6 +113,11 @@ class StoreCheck:
             self.of_store.append(Finding(Kind.QUARANTINE, f"{text} in quarantine"))
         self._check_spool()
         self._meter.tell()
+
+    def look_at_logbook(self) -> None:
+        """Look at entries and attachments, as they are now."""
+        self.of_logbook, files, self.wrong_entries = check_logbook(self._store)
+        self.loose.name(files)
 
     def _check_spool(self) -> None:
         """Look for what waits to be stored."""
@@ -137,7 +148,7 @@ class StoreCheck:
         """Return what was found."""
         found = self._total
         of_runs = [finding for run in sorted(self.by_run) for finding in self.by_run[run]]
-        found.findings = self.of_store + of_runs + self.of_index + self.of_files
+        found.findings = self.of_store + of_runs + self.of_index + self.of_logbook + self.of_files
         return found
 
     def _check_runs(self, rows: Sequence[RunRow], sums: IndexSums) -> None:

@@ -22,6 +22,7 @@ from hutch.config import state_folder, store_location
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run
+    from hutch.catalogs.verdicts import RunVerdict
 
 __all__ = ["demo"]
 
@@ -44,10 +45,11 @@ _LATE_S = 15.0
     "Port of the pages.  [default: 8000, or one that is free]"
 ))  # fmt: skip
 def demo(store: str | None, files: tuple[Path, ...], no_serve: bool, port: int | None) -> None:
-    """Record simulated scans, follow one live, and read them back.
+    """Record simulated scans, follow one live, monitor one, and read them back.
 
     A real RunEngine with simulated devices does a count, a scan that a second process follows, a scan
-    that fails on purpose, one with a camera, and a grid. It takes about ten seconds. At a terminal the runs
+    that fails on purpose, a run that loses the beam, which the monitor notices, one with a camera, and a
+    grid. It takes about twenty seconds. At a terminal the runs
     are then served as pages, until Ctrl-C. Needs: pip install 'hutch[bluesky,files,server]'
     """
     from hutch.catalogs import Catalog
@@ -90,7 +92,7 @@ class _Show:
         self._engine.md["proposal_id"] = 30417
 
     def record(self) -> None:
-        """Do four runs."""
+        """Do all runs."""
         from bluesky import plans
 
         line = self._beamline
@@ -104,6 +106,8 @@ class _Show:
             self._engine(plans.scan([line.diode], line.theta, 12.0, 12.8, 25), sample=sample)
         self._heading("A scan that fails", "because it would drive the stage into its limit switch")
         self._run(plans.scan([line.fluorescence], line.sample_x, 0, 6, 13), sample=sample)
+        self._heading("Monitor", "the beam is lost while a run goes on: hutch monitor --catalog --serve")
+        self._monitored(sample)
         self._heading("Camera", "a scan whose frames stay in the camera's own HDF5 file")
         self._run(plans.scan([self._camera, line.diode], line.theta, 12.1, 12.7, 13), sample=sample)
         self._heading("Grid", "a map of a grain, with metadata of the sample, and a baseline")
@@ -143,6 +147,32 @@ class _Show:
             path = save(draw(one), self._folder / f"run-{one.scan_id}-{one.start['plan_name']}.png")
             self._say(str(path))
         self._try_next()
+
+    def _monitored(self, sample: dict[str, str]) -> None:
+        """Do a run that loses the beam; a monitor in another process says so while it goes on."""
+        from hutch.cli.demo_monitor import Fault, monitoring, picture_of, watch
+
+        line = self._beamline
+
+        def lose() -> None:
+            line.has_beam = False
+
+        def told(verdict: RunVerdict, point: int) -> None:
+            self._say(
+                f"while point {point} is taken: {verdict.name} is {verdict.verdict}: {verdict.sentence}"
+            )
+
+        fault = Fault(self._catalog, lose, told)
+        with monitoring(self._place, self._folder) as pictures:
+            token = self._engine.subscribe(fault)  # type: ignore[no-untyped-call]
+            try:
+                self._run(watch([line.ion_chamber], lambda: fault.is_noticed), sample=sample)
+            finally:
+                self._engine.unsubscribe(token)  # type: ignore[no-untyped-call]
+                line.has_beam = True
+            picture = picture_of(self._catalog, pictures)
+        if picture is not None:
+            self._say(str(picture))
 
     def _map(self, grid_scan: Callable[..., Any]) -> Any:
         line = self._beamline

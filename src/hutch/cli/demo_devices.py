@@ -53,6 +53,14 @@ class Spot(Syn2DGauss):  # type: ignore[misc]
         return _with_units(super().describe(), "counts")
 
 
+class Counter(SynSignal):  # type: ignore[misc]
+    """Counts photons."""
+
+    def describe(self) -> Any:
+        """Return the data keys, with units."""
+        return _with_units(super().describe(), "counts")
+
+
 class ShotNoise:
     """Counting statistics, one number at a time, as numpy 2.4 and ophyd need it."""
 
@@ -80,6 +88,10 @@ class Beamline:
             "fluorescence", self.sample_x, "sample_x", self.sample_y, "sample_y",
             center=(0.55, -0.3), Imax=1_850, sigma=0.62, noise="poisson", random_state=noise,
         )  # fmt: skip
+        self.has_beam = True
+        self.ion_chamber = Counter(
+            lambda: noise.poisson(52_000 if self.has_beam else 1_300, 1), name="ion_chamber"
+        )
         self.temperature = SynSignal(lambda: round(295.0 + drift.normal(0, 0.05), 3), name="temperature")
 
     @property

@@ -43,6 +43,8 @@ _COMMANDS = {
     "key": "hutch.cli.key:key",
     "user": "hutch.cli.user:user",
     "experiment": "hutch.cli.experiment:experiment",
+    "log": "hutch.cli.log:log",
+    "table": "hutch.cli.table:table",
 }
 """Commands in the order of the help, and where each is."""
 

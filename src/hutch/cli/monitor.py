@@ -26,7 +26,7 @@ _COMMANDS = {
 }
 """Commands in the order of the help, and where each is."""
 
-_SEVERAL = ("--plots", "--plugins")
+_SEVERAL = ("--plots", "--plugins", "--once")
 """Options after which several values may stand."""
 _EXTENSIONS = ("png", "pdf", "svg")
 
@@ -94,7 +94,12 @@ _OPTIONS = (
     click.option("--ext", "extension", metavar=".EXT", default=".png", show_default=True, callback=_extension,
         help=".png, .pdf or .svg."),
     click.option("--plots", "names", metavar="NAME...", multiple=True, help="Plots to make; else all."),
-    click.option("--once", metavar="FILE", help="Make the plots of one file, or run, and stop."),
+    click.option("--once", metavar="FILE...", multiple=True, help=(
+        "Make the plots of these files, or runs, and stop."
+    )),
+    click.option("--scheduler", metavar="ADDRESS", help=(
+        "With --once: have the workers of this scheduler of dask read the data.  [default: of hutch.toml]"
+    )),
     click.option("--catalog", metavar="[STORE]", is_flag=False, flag_value="", default=None, help=(
         "Watch the runs of a store that are being recorded; without a name, of the default catalog."
     )),

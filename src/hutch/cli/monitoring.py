@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hutch.cli.options import find_run, open_existing
-from hutch.errors import ConfigurationError
+from hutch.config import configuration
+from hutch.errors import ConfigurationError, HutchError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -36,7 +38,8 @@ class Asked:
     flush_interval_s: float
     extension: str
     names: tuple[str, ...]
-    once: str | None
+    once: tuple[str, ...]
+    scheduler: str | None
     catalog: str | None
     is_served: bool
     store: str | None
@@ -56,12 +59,14 @@ def work(asked: Asked) -> int:
     with ExitStack() as stack:
         screen = stack.enter_context(_Screen.shown())
         catalog = _catalog(asked)
-        if asked.once is not None:
+        if asked.once:
             states = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hutch-monitor-")))
-            sightings = _sightings(asked.once, catalog)
+            sightings = _sightings(asked.once, catalog, screen)
             judging = stack.enter_context(_judging(asked, catalog, screen))
             monitor = stack.enter_context(_monitor(asked, [], screen, judging, states))
-            return _once(asked, monitor, sightings, screen)
+            _spread(asked, sightings, monitor, states, screen)
+            status = _once(asked, monitor, sightings, screen)
+            return status if len(sightings) >= len(asked.once) else 1
         watchers = _watchers(asked, catalog)
         stack.enter_context(alone_in(asked.out))
         judging = stack.enter_context(_judging(asked, catalog, screen))
@@ -131,15 +136,58 @@ def _watchers(asked: Asked, catalog: Catalog | None) -> list[Any]:
     return watchers
 
 
-def _sightings(once: str, catalog: Catalog | None) -> list[Sighting]:
-    """Return what plots are to be made of: a file; a run, if a catalog was named."""
+def _sightings(once: Sequence[str], catalog: Catalog | None, screen: _Screen) -> list[Sighting]:
+    """Return what plots are to be made of: files; runs, if a catalog was named.
+
+    :raises HutchError: if the only one cannot be read; of several, the others are made.
+    """
     from hutch.monitor.replaying import sightings_of
     from hutch.monitor.watching import sight_file
 
-    if catalog is None or Path(once).is_file():
-        return [sight_file(once)]
-    run = find_run(catalog, once)
-    return list(sightings_of(run, list(run)))
+    found: list[Sighting] = []
+    for one in once:
+        try:
+            if catalog is None or Path(one).is_file():
+                base = Path(one).stem
+                taken = {sighting.spec.base for sighting in found}
+                names = (f"{base}-{number}" for number in count(2))
+                found.append(
+                    sight_file(one, base if base not in taken else next(n for n in names if n not in taken))
+                )
+            else:
+                run = find_run(catalog, one)
+                found += sightings_of(run, list(run))
+        except HutchError as error:
+            if len(once) == 1:
+                raise
+            screen.say(f"hutch: {error}")
+    return found
+
+
+def _spread(asked: Asked, sightings: list[Sighting], monitor: Monitor, states: Path, screen: _Screen) -> None:
+    """Have the workers of a scheduler read, if there is one; the monitor goes on from there.
+
+    It reads the last row itself, so that checks look at what has been accumulated.
+    """
+    scheduler = asked.scheduler or configuration().settings.monitor.scheduler
+    if not scheduler:
+        return
+    from hutch.monitor.keeping import Keeper
+    from hutch.monitor.spreading import accumulate, connected, keep_accumulated
+
+    parts = [replace(one, rows=one.rows - 1) for one in sightings if one.rows > 1]
+    with connected(scheduler) as client:
+        found = accumulate(
+            parts,
+            client,
+            names=asked.names or None,
+            plugins=asked.plugins,
+            progress=lambda done, rows: screen.show(scheduler, "", done, rows),
+        )
+        for one in found:
+            if one.problem:
+                screen.say(f"hutch: {one.problem}")
+            keep_accumulated(Keeper(states), one, asked.plugins)
 
 
 def _monitor(

@@ -29,6 +29,7 @@ __all__ = [
     "PRINCIPAL",
     "REALM",
     "ROOT_MAP",
+    "SCHEDULER",
     "SECONDS",
     "SERVER",
     "SWITCH",
@@ -177,6 +178,9 @@ FOLDER = Kind("a folder", _folder)
 FOLDERS = Kind("a list of folders", _folders, lambda text: [part for part in text.split(":") if part])
 PLACE = Kind("a folder, or an address such as 'postgresql://host/database'", _place)
 ROOT_MAP = Kind("a table of folders, old to new, as in {'/old' = '/new'}", _root_map)
+SCHEDULER = Kind(
+    "an address of a scheduler of dask, as in 'tcp://beamline:8786'", lambda value, _: _text(value)
+)
 CHECKS = Kind("tables of checks, as in [monitor.checks.packet_rate]", _checks)
 VARIABLE = Kind("the name of an environment variable", _variable, is_secret=True)
 WEB = Kind("an address of the web, as in 'https://logbook.facility.org'", _web)

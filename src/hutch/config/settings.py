@@ -28,6 +28,7 @@ from hutch.config.kinds import (
     PRINCIPAL,
     REALM,
     ROOT_MAP,
+    SCHEDULER,
     SECONDS,
     SERVER,
     SWITCH,
@@ -221,6 +222,13 @@ class MonitorSettings:
         MappingProxyType({}),
         shown="none",
     )
+    scheduler: str | None = _setting(
+        SCHEDULER,
+        "the scheduler of dask whose workers read files and runs for `hutch monitor --once`",
+        None,
+        shown="one machine reads",
+        environment="HUTCH_SCHEDULER",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,12 +271,6 @@ class ServerSettings:
         "for how many seconds a token of Kerberos may be sent again, as clients of LCLS's logbook do",
         300.0,
         shown="`300.0`",
-    )
-    lcls_get_run_control: bool = _setting(
-        SWITCH,
-        "whether clients of LCLS's logbook may begin and end runs with GET, as old DAQs do",
-        False,
-        shown="`false`",
     )
 
 

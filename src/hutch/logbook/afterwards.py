@@ -21,7 +21,7 @@ from hutch.errors import HutchError
 from hutch.logbook.entries import Entry
 from hutch.store.protocol import Store
 
-__all__ = ["GROUP", "afterwards", "entry_hooks", "settle"]
+__all__ = ["GROUP", "afterwards", "entry_hooks", "forget_hooks", "settle"]
 
 GROUP = "hutch.entry_hooks"
 """The group of entry points that publish hooks."""
@@ -97,6 +97,11 @@ def entry_hooks() -> dict[str, Hook]:
     if configuration().settings.logbook.mail_server:
         found["mail"] = send_mail
     return found
+
+
+def forget_hooks() -> None:
+    """Look for hooks of packages anew when the next entry is written."""
+    _published.cache_clear()
 
 
 @cache

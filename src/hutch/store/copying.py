@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from hutch.errors import StoreError, StoreFullError
 from hutch.store import tables as t
-from hutch.store.loads import Load, load_after, loads
+from hutch.store.loads import Load, load_after, load_of_attachments, loads
 from hutch.store.logbook_copying import copy_logbook, copy_some_of_logbook
 from hutch.store.loose_copying import (
     copy_feed,
@@ -180,9 +180,9 @@ class Copier:
 
     def _pending(self, source: sa.Connection, target: sa.Connection) -> Load:
         """Return an estimate of what there is to do."""
-        found = Load()
+        found = load_of_attachments(source) - load_of_attachments(target)
         if self._copy.through is not None:
-            found = load_after(source, self._copy.through) - load_after(target, self._copy.through)
+            found += load_after(source, self._copy.through) - load_after(target, self._copy.through)
         for some in in_groups(self._changed(source)):
             found = sum(loads(source, some).values(), found)
             for load in loads(target, some).values():

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hutch.store import tables as t
 
-__all__ = ["Load", "load_after", "loads"]
+__all__ = ["Load", "load_after", "load_of_attachments", "loads"]
 
 _BYTES_OF_A_RUN = 6000
 """What a run and its index rows take in a database, besides its documents and batches; an estimate."""
@@ -97,3 +97,14 @@ def load_after(side: sa.Connection, run: int) -> Load:
     count, documents = ask(t.documents, t.documents.c.run, *_documents)
     batches, bodies, files = ask(t.batches, t.batches.c.run, *_batches)
     return Load(runs, count + batches, documents, bodies, files)
+
+
+def load_of_attachments(side: sa.Connection) -> Load:
+    """Return what the attachments of the logbook are."""
+    blob = t.blobs.c
+    size = sa.func.coalesce(sa.func.sum(blob.size), 0)
+    in_files, in_rows = (
+        int(side.execute(sa.select(size).where(where)).scalar() or 0)
+        for where in (blob.file.is_not(None), blob.file.is_(None))
+    )
+    return Load(document_bytes=in_rows, file_bytes=in_files)

@@ -70,6 +70,14 @@ class LogbookStore(Protocol):
         """Return experiment, term and entry of terms, in this order, after a place."""
         ...
 
+    def terms_of_entry(self, experiment: str, entry: int) -> list[str]:
+        """Return what an entry is found by (slow: a scan of the experiment's terms)."""
+        ...
+
+    def entries_behind(self) -> list[int]:
+        """Return entries whose rows are not of their last versions (slow: a scan)."""
+        ...
+
     def versions(self, entry: int) -> list[VersionRow]:
         """Return all versions of an entry, oldest first."""
         ...

@@ -137,6 +137,15 @@ class LogbookReader:
 
     # versions
 
+    def terms_of_entry(self, experiment: str, entry: int) -> list[str]:
+        """Return what an entry is found by (slow: a scan of the experiment's terms)."""
+        values = {"experiment": experiment, "entry": entry}
+        return [row[0] for row in self._query(self._say.logbook.terms_of_entry, values)]
+
+    def entries_behind(self) -> list[int]:
+        """Return entries whose rows are not of their last versions (slow: a scan)."""
+        return [row[0] for row in self._query(self._say.logbook.entries_behind, {})]
+
     def versions(self, entry: int) -> list[VersionRow]:
         """Return all versions of an entry, oldest first."""
         return [VersionRow(*row) for row in self._query(self._say.logbook.versions, {"entry": entry})]

@@ -140,6 +140,14 @@ class LogbookStatements:
         self.chain = self._say(sa.select(t.chains).where(t.chains.c.experiment == sa.bindparam("experiment")))
         self.set_chain = self._put(t.chains)
 
+        newest = sa.select(v.entry, sa.func.max(v.version).label("version")).group_by(v.entry).subquery()
+        self.entries_behind = self._say(
+            sa.select(newest.c.entry)
+            .outerjoin(t.entries, t.entries.c.id == newest.c.entry)
+            .where(sa.func.coalesce(t.entries.c.version, 0) != newest.c.version)
+            .order_by(newest.c.entry)
+        )
+
     def _blobs(self) -> None:
         b = t.blobs.c
         self.add_blob = self._say(

@@ -66,7 +66,7 @@ __all__ = [
 ]
 
 
-class Store(AccessStore, LogbookStore, MonitorStore, Protocol):
+class Store(AccessStore, MonitorStore, LogbookStore, Protocol):
     """Where runs are kept. Safe to use from several threads and processes."""
 
     @property

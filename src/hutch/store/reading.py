@@ -42,7 +42,7 @@ Query = Callable[[Statement, dict[str, Any]], list[Any]]
 """Executes a statement and returns all rows."""
 
 
-class DatabaseReader(Survey, IndexReader, AccessReader, LogbookReader, MonitorReader):
+class DatabaseReader(Survey, IndexReader, AccessReader, MonitorReader, LogbookReader):
     """The reading half of a :class:`~hutch.store.protocol.Store`, for any database."""
 
     def __init__(self, query: Query, statements: Statements, files: Path) -> None:

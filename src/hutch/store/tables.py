@@ -67,8 +67,6 @@ __all__ = [
 HEAD = "0006"
 """The migration that this module describes; a test compares the two."""
 
-_Text, _Id, _Float = Text, Id, Float
-
 properties = sa.Table(
     "properties",
     metadata,

@@ -14,7 +14,7 @@ from hutch.store.rows import Batch, DocumentRow, Mark, NewBatch, RunRow, Tombsto
 __all__ = ["Writer"]
 
 
-class Writer(AccessSink, LogbookSink, MonitorSink, Protocol):
+class Writer(AccessSink, MonitorSink, LogbookSink, Protocol):
     """What can be written in one transaction."""
 
     def lock(self, name: str) -> None:

@@ -28,7 +28,7 @@ _FORGET_S = 7 * 86_400
 """Seconds after which a process that owns no run any more is forgotten."""
 
 
-class DatabaseWriter(AccessWriter, LogbookWriter, MonitorWriter):
+class DatabaseWriter(AccessWriter, MonitorWriter, LogbookWriter):
     """A :class:`~hutch.store.protocol.Writer` on the cursor of an open transaction.
 
     The changes are written at its end, all at once, by :meth:`finish`.

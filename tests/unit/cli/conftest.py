@@ -44,7 +44,7 @@ def invoke(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invo
     monkeypatch.setenv("HUTCH_STORE", str(place))
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str) -> Result:
-        return CliRunner().invoke(program, arguments)
+    def call(*arguments: str, **more: str) -> Result:
+        return CliRunner().invoke(program, arguments, **more)
 
     return call

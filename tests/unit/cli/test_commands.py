@@ -222,6 +222,9 @@ def test_the_example_in_the_help_runs(invoke, name, tmp_path) -> None:
     before = {"restore": ("backup", "backups/beamtime"), "move": ("init", "beamtime")}
     if name in before:
         invoke(*before[name])
+    if name in ("log", "table"):
+        invoke("experiment", "create", "xpp1", "--instrument", "XPP")
+        invoke("experiment", "activate", "xpp1")
     example = invoke(name, "--help").stdout.splitlines()[-1]
     found: Result = invoke(*shlex.split(example)[1:])
 

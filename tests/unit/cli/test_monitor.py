@@ -120,3 +120,27 @@ def _wait_until(is_so, process: subprocess.Popen[str]) -> None:
     while not is_so():
         assert process.poll() is None
         assert time.monotonic() < until
+
+
+def test_several_files_are_read_by_the_workers_of_a_scheduler(
+    invoke, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import LocalCluster
+
+    (data / "more").mkdir()
+    larpix.write_packets(data / "more" / "run1.h5", larpix.packets(300, seed=3))
+    options = ("-o", "plots", "--plots", "PacketRate", "HotPixel", "--workers", "1")
+    files = (str(data / "run1.h5"), str(data / "more" / "run1.h5"))
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
+    ) as cluster:
+        monkeypatch.setenv("HUTCH_SCHEDULER", cluster.scheduler_address)
+        found = invoke("monitor", "--once", *files, *options)
+        missing = invoke("monitor", "--once", "nowhere.h5", files[0], *options)
+    assert found.exit_code == 0
+    for base, rows in (("run1", 500), ("run1-2", 300)):
+        assert _seen(Path("plots", f"{base}_dqm", "status.json")) == rows
+        assert Path("plots", f"{base}_dqm", f"{base}_HotPixel.png").read_bytes().startswith(b"\x89PNG")
+    assert (
+        missing.exit_code == 1 and "nowhere.h5" in missing.stderr and "2 plots of 500 rows" in missing.stderr
+    )

@@ -19,6 +19,7 @@ from .conftest import add_run
 from .whole_stores import (
     LARGE,
     amend,
+    batch_files,
     begin,
     compact,
     contents,
@@ -69,7 +70,7 @@ def test_a_backup_has_all_that_the_store_has(backend, store, folder):
     done = back_up(backend.address, folder)
 
     assert_equal(store, folder)
-    assert (done.runs, done.copied_runs, done.files, done.damaged) == (6, 6, 1, [])
+    assert (done.runs, done.copied_runs, done.files, done.damaged) == (6, 6, 2, [])
     assert done.source == store.location
     assert done.target == str(folder)
 
@@ -224,7 +225,8 @@ def test_progress_is_told(backend, store, folder, monkeypatch):
     assert told == sorted(told)
     assert told[0] == (0, 0, 0.0)
     assert told[-1][0] == 6
-    assert told[-1][1] == store.count_bytes()
+    # The attachment that is in a file has five bytes.
+    assert told[-1][1] == store.count_bytes() + 5
     assert told[-1][2] == 1.0
 
 
@@ -433,7 +435,7 @@ def test_what_is_damaged_in_the_store_is_told_and_all_else_copied(backend, store
 
 def test_a_file_that_was_gone_is_not_forgotten_by_an_interruption(backend, store, folder, monkeypatch):
     make_whole(store)
-    (name,) = named_files(store)
+    (name,) = batch_files(store)
     (store.files / name).rename(store.files / "aside")
     monkeypatch.setattr("hutch.store.copying.Copier.finish", _fail)
     with pytest.raises(RuntimeError, match="interrupted"):
@@ -465,7 +467,7 @@ def test_a_body_that_is_damaged_is_told(tmp_path, folder):
 def test_a_damaged_backup_is_made_whole_by_a_full_one(backend, store, folder):
     make_whole(store)
     back_up(backend.address, folder)
-    (name,) = named_files(store)
+    (name,) = batch_files(store)
     path = folder / "files" / name
     for damage in (lambda: path.unlink(), lambda: path.write_bytes(bytes(path.stat().st_size))):
         damage()

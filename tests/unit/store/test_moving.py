@@ -14,7 +14,18 @@ from hutch.store.backups import back_up, restore
 from hutch.store.moving import delete_old
 
 from .conftest import add_run
-from .whole_stores import LARGE, begin, contents, delete, end, files_of, fill, make_whole, named_files
+from .whole_stores import (
+    LARGE,
+    batch_files,
+    begin,
+    contents,
+    delete,
+    end,
+    files_of,
+    fill,
+    make_whole,
+    named_files,
+)
 
 
 def move(where, to, files=None, check=lambda store: []):
@@ -265,7 +276,7 @@ def test_files_that_no_batch_names_are_not_deleted_with_the_old_store(backend, w
     for path in loose:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"who knows")
-    gone = whole.files / next(iter(named_files(whole)))
+    gone = whole.files / next(iter(batch_files(whole)))
     move(backend.address, *new_place)
     delete_old(backend.address, new_place[0])
 
@@ -286,7 +297,7 @@ def test_an_old_store_is_not_deleted_when_the_new_one_is_gone(backend, whole, ne
 def test_on_one_file_system_large_files_are_not_copied(tmp_path):
     with contextlib.closing(open_store(tmp_path / "old")) as store:
         make_whole(store)
-        (name,) = named_files(store)
+        (name,) = batch_files(store)
     move(tmp_path / "old", tmp_path / "new")
     assert (tmp_path / "old" / "files" / name).samefile(tmp_path / "new" / "files" / name)
 
@@ -302,7 +313,7 @@ def test_to_another_file_system_they_are(tmp_path, needs_tmpfs):
         for run in store.owned_runs():
             end(store, run.id)
         expected = contents(store)
-    assert move(tmp_path / "old", disk / "new").files == 1
+    assert move(tmp_path / "old", disk / "new").files == 2
     delete_old(tmp_path / "old", disk / "new")
 
     with opened(disk / "new") as new:

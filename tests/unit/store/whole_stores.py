@@ -231,7 +231,11 @@ def files_of(store: Store) -> set[str]:
     return {path.relative_to(store.files).as_posix() for path in found}
 
 
+def batch_files(store: Store) -> set[str]:
+    """Return the names of the files that batches name."""
+    return {batch.file for row in store.runs() for batch in store.batches(row.id) if batch.file}
+
+
 def named_files(store: Store) -> set[str]:
     """Return the names of the files that batches and attachments name."""
-    attached = {blob.file for blob in store.blobs_after(0, 1000) if blob.file}
-    return attached | {batch.file for row in store.runs() for batch in store.batches(row.id) if batch.file}
+    return batch_files(store) | {blob.file for blob in store.blobs_after(0, 1000) if blob.file}

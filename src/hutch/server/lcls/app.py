@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route as HttpRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hutch.access import Action
 from hutch.catalogs import Catalog
 from hutch.config.limits import attachment_limit_bytes
 from hutch.errors import AccessDeniedError, ExperimentNotFoundError, HutchError, QueryError

@@ -1,0 +1,114 @@
+"""Many machines accumulate what one does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from distributed import Client
+
+from hutch.errors import ConfigurationError
+from hutch.monitor.keeping import Keeper
+from hutch.monitor.opening import open_source
+from hutch.monitor.plots import SHIPPED
+from hutch.monitor.spreading import accumulate, connected, keep_accumulated
+from hutch.monitor.watching import sight_file
+
+from ... import larpix_files as larpix
+
+PLUGIN = """
+class Counting:
+    formats = ("packets",)
+    def __init__(self):
+        self.rows = 0
+    def update(self, batch):
+        self.rows += len(batch)
+    def merge(self, other):
+        self.rows += other.rows
+    def state(self):
+        import numpy
+        return {"rows": numpy.array(self.rows)}
+    def restore(self, state):
+        self.rows = int(state["rows"])
+    def figure(self, fig=None):
+        raise NotImplementedError
+
+
+class Failing(Counting):
+    def update(self, batch):
+        raise ValueError("never")
+"""
+
+
+@pytest.fixture(scope="module")
+def client():
+    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as found:
+        yield found
+
+
+@pytest.fixture
+def geometry(tmp_path, monkeypatch):
+    path = tmp_path / "layout.yaml"
+    larpix.write_geometry(path, kind="single")
+    monkeypatch.setenv("PIXEL_GEOMETRY_PATH", str(path))
+
+
+def alone(sighting, name):
+    """Return the state of a plot that has seen all rows in one process and one batch."""
+    plot = SHIPPED[name]()
+    with open_source(sighting.spec) as source:
+        at = 0
+        while at < sighting.rows:
+            batch = source.read(at, sighting.rows)
+            plot.update(batch)
+            at = batch.stop
+    return plot.state()
+
+
+def same(one, other):
+    assert set(one) == set(other)
+    for name in one:
+        assert np.array_equal(one[name], other[name]), name
+
+
+@pytest.mark.usefixtures("geometry")
+def test_parts_come_to_what_one_process_accumulates(client, tmp_path):
+    sightings = []
+    for number, kind in enumerate(("packets", "raw")):
+        path = tmp_path / f"{kind}.h5"
+        write = larpix.write_packets if kind == "packets" else larpix.write_raw
+        write(path, larpix.packets(3000, seed=number))
+        sightings.append(sight_file(path))
+    told = []
+    parts = max(one.rows for one in sightings) // 7
+    found = list(
+        accumulate(sightings, client, part_rows=parts, progress=lambda done, rows: told.append((done, rows)))
+    )
+    rows = sum(one.rows for one in sightings)
+    assert told[-1] == (rows, rows) and len(told) > 7
+    for sighting, one in zip(sightings, found, strict=True):
+        names = [name for name, plot in SHIPPED.items() if sighting.spec.format in plot.formats]
+        assert sorted(one.plots) == sorted(names) and one.stop == sighting.rows and not one.problems
+        for name in names:
+            same(one.plots[name].state(), alone(sighting, name))
+
+
+def test_what_fails_is_named_and_the_others_go_on(client, tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    for name in ("good.h5", "gone.h5"):
+        larpix.write_packets(tmp_path / name, larpix.packets(500, seed=1))
+    sightings = [sight_file(tmp_path / name) for name in ("gone.h5", "good.h5")]
+    (tmp_path / "gone.h5").unlink()
+    plugins = [str(tmp_path / "mine.py")]
+    gone, good = accumulate(sightings, client, names=["Counting", "Failing"], plugins=plugins, part_rows=100)
+    assert "gone.h5" in gone.problem and not gone.plots
+    assert good.problems == {"Failing": "ValueError: never"}
+    assert good.plots["Counting"].rows == 500
+    keep_accumulated(Keeper(tmp_path / "states"), good, plugins)
+    kept, state = Keeper(tmp_path / "states").read("good", "Counting")
+    assert (kept.cursor, kept.identity, int(state["rows"])) == (500, sightings[1].spec.identity, 500)
+
+
+def test_a_scheduler_that_is_not_there_is_named():
+    with pytest.raises(ConfigurationError, match="No scheduler of dask answers at 'tcp://127.0.0.1:1'"):
+        with connected("tcp://127.0.0.1:1"):
+            pass
