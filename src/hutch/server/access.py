@@ -15,8 +15,9 @@ from starlette.requests import HTTPConnection
 from hutch.access import ALL_SCOPES, PUBLIC, Access, Attempts, Identity
 from hutch.catalogs import Catalog
 from hutch.errors import CatalogNotFoundError, ConfigurationError
+from hutch.server.negotiate import Acceptor
 
-__all__ = ["KEY_COOKIE", "Admission", "Gate", "presented_key"]
+__all__ = ["KEY_COOKIE", "Admission", "Gate", "is_same_origin", "presented_key"]
 
 KEY_COOKIE = "hutch_key"
 """The cookie in which a browser keeps the key that came with the address."""
@@ -32,12 +33,16 @@ class Admission:
     :ivar public: True lets everybody read who gives no key.
     :ivar user_header: in which a proxy tells the name of a user it has identified; empty trusts none.
     :ivar proxies: addresses, or networks as ``10.0.0.0/8``, from which that header is believed.
+    :ivar acceptor: checks tickets of Kerberos; None takes none.
+    :ivar has_get_control: True lets clients of LCLS's logbook begin and end runs with GET.
     """
 
     keys: Sequence[str] = ()
     public: bool = False
     user_header: str = ""
     proxies: Sequence[str] = ()
+    acceptor: Acceptor | None = None
+    has_get_control: bool = False
 
 
 class Gate:
@@ -68,14 +73,34 @@ class Gate:
         """
         user = _presented_user(request)
         if user is not None:
-            return self._first(lambda access: access.identify_user(*user)) if user[0] else None
+            return self.identify_user(*user) if user[0] else None
         key = presented_key(request)
         if key is not None:
-            return self._of_key(key)
+            return self.identify_key(key)
         told = request.headers.get(self._user_header) if self._user_header else None
         if told and self._is_proxy(request):
-            return self._first(lambda access: access.identify_trusted(told))
+            return self.identify_known(told)
         return PUBLIC if self.public else None
+
+    def identify_user(self, name: str, password: str) -> Identity | None:
+        """Return who has a name and a password; None if nobody has.
+
+        :raises TooManyAttemptsError: if too many wrong passwords were given for a name.
+        """
+        return self._first(lambda access: access.identify_user(name, password))
+
+    def identify_known(self, name: str) -> Identity | None:
+        """Return a user whom a proxy or Kerberos has identified; None if nobody is so called."""
+        return self._first(lambda access: access.identify_trusted(name))
+
+    def identify_key(self, key: str) -> Identity | None:
+        """Return who has a key; None if nobody has."""
+        given = key.encode("utf-8", "surrogateescape")
+        # All are compared, in constant time, so that the time tells nothing.
+        found = [hmac.compare_digest(given, known) for known in self._keys]
+        if any(found):
+            return Identity("owner", ALL_SCOPES)
+        return self._first(lambda access: access.identify_key(key))
 
     def names(self, identity: Identity) -> list[str]:
         """Return the names of the catalogs that somebody may open."""
@@ -100,14 +125,6 @@ class Gate:
         if name not in self._accesses:
             raise CatalogNotFoundError(f"No catalog {name!r}.")
         return self._accesses[name]
-
-    def _of_key(self, key: str) -> Identity | None:
-        given = key.encode("utf-8", "surrogateescape")
-        # All are compared, in constant time, so that the time tells nothing.
-        found = [hmac.compare_digest(given, known) for known in self._keys]
-        if any(found):
-            return Identity("owner", ALL_SCOPES)
-        return self._first(lambda access: access.identify_key(key))
 
     def _first(self, ask: Callable[[Access], Identity | None]) -> Identity | None:
         """Return whom the first store knows that knows somebody."""
@@ -146,12 +163,12 @@ def presented_key(request: HTTPConnection) -> str | None:
     in_address = request.query_params.get("api_key")
     if in_address:
         return in_address
-    if request.scope.get("method") in _SAFE_METHODS or _is_same_origin(request):
+    if request.scope.get("method") in _SAFE_METHODS or is_same_origin(request):
         return request.cookies.get(KEY_COOKIE)
     return None
 
 
-def _is_same_origin(request: HTTPConnection) -> bool:
+def is_same_origin(request: HTTPConnection) -> bool:
     """Tell whether a page of this server sends a request, as browsers say and pages cannot."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:

@@ -20,6 +20,7 @@ from hutch.config import CatalogSettings, configuration, file_roots
 from hutch.errors import ConfigurationError
 from hutch.server.access import Admission
 from hutch.server.app import build_app
+from hutch.server.negotiate import configured_acceptor
 
 __all__ = ["Served", "make_app", "open_socket", "serve"]
 
@@ -64,7 +65,14 @@ class Served:
     def app(self) -> FastAPI:
         """Return the application, which closes the catalogs when it ends."""
         settings = configuration().settings.server
-        admission = Admission([self.key], self.public, settings.user_header or "", settings.proxies)
+        admission = Admission(
+            [self.key],
+            self.public,
+            settings.user_header or "",
+            settings.proxies,
+            configured_acceptor(settings),
+            settings.lcls_get_run_control,
+        )
         return build_app(self.open(), admission, closes=True)
 
     def to_text(self) -> str:

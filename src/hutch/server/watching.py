@@ -16,6 +16,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hutch.server.lcls import is_lcls
+from hutch.server.lcls.jobs import hide_secret
+
 __all__ = ["BodyLimit", "Metrics", "Watch"]
 
 MOST_BODY_BYTES = 10_000_000
@@ -81,7 +84,7 @@ class Watch:
             line: dict[str, Any] = {
                 "time": time.time(),
                 "method": scope["method"],
-                "path": scope["path"],
+                "path": hide_secret(scope["path"]),
                 "status": status,
                 "bytes": bytes,
                 "seconds": round(seconds, 6),
@@ -102,7 +105,8 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, as long as its body is not too large."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or is_lcls(scope["path"].removeprefix(scope.get("root_path", ""))):
+            # The service for LCLS's clients has limits of its own.
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
@@ -140,5 +144,7 @@ def _part(path: str) -> str:
     """Return which part of the application a path belongs to, out of a few."""
     if path.startswith("/api/v1"):
         return "tiled"
+    if is_lcls(path):
+        return "lcls"
     first = path.split("/", 2)[1] if path.startswith("/") else ""
     return first if first in _OWN else "pages"
