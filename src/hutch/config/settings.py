@@ -272,6 +272,12 @@ class ServerSettings:
         300.0,
         shown="`300.0`",
     )
+    lcls_get_run_control: bool = _setting(
+        SWITCH,
+        "whether clients of LCLS's logbook may begin and end runs with GET, as old DAQs do",
+        False,
+        shown="`false`",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,7 @@ def test_every_error_has_the_status_of_the_nearest_class_above_it():
 def test_openapi_describes_every_route_with_its_answers(http):
     description = http.get(f"{V1}/openapi.json").json()
     paths = [path for path in description["paths"] if path.startswith(V1)]
-    assert len(paths) == 8
+    assert len(paths) == 9
     for path in paths:
         assert {"200", "401", "404", "422"} <= set(description["paths"][path]["get"]["responses"])
 
