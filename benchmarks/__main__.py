@@ -26,6 +26,8 @@ _SUBJECTS = (
     "reading",
     "images",
     "memory",
+    "monitor_plots",
+    "monitor",
     "long_runs",
     "bursts",
     "site",

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.measuring import Figure, Plan, Row, Target
 
-__all__ = ["measure"]
+__all__ = ["geometry_text", "measure", "packets"]
 
 _PACKETS = 5_000_000
 _BATCH = 1 << 20
@@ -43,7 +43,7 @@ def measure(plan: Plan) -> Iterator[Row]:
     fresh = multiprocessing.get_context("spawn")
     with plan.scratch() as folder:
         geometry = folder / "layout.yaml"
-        geometry.write_text(_geometry())
+        geometry.write_text(geometry_text())
         with fresh.Pool(1) as pool:
             rates, updates, first, again = pool.apply(
                 _measure, (geometry, plan.scaled(_PACKETS), plan.repetitions)
@@ -57,18 +57,18 @@ def measure(plan: Plan) -> Iterator[Row]:
     yield Row("all pictures, two processes", Figure.of(both, "s"), Target.below(1.5, "s"))
 
 
-def _measure(geometry: Path, packets: int, repetitions: int) -> tuple[list[float], ...]:
+def _measure(geometry: Path, count: int, repetitions: int) -> tuple[list[float], ...]:
     """Return rates of packets, ms of updates, and ms of CPU of first and of later pictures."""
     from hutch.monitor.batch import Batch
 
     os.environ["PIXEL_GEOMETRY_PATH"] = str(geometry)
     plots = _plots()
-    rows = _rows(_BATCH, 0)
+    rows = packets(_BATCH, 0)
     rates, updates, first, again = [], [], [], []
     at = 0
     for _ in range(repetitions):
         begin, seen = time.perf_counter(), 0
-        while seen < packets:
+        while seen < count:
             batch = Batch("benchmark.h5", "packets", at, rows)
             for plot in plots:
                 plot.update(batch)
@@ -101,7 +101,7 @@ def _draw(geometry: Path, part: int) -> int:
     if not _READY:
         os.environ["PIXEL_GEOMETRY_PATH"] = str(geometry)
         for plot in _plots():
-            plot.update(Batch("benchmark.h5", "packets", 0, _rows(_UPDATE, 0)))
+            plot.update(Batch("benchmark.h5", "packets", 0, packets(_UPDATE, 0)))
             _READY.append([plot, plot.figure()])
             _READY[-1][1].savefig(io.BytesIO(), format="png")
     for plot, figure in _READY[part::2]:
@@ -124,7 +124,7 @@ def _plots() -> list[Any]:
     return [made() for made in SHIPPED.values() if "packets" in made.formats]
 
 
-def _rows(count: int, seed: int) -> np.ndarray:
+def packets(count: int, seed: int) -> np.ndarray:
     """Return packets as they come: in messages of 21 data packets, each after a timestamp."""
     rng = np.random.default_rng(seed)
     rows = np.zeros(count, _DTYPE)
@@ -144,7 +144,7 @@ def _rows(count: int, seed: int) -> np.ndarray:
     return rows
 
 
-def _geometry() -> str:
+def geometry_text() -> str:
     """Return a tile of 100 chips, 7 by 7 pixels each."""
     pixels = [f"- [{number}, {4.434 * (number % 70)}, {4.434 * (number // 70)}]" for number in range(4900)]
     chips = []
