@@ -35,6 +35,7 @@ _SUBJECTS = (
     "search",
     "search_peers",
     "serving",
+    "logbook",
 )
 _PACKAGES = ("hutch", "pyarrow", "tiled", "bluesky-tiled-plugins", "suitcase-jsonl", "suitcase-msgpack")
 _VERDICTS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}

@@ -20,8 +20,8 @@ from hutch.logbook.run_tables import (
     default_table,
     parse_columns,
 )
-from hutch.logbook.table_data import TableData, cells_of, grouped, ordered
-from hutch.store.logbook_rows import RunTableRow
+from hutch.logbook.table_data import RunOrder, TableData, cells_of
+from hutch.store.logbook_rows import RunNumberRow, RunTableRow
 from hutch.store.run_documents import read_documents
 
 __all__ = ["TableBook"]
@@ -166,23 +166,17 @@ class TableBook(ParamBook):
         if start < 0 or (limit is not None and limit < 0):
             raise QueryError("Rows are counted from 0 on.")
         self._number(experiment)
-        first, last = runs
-        rows = [
-            row
-            for row in self.store.run_numbers(experiment)
-            if (first is None or row.number >= first) and (last is None or row.number <= last)
-        ]
-        by_run = {row.run: row for row in rows}
-        numbers = {run: row.number for run, row in by_run.items()}
+        numbers = self.store.numbered_runs(experiment, *runs)
         counters = cache(lambda: self.counters_of_runs(experiment))
         keys = [] if group_by is None else [(group_by, 1)]
         keys += [] if sort is None else [(sort, -1 if descending else 1)]
         for source, _ in keys:
             Column.parse(source)
-        ids = ordered(self.store, numbers, keys, counters) if keys else list(numbers)
-        groups = grouped(self.store, ids, numbers, group_by, counters) if group_by is not None else []
+        order = RunOrder(self.store, numbers, counters)
+        ids = order.sorted(keys) if keys else list(numbers)
+        groups = order.groups(group_by, ids) if group_by is not None else []
         page = ids[start:] if limit is None else ids[start : start + limit]
-        found = self._numbered(experiment, [by_run[run] for run in page])
+        found = self._numbered(experiment, [RunNumberRow(0, experiment, numbers[run], run) for run in page])
         cells = tuple(cells_of(self.store, found, chosen, counters))
         return TableData(chosen, tuple(run.num for run in found), cells, len(ids), start, tuple(groups))
 

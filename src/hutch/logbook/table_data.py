@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hutch.catalogs.sorting import in_order, parse_order
 from hutch.documents import decode
 from hutch.documents.spreadsheets import csv_text
 from hutch.errors import QueryError
 from hutch.logbook.run_tables import Column
+from hutch.queries.conditions import Path
 from hutch.queries.matching import ABSENT, reach
-from hutch.queries.paths import parse_path
+from hutch.queries.paths import POSTED, parse_path
 from hutch.queries.values import bracket
 from hutch.store.path_values import MISSING, Rank
 from hutch.store.run_documents import read_documents
@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     from hutch.logbook.run_book import NumberedRun
     from hutch.store.protocol import Store
 
-__all__ = ["TableData", "cells_of", "grouped", "ordered"]
+__all__ = ["Counters", "RunOrder", "TableData", "cells_of"]
+
+Counters = Callable[[], Mapping[int, Mapping[str, Any]]]
+"""Returns the counters of jobs by the number of their run."""
 
 _PATHS = {"begin": "start.time", "end": "stop.time", "uid": "start.uid", "scan_id": "start.scan_id"}
 """Fields in which the index has what some columns show."""
+
+_OPEN: Rank = (3, "\U0010ffff")
+"""Where runs stand that have not ended, among texts."""
 
 _PLACES = {"number": 2, "text": 3, "dictionary": 4, "list": 5, "bool": 6}
 _NUMBER = 2
@@ -90,16 +96,15 @@ def cells_of(
     store: Store,
     runs: Sequence[NumberedRun],
     columns: Sequence[Column],
-    counters: Callable[[], Mapping[int, Mapping[str, Any]]],
+    counters: Counters,
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the values of runs in some columns.
 
     :param counters: returns those of jobs by the number of the run.
     """
     paths = {column.source: parse_path(column.source) for column in columns if _is_field(column.source)}
-    sources = {path.source for path in paths.values()} | {"start", "stop"}
     ids = [run.run.row.id for run in runs]
-    documents = {row.id: found for row, found in read_documents(store, ids, sources=sources)}
+    documents = _documents(store, ids, list(paths.values()))
     counted = counters() if any(column.counter for column in columns) else {}
     for run in runs:
         known = documents.get(run.run.row.id, {})
@@ -116,6 +121,18 @@ def cells_of(
             else:
                 cells.append(_own(store, column.source, run, known))
         yield tuple(cells)
+
+
+def _documents(store: Store, ids: Sequence[int], paths: Iterable[Path]) -> dict[int, dict[str, Any]]:
+    """Return the documents of runs, with what was posted of the names that are wanted: there may be many."""
+    documents = {row.id: found for row, found in read_documents(store, ids, sources={"start", "stop"})}
+    names = {(path.source, path.parts[0]) for path in paths if path.source in POSTED}
+    posted = store.posted_now(ids) if names else {}
+    for run, found in documents.items():
+        for source, values in posted.get(run, {}).items():
+            wanted = {name: value for name, value in values.items() if (source, name) in names}
+            found[source] = {name: decode(value) for name, value in wanted.items()}
+    return documents
 
 
 def _own(store: Store, source: str, run: NumberedRun, documents: Mapping[str, Any]) -> Any:
@@ -151,74 +168,72 @@ def _is_field(source: str) -> bool:
 # order
 
 
-def ordered(
-    store: Store,
-    numbers: Mapping[int, int],
-    keys: Sequence[tuple[str, int]],
-    counters: Callable[[], Mapping[int, Mapping[str, Any]]],
-) -> list[int]:
-    """Return runs by some columns, the first of them first; where all are the same, the latest run first.
+class RunOrder:
+    """The order of runs by columns.
 
     :param numbers: of the runs, by id.
-    :param keys: sources, each with 1 for ascending order or -1 for descending.
-    :raises QueryError: if there is no order by one.
+    :param counters: returns those of jobs by the number of the run.
     """
-    found = sorted(numbers, key=lambda run: numbers[run], reverse=True)
-    for source, direction in reversed(keys):
-        if source == "run_num":
-            found.sort(key=lambda run: numbers[run], reverse=direction < 0)
-        elif (ranks := _ranks(store, found, numbers, source, counters)) is not None:
-            found.sort(key=lambda run: ranks.get(run, MISSING), reverse=direction < 0)
-        else:
-            found = in_order(store, found, parse_order([(_PATHS.get(source, source), direction)]))
-    return found
 
+    def __init__(self, store: Store, numbers: Mapping[int, int], counters: Counters) -> None:
+        self._store = store
+        self._numbers = numbers
+        self._counters = counters
+        self._known: dict[tuple[str, bool], Mapping[int, Rank]] = {}
 
-def grouped(
-    store: Store,
-    runs: Sequence[int],
-    numbers: Mapping[int, int],
-    source: str,
-    counters: Callable[[], Mapping[int, Mapping[str, Any]]],
-) -> list[tuple[Any, int]]:
-    """Return the values of a column, as runs that are in its order have them, and how many have each."""
-    ranks = _ranks(store, runs, numbers, source, counters)
-    if ranks is None:
-        path = parse_path(_PATHS.get(source, source))
-        ranks = store.values(path).ranks(list(runs), highest=False)
-    counts: Counter[Rank] = Counter(ranks.get(run, MISSING) for run in runs)
-    return [(None if rank == MISSING else _value(rank), count) for rank, count in counts.items()]
+    def sorted(self, keys: Sequence[tuple[str, int]]) -> list[int]:
+        """Return the runs by some columns, the first of them first; where all are the same, the latest first.
 
+        :param keys: sources, each with 1 for ascending order or -1 for descending.
+        :raises QueryError: if there is no order by one.
+        """
+        found = sorted(self._numbers, key=self._numbers.__getitem__, reverse=True)
+        for source, direction in reversed(keys):
+            ranks = self._ranks(source, highest=direction < 0)
+            found.sort(key=lambda run, ranks=ranks: ranks.get(run, MISSING), reverse=direction < 0)  # type: ignore[misc]
+        return found
 
-def _ranks(
-    store: Store,
-    runs: Sequence[int],
-    numbers: Mapping[int, int],
-    source: str,
-    counters: Callable[[], Mapping[int, Mapping[str, Any]]],
-) -> dict[int, Rank] | None:
-    """Return where runs stand by what no field of a document holds; None if one does."""
-    match source:
-        case "run_num":
-            return {run: (_NUMBER, numbers[run]) for run in runs}
-        case "duration":
-            begin, end = (
-                store.values(parse_path(path)).ranks(list(runs), highest=False)
-                for path in ("start.time", "stop.time")
-            )
-            both = (run for run in runs if begin.get(run, MISSING)[0] == end.get(run, MISSING)[0] == _NUMBER)
-            return {run: (_NUMBER, end[run][1] - begin[run][1]) for run in both}
-        case "status":
-            found = store.values(parse_path("stop.exit_status")).ranks(list(runs), highest=False)
-            # Those that have not ended stand last.
-            return {run: found.get(run, (3, "\U0010ffff")) for run in runs}
-        case "tags":
-            raise QueryError("Runs have no order by tags: a run may have several. Sort by another column.")
-    if source.startswith("counter."):
-        name = source.partition(".")[2]
-        values = ((run, counters().get(numbers[run], {}).get(name)) for run in runs)
-        return {run: _rank_of(value) for run, value in values if value is not None}
-    return None
+    def groups(self, source: str, runs: Iterable[int]) -> list[tuple[Any, int]]:
+        """Return the values of a column, as runs in its order have them, and how many have each."""
+        ranks = self._ranks(source, highest=False)
+        counts: Counter[Rank] = Counter(ranks.get(run, MISSING) for run in runs)
+        return [(None if rank == MISSING else _value(rank), count) for rank, count in counts.items()]
+
+    def _ranks(self, source: str, *, highest: bool) -> Mapping[int, Rank]:
+        """Return where runs stand by a column, of those that have something there."""
+        place = (source, highest)
+        if place not in self._known:
+            self._known[place] = self._looked_up(source, highest)
+        return self._known[place]
+
+    def _looked_up(self, source: str, highest: bool) -> Mapping[int, Rank]:
+        match source:
+            case "run_num":
+                return {run: (_NUMBER, number) for run, number in self._numbers.items()}
+            case "duration":
+                begin, end = (self._of_path(path, highest) for path in ("start.time", "stop.time"))
+                both = (
+                    run
+                    for run in self._numbers
+                    if begin.get(run, MISSING)[0] == end.get(run, MISSING)[0] == _NUMBER
+                )
+                return {run: (_NUMBER, end[run][1] - begin[run][1]) for run in both}
+            case "status":
+                found = self._of_path("stop.exit_status", highest)
+                # Those that have not ended stand last.
+                return {run: found.get(run, _OPEN) for run in self._numbers}
+            case "tags":
+                msg = "Runs have no order by tags: a run may have several. Sort by another column."
+                raise QueryError(msg)
+        if source.startswith("counter."):
+            name = source.partition(".")[2]
+            counters = self._counters()
+            values = ((run, counters.get(number, {}).get(name)) for run, number in self._numbers.items())
+            return {run: _rank_of(value) for run, value in values if value is not None}
+        return self._of_path(_PATHS.get(source, source), highest)
+
+    def _of_path(self, path: str, highest: bool) -> dict[int, Rank]:
+        return self._store.values(parse_path(path)).ranks(list(self._numbers), highest=highest)
 
 
 def _rank_of(value: Any) -> Rank:
@@ -230,6 +245,6 @@ def _value(rank: Rank) -> Any:
     place, value = rank
     if isinstance(value, bytes):
         return decode(value)
-    if value == "\U0010ffff":
+    if rank == _OPEN:
         return "open"
     return value if place > 1 else None

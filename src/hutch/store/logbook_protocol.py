@@ -121,6 +121,16 @@ class LogbookStore(Protocol):
         """Return the numbers of the runs of an experiment that are there, the greatest first."""
         ...
 
+    def numbered_runs(
+        self, experiment: str, first: int | None = None, last: int | None = None
+    ) -> dict[int, int]:
+        """Return the numbers of the runs of an experiment that are there, by id, the greatest first.
+
+        :param first: the least number; None if it does not matter.
+        :param last: the greatest number.
+        """
+        ...
+
     def run_number(self, experiment: str, number: int) -> RunNumberRow | None:
         """Return which run has a number in an experiment; it may have been deleted since."""
         ...

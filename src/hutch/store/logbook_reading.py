@@ -210,6 +210,21 @@ class LogbookReader:
         values = {"experiment": experiment, "start": start, "limit": _NO_LIMIT if limit is None else limit}
         return [RunNumberRow(*row) for row in self._query(self._say.logbook.run_numbers_page, values)]
 
+    def numbered_runs(
+        self, experiment: str, first: int | None = None, last: int | None = None
+    ) -> dict[int, int]:
+        """Return the numbers of the runs of an experiment that are there, by id, the greatest first.
+
+        :param first: the least number; None if it does not matter.
+        :param last: the greatest number.
+        """
+        values = {
+            "experiment": experiment,
+            "first": -_NO_LIMIT if first is None else first,
+            "last": _NO_LIMIT if last is None else last,
+        }
+        return dict(self._query(self._say.logbook.numbered_runs, values))
+
     def run_number(self, experiment: str, number: int) -> RunNumberRow | None:
         """Return which run has a number in an experiment; it may have been deleted since."""
         if not -(2**63) <= number < 2**63:

@@ -177,6 +177,13 @@ class LogbookStatements:
             .limit(sa.bindparam("limit"))
             .offset(sa.bindparam("start"))
         )
+        bounds = (n.number >= sa.bindparam("first"), n.number <= sa.bindparam("last"))
+        self.numbered_runs = self._say(
+            sa.select(n.run, n.number)
+            .join_from(t.run_numbers, runs, runs.c.id == n.run)
+            .where(here, *bounds)
+            .order_by(n.number.desc())
+        )
         self.run_number = self._say(number.where(here, n.number == sa.bindparam("number")))
         self.number_of_run = self._say(number.where(here, n.run == sa.bindparam("run")))
         self.latest_run_numbers = self._say(

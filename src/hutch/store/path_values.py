@@ -28,6 +28,9 @@ __all__ = ["MISSING", "PathValues", "Rank"]
 _FEW = 1000
 """So few runs are sooner looked at one by one than found among all rows of a key."""
 
+_FEW_POSTED = 50
+"""The same for what is posted: all that was posted to a run is read for one value of it."""
+
 _Value = tuple[str, Any]
 """The name of a type, and what tells a value from others of it."""
 
@@ -39,6 +42,7 @@ MISSING: Rank = (0, 0)
 
 _NO_ELEMENT: _Value = ("empty", 0)
 _PLACES = {"empty": -1, "null": 0, "nan": 1, "number": 2, "text": 3, "dictionary": 4, "list": 5, "bool": 6}
+_PLACE_OF_NUMBERS, _PLACE_OF_TEXTS = _PLACES["number"], _PLACES["text"]
 
 
 class PathValues:
@@ -60,7 +64,7 @@ class PathValues:
         :param ids: of the runs in question; None stands for all.
         """
         counts: dict[_Value, int] = defaultdict(int)
-        if not self._is_indexed() or (ids is not None and len(ids) <= _FEW):
+        if not self._is_indexed() or (ids is not None and len(ids) <= self._few):
             for _, values in self._read(ids):
                 for value in values:
                     counts[value] += 1
@@ -84,16 +88,29 @@ class PathValues:
         :param highest: a list counts as its highest element, else as its lowest.
         """
         best = max if highest else min
-        if len(ids) <= _FEW or not self._is_indexed():
+        if len(ids) <= self._few or not self._is_indexed():
             return {run: best(map(_rank, values)) for run, values in self._read(ids, True) if values}
         found: dict[int, Rank] = {}
+        is_number, is_text = int(LeafType.NUMBER), int(LeafType.TEXT)
         for kind, number, text, run in self._reader.leaves_in(index_rows.of_key(self._key)):
+            # Most runs have one number, or one short text.
+            if kind == is_number and run not in found:
+                found[run] = _PLACE_OF_NUMBERS, int(number) if number.is_integer() else number
+                continue
+            if kind == is_text and run not in found and len(text) <= LONGEST_TEXT:
+                found[run] = _PLACE_OF_TEXTS, text
+                continue
             if kind == LeafType.SEVERAL:
                 continue
             ranks = [_rank(value) for value in self._values_of_row(kind, number, text, run)]
             ranks = ranks or [_rank(_NO_ELEMENT)]
             found[run] = best(*ranks, found[run]) if run in found else best(ranks)
         return found
+
+    @property
+    def _few(self) -> int:
+        """So many runs are sooner looked at one by one."""
+        return _FEW_POSTED if self._path.source in POSTED else _FEW
 
     def _is_indexed(self) -> bool:
         """Tell whether the index has a row for each value, which a dictionary has not."""
