@@ -27,6 +27,11 @@ SELECT leaf.key, leaf.type, leaf.number, leaf.text, %s::float8, %s
 FROM unnest(%s::text[], %s::smallint[], %s::float8[], %s::text[]) AS leaf (key, type, number, text)
 ON CONFLICT DO NOTHING
 """
+_ADD_TERMS = """
+INSERT INTO entry_terms (experiment, term, entry)
+SELECT %s, term, %s FROM unnest(%s::text[]) AS term
+ON CONFLICT DO NOTHING
+"""
 _ADD_CHANGES = """
 WITH added AS (
     INSERT INTO changes (number, topic, run, reference, time)
@@ -58,11 +63,15 @@ class PostgresWriter(DatabaseWriter):
         self._number = pipeline.execute("SELECT pg_current_xact_id()::text")
         self._added: tuple[Answer, int] | None = None
         self.transaction = ""
+        self._held: set[str] = set()
+        """Names that are locked until this transaction ends."""
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds a name; hold it to the end of this one."""
-        # What is asked next, also through other connections, must see what the other one has written.
-        self._queue_lock(name).fetchone()
+        if name not in self._held:
+            # What is asked next, also through other connections, must see what the other one has written.
+            self._queue_lock(name).fetchone()
+            self._held.add(name)
 
     def add_leaves(self, run: int, time: float, leaves: Iterable[Leaf]) -> None:
         """Add rows to the index; rows that are there already are left alone."""
@@ -71,6 +80,12 @@ class PostgresWriter(DatabaseWriter):
             keys, types, numbers, texts = zip(*rows, strict=True)
             values = (_texts(keys), _numbers(types), _numbers(numbers), _texts(texts))
             self._cursor.execute(_ADD_LEAVES, (time, run, *values))
+
+    def add_terms(self, experiment: str, entry: int, terms: Iterable[str]) -> None:
+        """Let an entry be found by terms."""
+        found = sorted(terms)
+        if found:
+            self._cursor.execute(_ADD_TERMS, (experiment, entry, _texts(found)))
 
     def finish(self) -> None:
         """Append what was done to the feed; the transaction must end after that.
