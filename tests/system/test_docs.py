@@ -16,6 +16,7 @@ ALL = [
 ]
 ELSEWHERE = {
     "docs/how-to/configure-catalogs.md": "test_docs_catalogs.py",
+    "docs/how-to/keep-a-logbook.md": "test_docs_logbook.py",
     "docs/how-to/lcls-clients.md": "../unit/elog/test_guide.py",
     "docs/how-to/manage-access.md": "test_docs_access.py",
 }

@@ -330,11 +330,11 @@ def test_runs_stay_owned_when_the_store_is_opened_by_another_path(tmp_path):
 def test_a_large_batch_that_finds_no_room_leaves_nothing_behind(needs_tmpfs):
     from hutch.store.arrow_files import new_batch
 
-    disk = needs_tmpfs(2**20)
+    disk = needs_tmpfs(2**21)
     store = open_store(disk / "store")
     run = add_run(store, "uid")
 
     with pytest.raises(StoreFullError, match="is full: nothing more can be recorded until there is room"):
-        new_batch(store.files, run, 1, numbers(200_000))
+        new_batch(store.files, run, 1, numbers(400_000))
     assert not [path for path in store.files.rglob("*") if path.is_file()]
     store.close()
