@@ -66,7 +66,9 @@ class Copies:
         assert word == "pid"
         line = self._line(for_s)
         if line is None:
-            os.kill(int(pid), random.choice(SIGNALS))
+            # It may have come to its end just now.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), random.choice(SIGNALS))
             line = self._line(30.0)
         word, status = line.split()
         assert word == "gone"
