@@ -148,7 +148,7 @@ def _runs(plan: Plan, folder: Path) -> Iterator[Row]:
         ]
         with _command(*options, "--plots", "Lines"):
             record = cat.recorder()
-            run = documents.run(plan.scaled(200))
+            run = documents.run(200)
             uid = next(doc["uid"] for name, doc in run if name == "start")
             seen = 0
             for name, doc in run:
