@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from hutch.errors import ConfigurationError, HutchError
 from hutch.monitor.crew import Crew, default_workers
 from hutch.monitor.jobs import Setup
 from hutch.monitor.keeping import Keeper, sweep
@@ -154,6 +155,11 @@ class Monitor:
         self._sweep()
         self._fingerprint = fingerprint(self._plugins)
         self._crew = self._start()
+        try:
+            check_names(self._setup.plots, self._crew.plots, self._crew.broken)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -181,7 +187,7 @@ class Monitor:
         began = time.monotonic()
         self._cycle += 1
         self._renew_plugins()
-        for sighting in [*sightings, *(one for watcher in self._watchers for one in watcher.poll())]:
+        for sighting in [*sightings, *self._poll()]:
             self._sight(sighting)
         forgotten = self._flush()
         busy = [one for one in self.watched.values() if self._foldable(one) or self._drawable(one)]
@@ -207,6 +213,16 @@ class Monitor:
         report.is_behind = any(self._foldable(one) for one in self.watched.values())
         report.seconds = time.monotonic() - began
         return report
+
+    def _poll(self) -> Iterator[Sighting]:
+        """Yield what has changed; a watcher that cannot tell, its store being away, is asked again later."""
+        for number, watcher in enumerate(self._watchers):
+            try:
+                yield from watcher.poll()
+            except (HutchError, OSError) as error:
+                self._news.once(f"watcher/{number}", f"{error} It is tried again.")
+            else:
+                self._news.settled(f"watcher/{number}")
 
     def _sight(self, sighting: Sighting) -> None:
         base = sighting.spec.base
@@ -259,7 +275,7 @@ class Monitor:
             self._news.settled("publish")
 
     def _tell(self, one: Watched) -> None:
-        if one.is_told:
+        if one.is_told or not one.plots:
             return
         try:
             one.write_status(self.out, self._setup.extension, self._clock())
@@ -275,11 +291,6 @@ class Monitor:
     def _start(self) -> Crew:
         """Start the workers, and say which plug-ins cannot be used, and which replace others."""
         crew = Crew(self._setup, self._workers, self._limits.seconds)
-        try:
-            check_names(self._setup.plots, crew.plots, crew.broken)
-        except BaseException:
-            crew.close()
-            raise
         for broken in crew.broken:
             self._news.once(f"plugin/{broken.origin}", broken.sentence)
         for name, info in crew.plots.items():
@@ -296,9 +307,15 @@ class Monitor:
             return
         self._fingerprint = found
         before = self._crew.plots
-        self._crew.close()
-        self._setup = replace(self._setup, origins=tuple(find_origins(self._plugins)))
-        self._crew = self._start()
+        try:
+            origins = tuple(find_origins(self._plugins))
+            self._crew.close()
+            self._setup = replace(self._setup, origins=origins)
+            self._crew = self._start()
+            check_names(self._setup.plots, self._crew.plots, ())
+        except ConfigurationError as error:
+            # Somebody is at work on the plug-ins: the other plots go on.
+            self._news.once("plugins", str(error))
         for one in self.watched.values():
             kept = {
                 name: plot

@@ -28,6 +28,8 @@ class Standing:
 
     :ivar seen: the row up to which it counts; None if that is not known yet.
     :ivar shown: the row up to which its picture counts; None if it has to be drawn.
+    :ivar seconds: what was spent on it since its last tile, s.
+    :ivar took: what the last rows and their picture took, s.
     :ivar due: the cycle in which it is tried again after a failure.
     """
 
@@ -38,6 +40,7 @@ class Standing:
     updated: float = 0.0
     drawn: float | None = None
     seconds: float = 0.0
+    took: float = 0.0
     bad: tuple[BadRange, ...] = ()
     failure: Failure | None = None
     due: int = 0
@@ -49,6 +52,7 @@ class Standing:
         self.seen, self.there, self.skipped = answer.seen, answer.there, answer.skipped
         self.updated, self.bad, self.is_kept = answer.updated, answer.bad, answer.is_kept
         self.seconds += answer.seconds
+        self.took = answer.seconds
         self.judgements += answer.judgements
         if answer.drawn is not None:
             self.drawn, self.shown = answer.drawn, answer.seen
@@ -58,6 +62,7 @@ class Standing:
         self.seen = self.shown = answer.seen
         self.drawn = answer.drawn or self.drawn
         self.seconds += answer.seconds
+        self.took += answer.seconds
         self.failure = None
 
     def fail(self, failure: Failure, cycle: int) -> None:
@@ -174,7 +179,7 @@ class Watched:
             "updated": one.updated or None,
             "drawn": one.drawn,
             "age_s": max(now - one.drawn, 0.0) if one.drawn is not None else None,
-            "seconds": round(one.seconds, 4),
+            "seconds": round(one.took, 4),
             "bad_ranges": len(one.bad),
             "bad": [{"start": bad.start, "stop": bad.stop, "why": bad.why} for bad in one.bad[-_MOST_BAD:]],
             "error": None

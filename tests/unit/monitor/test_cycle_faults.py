@@ -131,6 +131,22 @@ def test_a_plug_in_that_is_dropped_in_or_changed_counts_at_once(bench: Bench) ->
     assert bench.state("a", "Total")["rows"] == 10
 
 
+def test_plug_ins_that_are_taken_away_or_broken_leave_the_others_at_work(bench: Bench) -> None:
+    bench.plug_in("third", "from .good import Total\n\nclass Third(Total):\n    pass\n")
+    bench.grow("a", range(10))
+    with bench.monitor(plots=["Total", "Third"]) as monitor:
+        monitor.cycle()
+        bench.plug_in("third", "class Third(:\n")
+        bench.grow("a", [1])
+        monitor.cycle()
+        assert bench.state("a", "Total")["rows"] == 11
+        assert any("no plot 'Third'" in sentence for sentence in bench.said)
+        assert any("third.py' are left out: SyntaxError" in sentence for sentence in bench.said)
+        bench.plug_in("third", "from .good import Total\n\nclass Third(Total):\n    'Mended.'\n")
+        assert monitor.cycle().failures == {}
+    assert bench.state("a", "Third") == {"total": 46, "rows": 11, "cursor": 11}
+
+
 def test_a_worker_that_somebody_kills_is_nobodys_fault(bench: Bench) -> None:
     bench.grow("a", range(10))
     with bench.monitor() as monitor:
