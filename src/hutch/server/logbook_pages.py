@@ -10,14 +10,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from starlette.responses import StreamingResponse
 
 from hutch.access import Action, Experiment, Identity
 from hutch.errors import EntryNotFoundError, QueryError
 from hutch.logbook import Attachment, Content, Entry, Logbook, render
 from hutch.server.access import Gate
 from hutch.server.asking import Reader
-from hutch.server.downloads import download_headers
+from hutch.server.downloads import file_response, thumbnail_response
 from hutch.server.showing import Text, add_headers, keep_key, link, show
 
 __all__ = [
@@ -31,7 +30,8 @@ __all__ = [
 ]
 
 _PAGE = 25
-_CHUNK_BYTES = 1 << 20
+_CACHING = "private, max-age=86400, immutable"
+"""What an entry's attachment is never changes."""
 
 
 def make_logbook_pages() -> APIRouter:
@@ -145,19 +145,10 @@ def attachment(
         picture = logbook.thumbnail(entry, file)
         if picture is None:
             raise EntryNotFoundError(f"Attachment {file} of entry {entry} has no small picture.")
-        response = Response(picture, media_type="image/png")
+        response = thumbnail_response(picture, caching=_CACHING)
     else:
-        about, opened = logbook.open_attachment(entry, file)
-
-        def read() -> Any:
-            with opened:
-                while some := opened.read(_CHUNK_BYTES):
-                    yield some
-
-        response = StreamingResponse(read(), headers=download_headers(about))
+        response = file_response(*logbook.open_attachment(entry, file), caching=_CACHING)
     add_headers(response)
-    # What an entry's attachment is never changes.
-    response.headers["Cache-Control"] = "private, max-age=86400, immutable"
     return response
 
 

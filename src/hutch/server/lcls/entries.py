@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import IO, Any
-from urllib.parse import quote
+from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from hutch.access import Action
 from hutch.errors import EntryNotFoundError, QueryError
-from hutch.logbook import Attachment, Entry, EntryPage, shown_name
+from hutch.logbook import Attachment, Entry, EntryPage
 from hutch.queries.times import parse_time
+from hutch.server.downloads import file_response, thumbnail_response
 from hutch.server.lcls.calls import Body, Call, Route
 from hutch.server.lcls.replies import iso
 
 __all__ = ["ROUTES"]
 
 _AT_ONCE = 1000
-_CHUNK_BYTES = 2**18
-_FILE_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cache-Control": "private, no-cache",
-}
+_CACHING = "private, no-cache"
 
 
 def _new(call: Call) -> dict[str, Any]:
@@ -166,31 +160,8 @@ def _attachment(call: Call) -> Response:
     if call.switch("preview", "prefer_preview"):
         small = call.logbook.thumbnail(entry, int(wanted))
         if small is not None:
-            return Response(small, 200, _FILE_HEADERS, media_type="image/png")
-    about, content = call.logbook.open_attachment(entry, int(wanted))
-    headers = {
-        **_FILE_HEADERS,
-        "Content-Length": str(about.size),
-        "Content-Disposition": _disposition(about),
-        "ETag": f'"{about.digest}"',
-    }
-    # No charset is added: what the bytes are is for who reads them.
-    headers["Content-Type"] = about.type if about.is_image else "application/octet-stream"
-    return StreamingResponse(_chunks(content), 200, headers)
-
-
-def _disposition(about: Attachment) -> str:
-    """Say that a file is to be saved, unless it is a picture, and under which name (RFC 6266)."""
-    name = shown_name(about.name)
-    plain = re.sub(r'[^ -~]|["\\%]', "_", name)
-    kind = "inline" if about.is_image else "attachment"
-    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-
-
-def _chunks(content: IO[bytes]) -> Iterator[bytes]:
-    with content:
-        while chunk := content.read(_CHUNK_BYTES):
-            yield chunk
+            return thumbnail_response(small, caching=_CACHING)
+    return file_response(*call.logbook.open_attachment(entry, int(wanted)), caching=_CACHING)
 
 
 # tags
