@@ -16,7 +16,7 @@ from hutch.catalogs import Catalog
 from hutch.errors import FeedPrunedError, HutchError, LookupFailedError
 from hutch.server.asking import Reader
 from hutch.server.showing import Text, add_headers, choose_catalog, keep_key, show
-from hutch.server.tiles import find_tile, source_views
+from hutch.server.tiles import find_tile, narrowed, source_views
 from hutch.store.protocol import Store, Topic
 
 __all__ = ["make_monitor_pages"]
@@ -59,13 +59,12 @@ def monitor_page(
     name, chosen = choose_catalog(request, identity, catalog)
     everything = source_views(chosen)
     asked = {"catalog": catalog, "source": source, "plot": plot, "verdict": verdict}
-    views = source_views(chosen, **{key: asked[key] for key in ("source", "plot", "verdict")})
     return show(
         "monitor.html",
         request,
         identity,
         catalog=name,
-        views=views,
+        views=narrowed(everything, source=source, plot=plot, verdict=verdict),
         sources=[(view.name, view.title) for view in everything],
         plots=sorted({tile.row.plot for view in everything for tile in view.tiles}),
         verdicts=_VERDICTS,
@@ -81,8 +80,8 @@ def plot_page(request: Request, identity: Reader, source: Text, plot: Text, cata
     if kept is not None:
         return kept
     name, chosen = choose_catalog(request, identity, catalog)
-    tile = find_tile(chosen, source, plot)
-    (view,) = source_views(chosen, source=source, plot=plot)
+    view = find_tile(chosen, source, plot)
+    (tile,) = view.tiles
     return show(
         "plot.html",
         request,
@@ -98,7 +97,7 @@ def plot_page(request: Request, identity: Reader, source: Text, plot: Text, cata
 def picture(request: Request, identity: Reader, source: Text, plot: Text, catalog: Text = "") -> Response:
     """Give the newest picture of a plot."""
     _, chosen = choose_catalog(request, identity, catalog)
-    tile = find_tile(chosen, source, plot)
+    (tile,) = find_tile(chosen, source, plot).tiles
     tag = f'"{tile.row.updated:.6f}-{tile.row.picture_bytes}"'
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlencode
 
-from hutch.catalogs import Catalog
+from hutch.catalogs import Catalog, Run
 from hutch.documents import decode
 from hutch.errors import LookupFailedError
 from hutch.store.monitor_rows import TileRow
 
-__all__ = ["SourceView", "TileView", "find_tile", "source_views", "tile_item", "worst_of"]
+__all__ = ["SourceView", "TileView", "find_tile", "narrowed", "source_views", "tile_item", "worst_of"]
 
 _RANKS = {"bad": 0, "medium": 1, "good": 2}
 """What needs somebody stands first."""
@@ -94,43 +95,59 @@ class SourceView:
         return worst_of(tile.verdict for tile in self.tiles)
 
 
-def source_views(
-    catalog: Catalog, *, source: str = "", plot: str = "", verdict: str = ""
-) -> list[SourceView]:
-    """Return what is watched, what was updated last first.
+def source_views(catalog: Catalog, *, source: str = "") -> list[SourceView]:
+    """Return what is watched, what was updated last first; of each source what is bad first.
+
+    A plot that has nothing to show of a source is not among its plots.
 
     :param catalog: of which only what somebody may read is there.
     :param source: only this one.
-    :param plot: only plots of this name.
-    :param verdict: only plots of which this is said; ``failed`` for those that stand still.
     """
     now = time.time()
     rows = catalog.store.tiles(source or None)
-    uids = _visible(catalog, {row.run for row in rows if row.run is not None})
+    runs = _visible(catalog, {row.run for row in rows if row.run is not None})
     found: dict[str, list[TileView]] = {}
     for row in rows:
-        if row.run is not None and row.run not in uids:
+        if row.run is not None and row.run not in runs:
             continue
         view = _view(row, now)
-        if not view.is_idle and plot in ("", row.plot) and _is_asked(view, verdict):
+        if not view.is_idle:
             found.setdefault(row.source, []).append(view)
     views = []
     for name, tiles in found.items():
         tiles.sort(key=lambda tile: (tile.failure is None, _RANKS.get(tile.verdict, len(_RANKS))))
-        first = tiles[0].row
-        uid = uids.get(first.run or 0)
+        run = runs.get(tiles[0].row.run or 0)
         updated = max(tile.row.updated for tile in tiles)
-        views.append(SourceView(name, _title(catalog, first, uid), uid, updated, tiles))
+        uid = None if run is None else run.uid
+        views.append(SourceView(name, _title(name, run), uid, updated, tiles))
     return sorted(views, key=lambda view: -view.updated)
 
 
-def find_tile(catalog: Catalog, source: str, plot: str) -> TileView:
-    """Return one plot of a source.
+def narrowed(
+    views: Iterable[SourceView], *, source: str = "", plot: str = "", verdict: str = ""
+) -> list[SourceView]:
+    """Return those of the sources and plots that are asked for.
+
+    :param source: only this one.
+    :param plot: only plots of this name.
+    :param verdict: only plots of which this is said; ``failed`` for those that stand still.
+    """
+    found = []
+    for view in views:
+        tiles = [tile for tile in view.tiles if plot in ("", tile.row.plot) and _is_asked(tile, verdict)]
+        if tiles and source in ("", view.name):
+            updated = max(tile.row.updated for tile in tiles)
+            found.append(replace(view, updated=updated, tiles=tiles))
+    return sorted(found, key=lambda view: -view.updated)
+
+
+def find_tile(catalog: Catalog, source: str, plot: str) -> SourceView:
+    """Return one plot of a source, with the source.
 
     :raises LookupFailedError: if there is none that who asks may see.
     """
-    for view in source_views(catalog, source=source, plot=plot):
-        return view.tiles[0]
+    for view in narrowed(source_views(catalog, source=source), plot=plot):
+        return view
     msg = f"The monitor has no plot {plot!r} of {source!r}."
     raise LookupFailedError(msg)
 
@@ -174,10 +191,13 @@ def _view(row: TileRow, now: float) -> TileView:
     return TileView(row, about, said, now)
 
 
-def _visible(catalog: Catalog, runs: set[int]) -> dict[int, str]:
-    """Return the uids of those of some runs that are in a catalog."""
-    uids = catalog.store.uids_by_id(sorted(runs))
-    return {run: uid for run, uid in uids.items() if uid in catalog}
+def _visible(catalog: Catalog, runs: set[int]) -> dict[int, Run]:
+    """Return those of some runs that are in a catalog, by number."""
+    found = {}
+    for number, uid in catalog.store.uids_by_id(sorted(runs)).items():
+        with suppress(LookupFailedError):
+            found[number] = catalog[uid]
+    return found
 
 
 def _is_asked(view: TileView, verdict: str) -> bool:
@@ -187,10 +207,9 @@ def _is_asked(view: TileView, verdict: str) -> bool:
     return verdict in ("", view.verdict or "none")
 
 
-def _title(catalog: Catalog, row: TileRow, uid: str | None) -> str:
+def _title(source: str, run: Run | None) -> str:
     """Return how people call a source: the name of a file, or a run and its stream."""
-    if uid is None or not row.source.startswith(f"{uid}/"):
-        return PurePath(row.source).name
-    summary = catalog[uid].summary()
-    named = " ".join(str(part) for part in (summary.scan_id, summary.plan) if part not in (None, ""))
-    return f"{named or uid[:8]} · {row.source.removeprefix(f'{uid}/')}"
+    if run is None or not source.startswith(f"{run.uid}/"):
+        return PurePath(source).name
+    named = [str(part) for part in (run.scan_id, run.start.get("plan_name")) if part not in (None, "")]
+    return f"{' '.join(named) or run.uid[:8]} · {source.removeprefix(f'{run.uid}/')}"
