@@ -47,8 +47,21 @@ def publish(store, plot, verdict, colour, source="/data/run-17.h5", failure=None
         writer.publish_tile(row, out.getvalue())
 
 
-def open_page(browser, address, **options):
-    page = browser.new_context(**options).new_page()
+@pytest.fixture
+def open_page(browser, address):
+    """Return what opens a page; it is closed before the server ends, which waits for who follows the news."""
+    contexts = []
+
+    def give(**options):
+        contexts.append(browser.new_context(**options))
+        return followed(contexts[-1].new_page(), address)
+
+    yield give
+    for context in contexts:
+        context.close()
+
+
+def followed(page, address):
     page.said = []
     page.on("console", lambda message: page.said.append(message.text))
     page.on("pageerror", lambda error: page.said.append(str(error)))
@@ -56,10 +69,10 @@ def open_page(browser, address, **options):
     return page
 
 
-def test_tiles_are_put_in_place_without_loading_the_page_anew(browser, address, catalog):
+def test_tiles_are_put_in_place_without_loading_the_page_anew(open_page, catalog):
     publish(catalog.store, "PacketRate", "good", "green")
     publish(catalog.store, "HotPixel", "good", "green")
-    page = open_page(browser, address)
+    page = open_page()
     page.locator(".tile", has_text="PacketRate").get_by_text("✓ good").first.wait_for()
     page.evaluate("window.stays = true")
     publish(catalog.store, "PacketRate", "bad", "red")
@@ -80,13 +93,13 @@ def test_tiles_are_put_in_place_without_loading_the_page_anew(browser, address, 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_everybody_can_use_the_pages(browser, address, catalog, scheme, width):
+def test_everybody_can_use_the_pages(open_page, address, catalog, scheme, width):
     failure = {"what": "update", "sentence": "ValueError: no", "traceback": "line 1\n" * 50, "times": 1}
     for number, verdict in enumerate(("good", "medium", "bad")):
         publish(catalog.store, f"Plot{number}", verdict, "white")
     publish(catalog.store, "Failing", "good", "white", failure=failure)
     publish(catalog.store, "Long", "good", "white", source=f"/data/{'long-name-' * 12}.h5")
-    page = open_page(browser, address, color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
     for path in ("/monitor", "/monitor?wall=true", "/monitor/plot?source=/data/run-17.h5&plot=Failing"):
         page.goto(f"{address}{path}")
         page.locator("summary, .tile").first.wait_for()
