@@ -11,7 +11,7 @@ from hutch.access import Action
 from hutch.errors import EntryNotFoundError, JobNotFoundError, QueryError, RunNotFoundError
 from hutch.logbook import Job, Logbook, NewFile
 
-__all__ = ["Body", "Call", "Route"]
+__all__ = ["Body", "Call", "Route", "experiment_route"]
 
 _YES = frozenset({"true", "1", "yes", "on"})
 
@@ -141,6 +141,14 @@ class Route:
     action: Action = Action.READ
     is_control: bool = False
     by_job: bool = field(default=False)
+
+
+def experiment_route(path: str, answer: Callable[[Call], Any], **more: Any) -> Route:
+    """Return a route below ``{experiment}/ws``.
+
+    :param more: of :class:`Route`.
+    """
+    return Route(f"/lgbk/{{experiment}}/ws/{path}", answer, **more)
 
 
 def _whole(text: str, error: Exception) -> int:

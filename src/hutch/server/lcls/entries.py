@@ -13,7 +13,7 @@ from hutch.errors import EntryNotFoundError, QueryError
 from hutch.logbook import Attachment, Entry, EntryPage
 from hutch.queries.times import parse_time
 from hutch.server.downloads import file_response, thumbnail_response
-from hutch.server.lcls.calls import Body, Call, Route
+from hutch.server.lcls.calls import Body, Call, Route, experiment_route
 from hutch.server.lcls.replies import iso
 
 __all__ = ["ROUTES"]
@@ -231,26 +231,22 @@ def _told_file(file: Attachment) -> dict[str, Any]:
     }
 
 
-def _route(path: str, answer: Any, **more: Any) -> Route:
-    return Route(f"/lgbk/{{experiment}}/ws/{path}", answer, **more)
-
-
 def _change(path: str, answer: Any, **more: Any) -> Route:
     # Whether an entry is one's own, which takes less, the logbook knows.
-    return _route(path, answer, method="POST", body=Body.FORM, action=Action.WRITE, **more)
+    return experiment_route(path, answer, method="POST", body=Body.FORM, action=Action.WRITE, **more)
 
 
 ROUTES = (
     _change("new_elog_entry", _new, by_job=True),
     _change("modify_elog_entry", _modify),
     _change("delete_elog_entry", _delete),
-    _route("elog", _all, by_job=True),
-    _route("search_elog", _search, by_job=True),
-    _route("elog/{entry}/complete_elog_tree", _tree, by_job=True),
-    _route("attachment", _attachment, by_job=True),
-    _route("get_elog_tags", _tags, by_job=True),
-    _route("get_tags_to_runs", _tags_to_runs, by_job=True),
-    _route("get_runs_to_tags", _runs_to_tags, by_job=True),
-    _route("get_runs_with_tag", _runs_with_tag, by_job=True),
-    _route("{run}/get_tags_for_run", _tags_of_run, by_job=True),
+    experiment_route("elog", _all, by_job=True),
+    experiment_route("search_elog", _search, by_job=True),
+    experiment_route("elog/{entry}/complete_elog_tree", _tree, by_job=True),
+    experiment_route("attachment", _attachment, by_job=True),
+    experiment_route("get_elog_tags", _tags, by_job=True),
+    experiment_route("get_tags_to_runs", _tags_to_runs, by_job=True),
+    experiment_route("get_runs_to_tags", _runs_to_tags, by_job=True),
+    experiment_route("get_runs_with_tag", _runs_with_tag, by_job=True),
+    experiment_route("{run}/get_tags_for_run", _tags_of_run, by_job=True),
 )

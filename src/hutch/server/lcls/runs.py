@@ -8,7 +8,7 @@ from typing import Any
 from hutch.access import Action, Experiment
 from hutch.errors import QueryError
 from hutch.logbook import NumberedRun
-from hutch.server.lcls.calls import Body, Call, Route
+from hutch.server.lcls.calls import Body, Call, Route, experiment_route
 from hutch.server.lcls.replies import iso
 
 __all__ = ["ROUTES", "told_experiment", "told_run"]
@@ -118,11 +118,11 @@ def _control(call: str, answer: Any, action: Action = Action.OPERATE) -> tuple[R
 
 
 ROUTES = (
-    Route("/lgbk/{experiment}/ws/info", _info, by_job=True),
-    Route("/lgbk/{experiment}/ws/runs", _runs, by_job=True),
-    Route("/lgbk/{experiment}/ws/runs/{run}", _run, by_job=True),
-    Route("/lgbk/{experiment}/ws/current_run", _current, by_job=True),
-    Route("/lgbk/{experiment}/ws/get_run_params_for_all_runs", _params_of_all, by_job=True),
+    experiment_route("info", _info, by_job=True),
+    experiment_route("runs", _runs, by_job=True),
+    experiment_route("runs/{run}", _run, by_job=True),
+    experiment_route("current_run", _current, by_job=True),
+    experiment_route("get_run_params_for_all_runs", _params_of_all, by_job=True),
     *(
         Route(
             f"{path}/{{experiment}}/ws/add_run_params",

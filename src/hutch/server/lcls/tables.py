@@ -13,7 +13,7 @@ from starlette.responses import Response
 from hutch.access import Action
 from hutch.errors import QueryError, RunTableNotFoundError
 from hutch.logbook import Column, ColumnType, RunTable
-from hutch.server.lcls.calls import Body, Call, Route
+from hutch.server.lcls.calls import Body, Call, Route, experiment_route
 from hutch.server.lcls.replies import iso
 
 __all__ = ["ROUTES"]
@@ -174,19 +174,15 @@ def _theirs(source: str) -> str:
     return _THEIRS.get(source, source)
 
 
-def _route(path: str, answer: Any, **more: Any) -> Route:
-    return Route(f"/lgbk/{{experiment}}/ws/{path}", answer, **more)
-
-
 def _change(path: str, answer: Any, body: Body = Body.FORM, action: Action = Action.EDIT) -> Route:
-    return _route(path, answer, method="POST", body=body, action=action)
+    return experiment_route(path, answer, method="POST", body=body, action=action)
 
 
 ROUTES = (
-    _route("run_tables", _tables, by_job=True),
-    _route("run_table_data", _data, by_job=True),
-    _route("run_table_sources", _sources, by_job=True),
-    _route("runtables/export_as_csv", _csv, by_job=True),
+    experiment_route("run_tables", _tables, by_job=True),
+    experiment_route("run_table_data", _data, by_job=True),
+    experiment_route("run_table_sources", _sources, by_job=True),
+    experiment_route("runtables/export_as_csv", _csv, by_job=True),
     _change("create_update_user_run_table_def", _define, Body.JSON),
     _change("clone_run_table_def", _clone),
     _change("delete_run_table", _delete),

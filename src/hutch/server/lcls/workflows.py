@@ -7,7 +7,7 @@ from typing import Any
 from hutch.access import Action
 from hutch.errors import QueryError
 from hutch.logbook import Job, JobStatus, Trigger, Workflow
-from hutch.server.lcls.calls import Body, Call, Route
+from hutch.server.lcls.calls import Body, Call, Route, experiment_route
 from hutch.server.lcls.replies import iso
 
 __all__ = ["ROUTES"]
@@ -140,22 +140,18 @@ def _told_job(job: Job, definition: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _route(path: str, answer: Any, **more: Any) -> Route:
-    return Route(f"/lgbk/{{experiment}}/ws/{path}", answer, **more)
-
-
 def _change(path: str, answer: Any) -> Route:
-    return _route(path, answer, method="POST", body=Body.JSON, action=Action.OPERATE)
+    return experiment_route(path, answer, method="POST", body=Body.JSON, action=Action.OPERATE)
 
 
 ROUTES = (
     _change("create_update_workflow_def", _define),
     _change("create_workflow_job", _create),
     _change("kill_workflow_job", _kill),
-    _route("workflow_definitions", _definitions, by_job=True),
-    _route("workflow_triggers", _triggers, by_job=True),
-    _route("workflow_jobs", _jobs, by_job=True),
-    _route("workflow/{job}/job_statuses", _statuses, by_job=True),
-    _route("workflow/{job}/job_details", _details, by_job=True),
-    _route("workflow/{job}/job_log_file", _log, by_job=True),
+    experiment_route("workflow_definitions", _definitions, by_job=True),
+    experiment_route("workflow_triggers", _triggers, by_job=True),
+    experiment_route("workflow_jobs", _jobs, by_job=True),
+    experiment_route("workflow/{job}/job_statuses", _statuses, by_job=True),
+    experiment_route("workflow/{job}/job_details", _details, by_job=True),
+    experiment_route("workflow/{job}/job_log_file", _log, by_job=True),
 )
