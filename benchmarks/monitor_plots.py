@@ -22,20 +22,6 @@ _UPDATE = 22_000
 """What one interval of the monitor brings."""
 _CHIPS = range(11, 111)
 _PIXELS_A_CHIP = 49
-_DTYPE = np.dtype(
-    [
-        *((name, "u1") for name in ("io_group", "io_channel", "chip_id", "packet_type", "downstream_marker")),
-        *((name, "u1") for name in ("parity", "valid_parity", "channel_id")),
-        ("timestamp", "<u8"),
-        *((name, "u1") for name in ("dataword", "trigger_type", "local_fifo", "shared_fifo")),
-        *((name, "u1") for name in ("register_address", "register_data", "direction", "local_fifo_events")),
-        ("shared_fifo_events", "<u2"),
-        ("counter", "<u4"),
-        ("fifo_diagnostics_enabled", "u1"),
-        ("first_packet", "u1"),
-        ("receipt_timestamp", "<u4"),
-    ]
-)
 
 
 def measure(plan: Plan) -> Iterator[Row]:
@@ -126,8 +112,10 @@ def _plots() -> list[Any]:
 
 def packets(count: int, seed: int) -> np.ndarray:
     """Return packets as they come: in messages of 21 data packets, each after a timestamp."""
+    from hutch.monitor.formats.decoding import PACKETS
+
     rng = np.random.default_rng(seed)
-    rows = np.zeros(count, _DTYPE)
+    rows = np.zeros(count, PACKETS)
     rows["io_group"], rows["io_channel"] = rng.integers(1, 3, count), rng.integers(1, 33, count)
     rows["chip_id"] = rng.integers(_CHIPS.start, _CHIPS.stop, count)
     rows["channel_id"] = rng.integers(0, _PIXELS_A_CHIP, count)

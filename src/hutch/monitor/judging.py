@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hutch.errors import HutchError
 from hutch.monitor.checks.finding import find_checks
 from hutch.monitor.checks.forms import Judgement, Seen, Verdict
 from hutch.monitor.checks.settings import ConfiguredCheck, make_checks
 from hutch.monitor.forms import Plot
 from hutch.monitor.found import Found, source_name, stream_name
+from hutch.monitor.observing import sentence_of
 from hutch.monitor.plugin_modules import find_origins
 from hutch.monitor.references import ReferenceFinder, plot_version
 from hutch.monitor.run_sources import catalog_at
@@ -74,8 +74,7 @@ class Judge:
         except Exception as error:
             # A check that fails says nothing of the data, and must not stop the plot.
             is_broken, verdict = True, None
-            reason = str(error) if isinstance(error, HutchError) else f"{type(error).__name__}: {error}"
-            said = Judgement(None, None, f"The check {check.name!r} has failed: {reason}")
+            said = Judgement(None, None, f"The check {check.name!r} has failed: {sentence_of(error)}")
             logger.warning("%s: %s", source_name(sighting), said.sentence, exc_info=error)
         if verdict is not None:
             self._said[(*_place(sighting), verdict_name)] = verdict

@@ -8,14 +8,15 @@ file of the output folder, ``status.json``, says the same to everybody.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from hutch.errors import HutchError
 from hutch.monitor.forms import Plot
 from hutch.monitor.sources import BadRange, Sighting
 
-__all__ = ["Failure", "Observer", "Publisher", "Tile"]
+__all__ = ["Failure", "Observer", "Publisher", "Tile", "sentence_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Failure:
     traceback: str = ""
     times: int = 1
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self)
+
     @property
     def is_passing(self) -> bool:
         """Whether it is no fault of the plot, and the next cycle may be without it."""
@@ -43,6 +48,11 @@ class Failure:
     def is_lack(self) -> bool:
         """Whether the plot cannot be made here, and says why: it lacks a geometry, for example."""
         return self.what == "make" and not self.traceback
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return what an error says, in one line: hutch's own explain themselves."""
+    return str(error) if isinstance(error, HutchError) else f"{type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,13 +102,6 @@ def describe(tile: Tile, verdicts: Mapping[str, Any]) -> dict[str, Any]:
         "drawn": tile.drawn,
         "seconds": tile.seconds,
         "bad": [{"start": bad.start, "stop": bad.stop, "why": bad.why} for bad in tile.bad],
-        "failure": None
-        if failure is None
-        else {
-            "what": failure.what,
-            "sentence": failure.sentence,
-            "traceback": failure.traceback,
-            "times": failure.times,
-        },
+        "failure": None if failure is None else failure.to_json(),
         "verdicts": dict(verdicts),
     }

@@ -15,6 +15,7 @@ from typing import Any
 from hutch.errors import ConfigurationError, HutchError, MissingExtraError
 from hutch.monitor.forms import Plot, State
 from hutch.monitor.keeping import Keeper, Kept
+from hutch.monitor.observing import sentence_of
 from hutch.monitor.opening import open_source
 from hutch.monitor.plot_finding import Finds, find_plots
 from hutch.monitor.plots import SHIPPED
@@ -151,7 +152,7 @@ def fold_part(
         try:
             plots[name] = finds.classes[name]()
         except Exception as error:
-            problems[name] = _told(error)
+            problems[name] = sentence_of(error)
     bad: list[BadRange] = []
     at = start
     with open_source(spec) as source:
@@ -164,7 +165,7 @@ def fold_part(
                 try:
                     plot.update(batch)
                 except Exception as error:
-                    problems[name] = _told(error)
+                    problems[name] = sentence_of(error)
                     del plots[name]
     return Part(start, at, {name: plot.state() for name, plot in plots.items()}, tuple(bad), problems)
 
@@ -208,7 +209,3 @@ def _add(found: Accumulated, part: Part, finds: Finds) -> None:
 @cache
 def _finds(plugins: tuple[str, ...]) -> Finds:
     return find_plots(find_origins(plugins), SHIPPED)
-
-
-def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, HutchError) else f"{type(error).__name__}: {error}"

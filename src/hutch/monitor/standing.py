@@ -182,12 +182,5 @@ class Watched:
             "seconds": round(one.took, 4),
             "bad_ranges": len(one.bad),
             "bad": [{"start": bad.start, "stop": bad.stop, "why": bad.why} for bad in one.bad[-_MOST_BAD:]],
-            "error": None
-            if failure is None
-            else {
-                "what": failure.what,
-                "sentence": failure.sentence,
-                "traceback": failure.traceback,
-                "times": failure.times,
-            },
+            "error": None if failure is None else failure.to_json(),
         }

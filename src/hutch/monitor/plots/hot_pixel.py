@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from hutch.monitor.batch import Batch
-from hutch.monitor.forms import State
-from hutch.monitor.plots.channels import ChannelTotals, PerChannel
-from hutch.monitor.plots.packet_plot import PacketPlot
-from hutch.monitor.plots.packets import sum_channels
+from hutch.monitor.plots.channel_plot import ChannelPlot
 
 if TYPE_CHECKING:
     from hutch.monitor.plots.drawing import Picture
@@ -22,7 +17,7 @@ _SHOWN = 25
 _STEPS = 40
 
 
-class HotPixel(PacketPlot):
+class HotPixel(ChannelPlot):
     """Show the channels that sent most data packets, and how many channels sent how many.
 
     State: ``chips``, int64, shape (chips,): ``io_group << 16 | tile << 8 | chip``, growing; ``count``, data
@@ -31,26 +26,7 @@ class HotPixel(PacketPlot):
 
     headline = "Hot pixels"
     size = (14.0, 8.4)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.totals = ChannelTotals(("count",))
-
-    def _take(self, batch: Batch) -> None:
-        self.totals.add(batch.once(sum_channels))
-
-    def _take_over(self, other: Self) -> None:
-        self.totals.merge(other.totals)
-
-    def _kept(self) -> dict[str, npt.NDArray[Any]]:
-        return self.totals.state()
-
-    def _put_back(self, state: State) -> None:
-        self.totals.restore(state)
-
-    def per_channel(self) -> PerChannel:
-        """Return the count of each channel that data came from."""
-        return self.totals.per_channel()
+    sums = ("count",)
 
     def hottest(self, most: int = _SHOWN) -> list[tuple[str, int]]:
         """Return the channels that sent most, the first of all first: ``io_group-tile-chip-channel``, count.

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from hutch.monitor.batch import Batch
-from hutch.monitor.forms import State
-from hutch.monitor.plots.channels import ChannelTotals, PerChannel
+from hutch.monitor.plots.channel_plot import ChannelPlot
 from hutch.monitor.plots.geometry import Panel, read_geometry
-from hutch.monitor.plots.packet_plot import PacketPlot
-from hutch.monitor.plots.packets import ChannelSums, chip_code, sum_channels
+from hutch.monitor.plots.packets import ChannelSums, chip_code
 
 if TYPE_CHECKING:
     from hutch.monitor.plots.drawing import Picture
@@ -25,36 +22,12 @@ _LABELS = {"mean": "mean [ADC counts]", "std": "standard deviation [ADC counts]"
 _COLORS = {"mean": "viridis", "std": "viridis", "rate": "cividis"}
 
 
-class _OfPixels(PacketPlot):
+class _OfPixels(ChannelPlot):
     """Sums by pixel, and where each pixel is."""
-
-    sums: ClassVar[tuple[str, ...]] = ("count", "total", "squares")
 
     def __init__(self) -> None:
         super().__init__()
         self.geometry = read_geometry()
-        self.totals = ChannelTotals(self.sums)
-
-    def _within(self, sums: ChannelSums) -> slice:
-        """Return which of the chips are shown."""
-        return slice(None)
-
-    def _take(self, batch: Batch) -> None:
-        sums = batch.once(sum_channels)
-        self.totals.add(sums, self._within(sums))
-
-    def _take_over(self, other: Self) -> None:
-        self.totals.merge(other.totals)
-
-    def _kept(self) -> dict[str, npt.NDArray[Any]]:
-        return self.totals.state()
-
-    def _put_back(self, state: State) -> None:
-        self.totals.restore(state)
-
-    def per_channel(self) -> PerChannel:
-        """Return count, mean and standard deviation of each channel that data came from."""
-        return self.totals.per_channel()
 
     def rate_hz(self) -> float:
         """Return the mean rate of the data packets that are shown, 1/s; NaN without timestamps."""
