@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from hutch.errors import ConfigurationError, HutchError, MissingExtraError
+from hutch.errors import ConfigurationError, MissingExtraError
 from hutch.monitor.forms import Plot, State
 from hutch.monitor.keeping import Keeper, Kept
 from hutch.monitor.observing import sentence_of
@@ -118,21 +118,27 @@ def accumulate(
             for start, stop in ranges
         ]
         waiting.append((sighting, tasks))
-    done = 0
+    before = 0
     for sighting, tasks in waiting:
         found = Accumulated(sighting)
         for task in tasks:
             try:
                 part: Part = task.result()
-            except HutchError as error:
-                found.problem = str(error)
+            except Exception as error:  # whatever the worker met, or that it died again and again
+                found.problem = sentence_of(error)
+                break
+            if part.start != found.stop:
+                place, there = sighting.spec.place, f"{found.stop:,} instead of {sighting.rows:,}"
+                found.problem = f"{place!r} has fewer rows than it had, {there}: it was cut short."
                 break
             _add(found, part, finds)
-            done += part.stop - part.start
             if progress is not None:
-                progress(done, rows)
+                progress(before + found.stop, rows)
         for task in tasks:
             task.release()
+        before += sighting.rows
+        if progress is not None:
+            progress(before, rows)
         yield found
 
 

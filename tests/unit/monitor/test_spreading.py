@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 from distributed import Client
@@ -37,6 +38,20 @@ class Failing(Counting):
     def update(self, batch):
         raise ValueError("never")
 """
+
+BREAKING = (
+    PLUGIN
+    + """
+
+class Breaking(Counting):
+    def update(self, batch):
+        self.source = batch.source
+    def state(self):
+        if self.source.endswith("one.h5"):
+            raise OSError(5, "Input/output error")
+        return super().state()
+"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +121,40 @@ def test_what_fails_is_named_and_the_others_go_on(client, tmp_path):
     keep_accumulated(Keeper(tmp_path / "states"), good, plugins)
     kept, state = Keeper(tmp_path / "states").read("good", "Counting")
     assert (kept.cursor, kept.identity, int(state["rows"])) == (500, sightings[1].spec.identity, 500)
+
+
+def test_an_error_that_is_none_of_hutch_s_is_named_too_and_the_others_go_on(client, tmp_path):
+    (tmp_path / "mine.py").write_text(BREAKING)
+    for name in ("one.h5", "two.h5"):
+        larpix.write_packets(tmp_path / name, larpix.packets(300, seed=1))
+    sightings = [sight_file(tmp_path / name) for name in ("one.h5", "two.h5")]
+    told = []
+    one, two = accumulate(
+        sightings,
+        client,
+        names=["Breaking"],
+        plugins=[str(tmp_path / "mine.py")],
+        part_rows=100,
+        progress=lambda done, rows: told.append((done, rows)),
+    )
+    assert "Input/output error" in one.problem and (one.stop, one.plots) == (0, {})
+    assert (two.problem, two.stop, list(two.plots)) == ("", 300, ["Breaking"])
+    assert told[-1] == (600, 600) and told == sorted(told)
+
+
+def test_rows_that_are_not_there_any_more_do_not_count_as_seen(client, tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    path = tmp_path / "cut.h5"
+    larpix.write_packets(path, larpix.packets(3000, seed=1))
+    sighting = sight_file(path)
+    with h5py.File(path, "a", locking=False) as file:
+        file["packets"].resize(1500, axis=0)
+    plugins = [str(tmp_path / "mine.py")]
+    (found,) = accumulate([sighting], client, names=["Counting"], plugins=plugins, part_rows=1000)
+    assert "1,500 instead of 3,000" in found.problem
+    assert (found.stop, found.plots["Counting"].rows) == (1500, 1500)
+    keep_accumulated(Keeper(tmp_path / "states"), found, plugins)
+    assert Keeper(tmp_path / "states").read_kept("cut", "Counting").cursor == 1500
 
 
 def test_a_scheduler_that_is_not_there_is_named():
