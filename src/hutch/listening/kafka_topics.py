@@ -29,6 +29,8 @@ _LOOK_AGAIN_S = 1.0
 """Seconds after which is looked again for what was not there."""
 _ANSWER_S = 3.0
 """So long is waited for an answer of a broker."""
+_LAST_WORD_S = 1.0
+"""So long is waited at the end for the cluster to have heard how far this has come."""
 _PATIENCE_S = 30.0
 """So long is waited for a broker if an end is asked for."""
 
@@ -97,6 +99,8 @@ class KafkaSource:
         self._ready: list[Message | Begin | Gap] = []
         self._error = ""
         self._is_closed = False
+        self._unanswered = 0
+        """How often the cluster was told how far this has come, and has not answered yet."""
         self._next_look = 0.0
         self._deadline = time.monotonic() + _PATIENCE_S
         try:
@@ -112,6 +116,7 @@ class KafkaSource:
                     "allow.auto.create.topics": False,
                     "log_level": 0,  # what it would print is said here, and once
                     "error_cb": self._note_error,
+                    "on_commit": self._note_answer,
                 }
             )
         except KafkaException as error:
@@ -149,6 +154,7 @@ class KafkaSource:
         places = [TopicPartition(topic, number, offset) for number, offset in positions.items()]
         try:
             self._consumer.commit(offsets=places, asynchronous=True)
+            self._unanswered += 1
         except KafkaException as error:
             self._note_error(error.args[0])
 
@@ -186,9 +192,16 @@ class KafkaSource:
         return lag
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections, once the cluster has heard how far this has come, if it answers soon."""
         self._is_closed = True
+        # What was told a moment ago is dropped if the connection ends before it is answered.
+        until = time.monotonic() + _LAST_WORD_S
+        while self._unanswered and time.monotonic() < until:
+            self._consumer.poll(0.05)
         self._consumer.close()
+
+    def _note_answer(self, error: Any, places: Any) -> None:
+        self._unanswered -= 1
 
     # what there is
 
