@@ -42,6 +42,7 @@ def make_store(folder: Path) -> None:
         access.experiments.create(LOCKED, instrument="XPP")
         access.experiments.create("mfxx1", instrument="MFX")
         access.experiments.set_role(ACTIVE, "ada", "operator")
+        access.executables.allow("/bin/true")
         Logbook(catalog).start_run(LOCKED)
         access.experiments.lock(LOCKED)
         access.experiments.activate(ACTIVE)

@@ -101,7 +101,6 @@ def test_a_locked_experiment_is_read_and_not_written(service):
         checks.check_locked(client, LOCKED, "/bin/true")
 
 
-@pytest.mark.xfail(strict=True, reason="no list says yet which executables are allowed")
 def test_a_workflow_is_kept_as_it_was_defined(operator):
     workflow_checks.check_workflows(operator, ACTIVE, "/bin/true")
 

@@ -2,6 +2,7 @@
 
 from hutch.access.access import Access
 from hutch.access.attempts import Attempts
+from hutch.access.executables import Executable
 from hutch.access.experiments import Experiment
 from hutch.access.identities import ALL_SCOPES, PUBLIC, SCOPES, Identity
 from hutch.access.keys import ApiKey
@@ -16,6 +17,7 @@ __all__ = [
     "Action",
     "ApiKey",
     "Attempts",
+    "Executable",
     "Experiment",
     "Identity",
     "Role",

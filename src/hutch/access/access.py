@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from hutch.access.attempts import Attempts
+from hutch.access.executables import Executables
 from hutch.access.experiments import Experiments
 from hutch.access.identities import ALL_SCOPES, Identity, known_catalogs, known_scopes
 from hutch.access.keys import ApiKeys
@@ -44,6 +45,7 @@ class Access:
     :ivar keys: makes and revokes API keys.
     :ivar users: adds and removes users.
     :ivar experiments: makes experiments and gives roles.
+    :ivar executables: the list of what workflows may run.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Access:
         self.users = Users(store, clock)
         self.keys = ApiKeys(store, self.users, clock)
         self.experiments = Experiments(store, self.users, clock)
+        self.executables = Executables(store, clock)
         self._store = store
         self._attempts = attempts or Attempts()
         self._passwords = Passwords()

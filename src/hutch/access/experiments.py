@@ -12,10 +12,11 @@ from hutch.access.naming import check_experiment_name, check_new, parse_instrume
 from hutch.access.roles import Role, operator_of, role_named
 from hutch.access.users import Users
 from hutch.catalogs.signatures import this_user
+from hutch.documents import encode
 from hutch.errors import ConfigurationError, ExperimentLockedError, ExperimentNotFoundError
 from hutch.queries.conditions import Condition
 from hutch.store.access_rows import ExperimentRow, RoleRow
-from hutch.store.protocol import Store
+from hutch.store.protocol import Store, Writer
 
 __all__ = ["Experiment", "Experiments"]
 
@@ -121,6 +122,7 @@ class Experiments:
             writer.lock("access")
             check_new(name, "an experiment", (other.name for other in self._store.experiments()))
             writer.put_access(row)
+            self._note(writer, name, row.author, "create")
         self._store.sync()
         return Experiment.of(row)
 
@@ -157,6 +159,7 @@ class Experiments:
             if self._active_name(row.instrument, row.station) != name:
                 who = author or this_user()
                 writer.add_activation(row.instrument, row.station, name, self._clock(), who)
+                self._note(writer, name, who, "activate")
         self._store.sync()
         return Experiment.of(row)
 
@@ -172,6 +175,7 @@ class Experiments:
             if was_active:
                 who = author or this_user()
                 writer.add_activation(row.instrument, row.station, None, self._clock(), who)
+                self._note(writer, name, who, "deactivate")
         self._store.sync()
         return was_active
 
@@ -195,35 +199,35 @@ class Experiments:
 
     # what may be done in it
 
-    def lock(self, name: str) -> Experiment:
+    def lock(self, name: str, *, author: str | None = None) -> Experiment:
         """Let nobody write into an experiment.
 
         :raises ExperimentNotFoundError: if there is none of this name.
         """
         now = self._clock()
-        return self._change(name, lambda row: row if row.locked is not None else replace(row, locked=now))
+        return self._change(name, "lock", author, lambda row: replace(row, locked=row.locked or now))
 
-    def unlock(self, name: str) -> Experiment:
+    def unlock(self, name: str, *, author: str | None = None) -> Experiment:
         """Let write into an experiment again who may.
 
         :raises ExperimentNotFoundError: if there is none of this name.
         """
-        return self._change(name, lambda row: replace(row, locked=None))
+        return self._change(name, "unlock", author, lambda row: replace(row, locked=None))
 
-    def open(self, name: str) -> Experiment:
+    def open(self, name: str, *, author: str | None = None) -> Experiment:
         """Let read an experiment who may read its catalog.
 
         :raises ExperimentNotFoundError: if there is none of this name.
         """
         now = self._clock()
-        return self._change(name, lambda row: row if row.opened is not None else replace(row, opened=now))
+        return self._change(name, "open", author, lambda row: replace(row, opened=row.opened or now))
 
-    def restrict(self, name: str) -> Experiment:
+    def restrict(self, name: str, *, author: str | None = None) -> Experiment:
         """Let only its members read an experiment.
 
         :raises ExperimentNotFoundError: if there is none of this name.
         """
-        return self._change(name, lambda row: replace(row, opened=None))
+        return self._change(name, "restrict", author, lambda row: replace(row, opened=None))
 
     def set_role(self, name: str, user: str, role: Role | str | None, *, author: str | None = None) -> None:
         """Give a user a role in an experiment in place of the one they have, or with None take it away.
@@ -233,6 +237,7 @@ class Experiments:
         :raises ConfigurationError: if there is no such role.
         """
         given = role_named(role) if isinstance(role, str) else role
+        who = author or this_user()
         with self._store.transaction() as writer:
             writer.lock("access")
             self._row(name)
@@ -240,7 +245,8 @@ class Experiments:
             if given is None:
                 writer.drop_role(name, user)
             else:
-                writer.put_access(RoleRow(name, user, given.label, self._clock(), author or this_user()))
+                writer.put_access(RoleRow(name, user, given.label, self._clock(), who))
+            self._note(writer, name, who, "role", {user: None if given is None else given.label})
         self._store.sync()
 
     def roles(self, name: str) -> dict[str, Role]:
@@ -264,13 +270,24 @@ class Experiments:
         """Return the condition that the runs of an experiment fulfil, for ``Catalog.restricted``."""
         return runs_of(name, shifts(self._store.activations()))
 
-    def _change(self, name: str, change: Callable[[ExperimentRow], ExperimentRow]) -> Experiment:
+    def _change(
+        self, name: str, what: str, author: str | None, change: Callable[[ExperimentRow], ExperimentRow]
+    ) -> Experiment:
+        """Change an experiment; what changes nothing is not noted."""
         with self._store.transaction() as writer:
             writer.lock("access")
-            row = change(self._row(name))
-            writer.put_access(row)
+            before = self._row(name)
+            row = change(before)
+            if row != before:
+                writer.put_access(row)
+                self._note(writer, name, author or this_user(), what)
         self._store.sync()
         return Experiment.of(row)
+
+    def _note(self, writer: Writer, name: str, author: str, what: str, details: Any = None) -> None:
+        """Note who does something, in the transaction in which it is done."""
+        kept = None if details is None else encode(details)
+        writer.add_audit(name, self._clock(), author, f"experiment.{what}", name, kept)
 
     def _row(self, name: str) -> ExperimentRow:
         row = self._store.experiment(name) if name.isascii() and name.isprintable() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -11,12 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from hutch.catalogs.summary import local_time
-from hutch.cli.format import counted, grid, printable
+from hutch.cli.format import counted, grid, printable, value_text
 
 if TYPE_CHECKING:
-    from hutch.access import ApiKey, Experiment, User
+    from hutch.access import ApiKey, Executable, Experiment, User
 
-__all__ = ["experiment_view", "experiments_table", "keys_table", "users_table"]
+__all__ = [
+    "audit_table",
+    "executables_table",
+    "experiment_view",
+    "experiments_table",
+    "keys_table",
+    "users_table",
+]
 
 
 def keys_table(keys: Iterable[ApiKey], now: float) -> Table:
@@ -51,6 +58,30 @@ def users_table(users: Iterable[User]) -> Table:
             " ".join(user.scopes),
             Text(_limit(user.catalogs)),
             _time(user.created, ""),
+        )
+    return table
+
+
+def executables_table(executables: Iterable[Executable]) -> Table:
+    """Return a table of programs that workflows may run."""
+    table = grid("program", "since", "allowed by")
+    for one in executables:
+        path = Text(printable(one.path), style="cyan")
+        table.add_row(path, _time(one.time, ""), Text(printable(one.author)))
+    return table
+
+
+def audit_table(audit: Iterable[Mapping[str, Any]]) -> Table:
+    """Return a table of who did what."""
+    table = grid("time", "who", "what", "of what", "details")
+    for one in audit:
+        details = "" if one["details"] is None else value_text(one["details"])
+        table.add_row(
+            _time(one["time"], ""),
+            Text(printable(one["author"]), style="cyan"),
+            Text(printable(one["action"])),
+            Text(printable(one["subject"])),
+            Text(details, style="dim", overflow="ellipsis", no_wrap=True),
         )
     return table
 

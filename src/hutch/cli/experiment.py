@@ -153,39 +153,65 @@ def role(name: str, user: str, role: str, author: str | None, store: str | None)
 
 @command("hutch experiment lock xppl1001221", name="lock")
 @click.argument("name", metavar="NAME")
+@author_option
 @in_store
-def lock(name: str, store: str | None) -> None:
+def lock(name: str, author: str | None, store: str | None) -> None:
     """Let nobody write into an experiment through hutch serve."""
-    _access(store).experiments.lock(name)
+    _access(store).experiments.lock(name, author=author)
     click.echo(f"Locked {name}.", err=True)
 
 
 @command("hutch experiment unlock xppl1001221", name="unlock")
 @click.argument("name", metavar="NAME")
+@author_option
 @in_store
-def unlock(name: str, store: str | None) -> None:
+def unlock(name: str, author: str | None, store: str | None) -> None:
     """Let write into an experiment again who may."""
-    _access(store).experiments.unlock(name)
+    _access(store).experiments.unlock(name, author=author)
     click.echo(f"Unlocked {name}.", err=True)
 
 
 @command("hutch experiment restrict xppl1001221", name="restrict")
 @click.argument("name", metavar="NAME")
+@author_option
 @in_store
-def restrict(name: str, store: str | None) -> None:
+def restrict(name: str, author: str | None, store: str | None) -> None:
     """Let only its members read an experiment."""
-    _access(store).experiments.restrict(name)
+    _access(store).experiments.restrict(name, author=author)
     click.echo(f"Only members of {name} may read it.", err=True)
 
 
 @command("hutch experiment open xppl1001221", name="open")
 @click.argument("name", metavar="NAME")
+@author_option
 @in_store
-def open_(name: str, store: str | None) -> None:
+def open_(name: str, author: str | None, store: str | None) -> None:
     """Let all read an experiment who may read the catalog."""
-    _access(store).experiments.open(name)
+    _access(store).experiments.open(name, author=author)
     click.echo(f"All who may read the catalog may read {name}.", err=True)
 
 
-for _command in (create, activate, deactivate, list_, show, role, lock, unlock, restrict, open_):
+@command("hutch experiment audit xppl1001221", name="audit")
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(1, 100_000), default=50, help="How many.  [default: 50]"
+)
+@as_json
+@in_store
+def audit(name: str, limit: int, json_wanted: bool, store: str | None) -> None:
+    """Show who did what in an experiment, the newest first: entries, run tables, jobs, roles, locks."""
+    from hutch.cli import access_views, format
+    from hutch.logbook import Logbook
+
+    book = Logbook(open_existing(store))
+    found = book.audit(book.access.experiments.find(name).name, limit=limit)
+    if json_wanted:
+        click.echo(format.to_json(found))
+    elif found:
+        format.write(access_views.audit_table(found))
+    else:
+        click.echo(f"Nobody did anything in {name} yet.", err=True)
+
+
+for _command in (create, activate, deactivate, list_, show, role, lock, unlock, restrict, open_, audit):
     experiment.add_command(_command)

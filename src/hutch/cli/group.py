@@ -45,6 +45,7 @@ _COMMANDS = {
     "experiment": "hutch.cli.experiment:experiment",
     "log": "hutch.cli.log:log",
     "table": "hutch.cli.table:table",
+    "workflow": "hutch.cli.workflow:workflow",
 }
 """Commands in the order of the help, and where each is."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import IO
 
@@ -56,21 +56,34 @@ class EntryFinder(RunBook):
         :param threads: only those that answer no other.
         :param before: the number of an entry: only those older than it.
         """
-        first, last = run if isinstance(run, tuple) else (run, run)
-        terms = [tag_term(tag) for tag in clean_tags(tags)]
-        terms += [author_term(author)] if author else []
+        where = _filter(experiment, run, tags, since, until)
+        terms = [author_term(author)] if author else []
         terms += [shift_term(shift)] if shift else []
-        where = EntryFilter(experiment, tuple(terms), first, last, since, until, deleted, threads)
+        where = replace(where, terms=(*where.terms, *terms), is_deleted=deleted, is_root=threads)
         return self._page(where, before, limit)
 
-    def search(self, experiment: str, words: str, *, before: int | None = None, limit: int = 50) -> EntryPage:
+    def search(
+        self,
+        experiment: str,
+        words: str,
+        *,
+        run: int | tuple[int | None, int | None] | None = None,
+        tags: Iterable[str] | str = (),
+        since: float | None = None,
+        until: float | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> EntryPage:
         """Return entries that words are in, the newest first; see :mod:`hutch.logbook.searching`.
+
+        What else is asked for narrows what the words ask for, as it does in :meth:`entries`.
 
         :param words: as in ``beam lost t:alignment run:5-9 since:2026-01-01 author:ada``.
         :param before: the number of an entry: only those older than it.
         :raises QueryError: if a part cannot be understood.
         """
-        return self._page(parse_search(experiment, words), before, limit)
+        where = _filter(experiment, run, tags, since, until)
+        return self._page(parse_search(words, where), before, limit)
 
     def thread(self, entry: int) -> list[Entry]:
         """Return the thread that an entry is in, oldest first, with those that are deleted.
@@ -93,7 +106,8 @@ class EntryFinder(RunBook):
         """Return the tags of an experiment, by name, and how many entries have each."""
         self.check(Action.READ, experiment)
         counted = self.store.term_counts(experiment, "t")
-        return {self._written(term, entry): count for term, count, entry in counted}
+        written = self._written([(term, entry) for term, _, entry in counted])
+        return dict(zip(written, (count for _, count, _ in counted), strict=True))
 
     def runs_of_tag(self, experiment: str, tag: str) -> list[int]:
         """Return the numbers of the runs that entries with a tag are attached to."""
@@ -103,8 +117,7 @@ class EntryFinder(RunBook):
     def tags_of_run(self, experiment: str, run_num: int) -> list[str]:
         """Return the tags of the entries that are attached to a run, by name."""
         self.check(Action.READ, experiment)
-        found = self.store.terms_of_run(experiment, run_num, "t")
-        return [self._written(term, entry) for term, entry in found]
+        return self._written(self.store.terms_of_run(experiment, run_num, "t"))
 
     def open_attachment(self, entry: int, attachment: int) -> tuple[Attachment, IO[bytes]]:
         """Return an attachment of an entry, of whatever version, and its bytes as an open file.
@@ -161,12 +174,30 @@ class EntryFinder(RunBook):
         msg = f"Entry {entry} has no attachment {attachment}."
         raise EntryNotFoundError(msg)
 
-    def _written(self, term: str, entry: int) -> str:
-        """Return a tag as it is written in an entry that has it."""
-        row = self.store.entry(entry)
-        tags = () if row is None else Entry.of(row).tags
-        wanted = term.partition(":")[2]
-        return next((tag for tag in tags if folded(tag) == wanted), wanted)
+    def _written(self, terms: Sequence[tuple[str, int]]) -> list[str]:
+        """Return tags as they are written in entries that have them.
+
+        :param terms: of a tag, and an entry.
+        """
+        entries = sorted({entry for _, entry in terms})
+        tags = {row.id: Entry.of(row).tags for row in self.store.entries_by_id(entries)}
+        found = []
+        for term, entry in terms:
+            wanted = term.partition(":")[2]
+            found.append(next((tag for tag in tags.get(entry, ()) if folded(tag) == wanted), wanted))
+        return found
+
+
+def _filter(
+    experiment: str,
+    run: int | tuple[int | None, int | None] | None,
+    tags: Iterable[str] | str,
+    since: float | None,
+    until: float | None,
+) -> EntryFilter:
+    first, last = run if isinstance(run, tuple) else (run, run)
+    terms = tuple(tag_term(tag) for tag in clean_tags(tags))
+    return EntryFilter(experiment, terms, first, last, since, until)
 
 
 def _not_found(entry: int, experiment: str | None = None) -> EntryNotFoundError:

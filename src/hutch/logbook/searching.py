@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from hutch.errors import QueryError
 from hutch.queries.times import parse_time
@@ -28,14 +29,14 @@ _PART = re.compile(r'(?:(?P<key>[A-Za-z]{1,10}):)?(?:"(?P<quoted>[^"]*)"|(?P<pla
 _RUNS = re.compile(r"(?P<first>\d{1,18})?(?P<dash>-)?(?P<last>\d{1,18})?")
 _MOST_PARTS = 50
 
+_Bound = TypeVar("_Bound", int, float)
 
-def parse_search(experiment: str, text: str) -> EntryFilter:
-    """Return the filter that some words stand for.
 
-    :param experiment: whose entries are searched.
+def parse_search(text: str, where: EntryFilter) -> EntryFilter:
+    """Return a filter narrowed by what some words stand for.
+
     :raises QueryError: if a part cannot be understood, naming it.
     """
-    where = EntryFilter(experiment)
     parts = list(_PART.finditer(text[:10_000]))
     if len(parts) > _MOST_PARTS:
         raise QueryError(f"The search has {len(parts)} parts. Give at most {_MOST_PARTS}.")
@@ -76,15 +77,15 @@ def _run(where: EntryFilter, value: str) -> EntryFilter:
         last = first
     if first is not None and last is not None and first > last:
         raise QueryError(f"'run:{value}' goes backwards. Write run:{last}-{first}.")
-    return replace(where, first_run=first, last_run=last)
+    return replace(where, first_run=_later(where.first_run, first), last_run=_earlier(where.last_run, last))
 
 
 def _since(where: EntryFilter, value: str) -> EntryFilter:
-    return replace(where, since=parse_time(value))
+    return replace(where, since=_later(where.since, parse_time(value)))
 
 
 def _until(where: EntryFilter, value: str) -> EntryFilter:
-    return replace(where, until=parse_time(value))
+    return replace(where, until=_earlier(where.until, parse_time(value)))
 
 
 def _is(where: EntryFilter, value: str) -> EntryFilter:
@@ -93,6 +94,16 @@ def _is(where: EntryFilter, value: str) -> EntryFilter:
     if value == "thread":
         return replace(where, is_root=True)
     raise QueryError(f"'is:{value}' is not known. Write is:deleted or is:thread.")
+
+
+def _later(one: _Bound | None, other: _Bound | None) -> _Bound | None:
+    """Return the greater of two lower bounds, either of which may not be there."""
+    return max((bound for bound in (one, other) if bound is not None), default=None)
+
+
+def _earlier(one: _Bound | None, other: _Bound | None) -> _Bound | None:
+    """Return the lesser of two upper bounds, either of which may not be there."""
+    return min((bound for bound in (one, other) if bound is not None), default=None)
 
 
 _PARTS: dict[str, Callable[[EntryFilter, str], EntryFilter]] = {

@@ -162,9 +162,11 @@ class WorkflowBook(RunBook):
     ) -> Workflow:
         """Define a workflow; one of the same name by the same owner is defined anew.
 
+        :param executable: the path of a program that is on the store's list.
         :param parameters: arguments of the executable, as one text.
         :param location: where it is to be run; empty leaves it to the configuration.
         :param param_name: for the trigger ``param_is``, with the value that it must have.
+        :raises AccessDeniedError: if they may not, or the program is not on the list.
         :raises DocumentError: if something cannot be taken.
         """
         self.check(Action.OPERATE, experiment)
@@ -173,8 +175,9 @@ class WorkflowBook(RunBook):
         if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
             msg = f"{name[:40]!r} is no name of a workflow. Give 1 to {_LONGEST_NAME} characters."
             raise DocumentError(msg)
-        if not executable.strip() or "\0" in executable + parameters:
-            raise DocumentError(f"{executable!r} is nothing to execute. Give the path of a program.")
+        if "\0" in parameters:
+            raise DocumentError("The parameters hold a NUL character, which no program can be given.")
+        self.access.executables.check(executable)
         if kind is Trigger.PARAM_IS and not param_name:
             raise DocumentError("The trigger 'param_is' needs the name of a parameter and its value.")
         definition = {
@@ -229,10 +232,12 @@ class WorkflowBook(RunBook):
 
         :raises WorkflowNotFoundError: if there is no such workflow.
         :raises RunNotFoundError: if the experiment has no such run.
+        :raises AccessDeniedError: if they may not, or the program is not on the store's list any more.
         """
         self.check(Action.OPERATE, experiment)
         signed = self._signed(author)
         found = self.workflow(experiment, workflow)
+        self.access.executables.check(found.executable)
         num = None if run_num is None else self._find(experiment, run_num).number
         now = self._clock()
         token = secrets.token_urlsafe(32)

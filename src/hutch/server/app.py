@@ -20,6 +20,7 @@ from hutch.catalogs import Catalog
 from hutch.errors import HutchError
 from hutch.server.access import Admission, Gate
 from hutch.server.asking import Reader
+from hutch.server.books import open_books
 from hutch.server.lcls import PREFIXES, build_lcls
 from hutch.server.logbook_forms import make_logbook_forms
 from hutch.server.logbook_pages import make_logbook_pages
@@ -68,6 +69,7 @@ def build_app(catalogs: Mapping[str, Catalog], admission: Admission, *, closes: 
         redoc_url=None,
     )
     app.state.catalogs, app.state.gate, app.state.metrics = dict(catalogs), gate, Metrics()
+    app.state.books = books = open_books(catalogs, gate)
     app.add_exception_handler(HutchError, _tell_error)
     app.add_exception_handler(HTTPException, _tell_refusal)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
@@ -82,7 +84,7 @@ def build_app(catalogs: Mapping[str, Catalog], admission: Admission, *, closes: 
     app.include_router(make_logbook_pages())
     app.mount("/static", StaticFiles(directory=STATIC))
     app.router.routes.append(_Below(_TILED, tiled))
-    lcls = build_lcls(catalogs, gate, acceptor=admission.acceptor, has_get_control=admission.has_get_control)
+    lcls = build_lcls(books, gate, acceptor=admission.acceptor, has_get_control=admission.has_get_control)
     app.router.routes.extend(_Below(f"/{prefix}", lcls) for prefix in PREFIXES)
     app.add_middleware(BodyLimit)
     app.add_middleware(Watch, metrics=app.state.metrics)

@@ -117,7 +117,7 @@ async def post_entry(request: Request, identity: Reader, experiment: str) -> Res
     """Write an entry, or show what it would look like."""
 
     def write(draft: _Draft) -> str:
-        logbook = find_logbook(request, identity)
+        logbook = find_logbook(request, identity, experiment)
         entry = logbook.post(
             experiment,
             draft.text,
@@ -137,7 +137,7 @@ async def preview(request: Request, identity: Reader, experiment: str) -> Respon
     """Give what a text would look like, to be put into the page."""
     async with request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS) as form:
         draft = _Draft.of_form(form)
-        logbook = find_logbook(request, identity)
+        logbook = find_logbook(request, identity, experiment)
         await run_in_threadpool(logbook.check, Action.WRITE, experiment)
         response = HTMLResponse(await run_in_threadpool(draft.html))
     add_headers(response)
@@ -149,7 +149,7 @@ def edit_entry(request: Request, identity: Reader, experiment: str, entry: int) 
     kept = keep_key(request)
     if kept is not None:
         return kept
-    found = find_entry(find_logbook(request, identity), experiment, entry)
+    found = find_entry(find_logbook(request, identity, experiment), experiment, entry)
     return _form(request, identity, experiment, _Draft.of_entry(found), found)
 
 
@@ -157,7 +157,7 @@ async def post_edit(request: Request, identity: Reader, experiment: str, entry: 
     """Change an entry."""
 
     def write(draft: _Draft) -> str:
-        logbook = find_logbook(request, identity)
+        logbook = find_logbook(request, identity, experiment)
         find_entry(logbook, experiment, entry)
         logbook.edit(
             entry,
@@ -176,7 +176,7 @@ async def post_edit(request: Request, identity: Reader, experiment: str, entry: 
 
 def delete_entry(request: Request, identity: Reader, experiment: str, entry: int) -> Response:
     """Delete an entry; it can be restored."""
-    logbook = find_logbook(request, identity)
+    logbook = find_logbook(request, identity, experiment)
     find_entry(logbook, experiment, entry)
     logbook.delete(entry)
     return _go(request, f"/logbook/{experiment}/entries/{entry}")
@@ -184,7 +184,7 @@ def delete_entry(request: Request, identity: Reader, experiment: str, entry: int
 
 def restore_entry(request: Request, identity: Reader, experiment: str, entry: int) -> Response:
     """Take back that an entry was deleted."""
-    logbook = find_logbook(request, identity)
+    logbook = find_logbook(request, identity, experiment)
     find_entry(logbook, experiment, entry)
     logbook.restore(entry)
     return _go(request, f"/logbook/{experiment}/entries/{entry}")
@@ -207,7 +207,9 @@ def _done(
     draft: _Draft,
     write: Callable[[_Draft], str],
 ) -> Response:
-    found = None if entry is None else find_entry(find_logbook(request, identity), experiment, entry)
+    found = (
+        None if entry is None else find_entry(find_logbook(request, identity, experiment), experiment, entry)
+    )
     if draft.wants_preview:
         return _form(request, identity, experiment, draft, found, html=draft.html())
     if draft.run and not draft.run.isdecimal():
@@ -233,7 +235,7 @@ def _form(
     problem: str = "",
     status: int = 200,
 ) -> Response:
-    logbook = find_logbook(request, identity)
+    logbook = find_logbook(request, identity, experiment)
     answered = None if draft.parent is None else find_entry(logbook, experiment, draft.parent)
     values: dict[str, Any] = {"draft": draft, "entry": entry, "answered": answered}
     return page_of(

@@ -6,7 +6,7 @@ Changes are made by :mod:`hutch.server.logbook_forms`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -16,6 +16,7 @@ from hutch.errors import EntryNotFoundError, QueryError
 from hutch.logbook import Attachment, Content, Entry, Logbook, render
 from hutch.server.access import Gate
 from hutch.server.asking import Reader
+from hutch.server.books import Book, find_book
 from hutch.server.downloads import file_response, thumbnail_response
 from hutch.server.showing import Text, add_headers, keep_key, link, show
 
@@ -34,6 +35,14 @@ _CACHING = "private, max-age=86400, immutable"
 """What an entry's attachment is never changes."""
 
 
+class Listed(NamedTuple):
+    """An experiment, and where its logbook is."""
+
+    about: Experiment
+    is_active: bool
+    place: str
+
+
 def make_logbook_pages() -> APIRouter:
     """Return the routes of the logbook's pages."""
     router = APIRouter(include_in_schema=False)
@@ -47,12 +56,19 @@ def make_logbook_pages() -> APIRouter:
     return router
 
 
-def find_logbook(request: Request, identity: Identity) -> Logbook:
-    """Return the logbook of the first catalog that somebody may open, as they may use it."""
-    gate: Gate = request.app.state.gate
-    name = request.query_params.get("catalog") or next(iter(gate.names(identity)), "")
-    catalog = gate.open(name, identity)
-    return Logbook(catalog.store, gate.access(name), identity=identity)
+def find_logbook(request: Request, identity: Identity, experiment: str) -> Logbook:
+    """Return the logbook that an experiment is in, as somebody may use it.
+
+    :raises CatalogNotFoundError: if the address names a catalog that they may not open.
+    :raises ExperimentNotFoundError: if there is no such experiment that they may know of.
+    """
+    books: Sequence[Book] = request.app.state.books
+    named = request.query_params.get("catalog")
+    if named is not None:
+        gate: Gate = request.app.state.gate
+        gate.open(named, identity)
+        books = [book for book in books if named in book.catalogs]
+    return find_book(books, experiment, identity).logbook.of(identity)
 
 
 def choose_experiment(request: Request, identity: Reader, all: bool = False) -> Response:
@@ -60,15 +76,21 @@ def choose_experiment(request: Request, identity: Reader, all: bool = False) -> 
     kept = keep_key(request)
     if kept is not None:
         return kept
-    logbook = find_logbook(request, identity)
-    found = [
-        one for one in logbook.access.experiments.all() if logbook.access.may(identity, Action.READ, one.name)
-    ]
-    active = {name for name in logbook.access.experiments.active_names() if name}
-    readable = [one for one in found if one.name in active]
-    if len(readable) == 1 and not all:
-        return RedirectResponse(link(f"/logbook/{readable[0].name}", kept_of(request)), 303)
-    return show("experiments.html", request, identity, experiments=found, active=active)
+    books: Sequence[Book] = request.app.state.books
+    found: dict[str, list[Listed]] = {}
+    for book in (one for one in books if one.is_for(identity)):
+        active = book.access.experiments.active_names()
+        for one in book.access.experiments.all():
+            if book.access.may(identity, Action.READ, one.name):
+                same = found.setdefault(one.name, [])
+                # Only of several of one name must be said which is meant.
+                meant = {"catalog": min(book.catalogs)} if same else {}
+                same.append(Listed(one, one.name in active, link(f"/logbook/{one.name}", meant)))
+    listed = [one for name in sorted(found) for one in found[name]]
+    places = [one.place for one in listed if one.is_active]
+    if len(places) == 1 and not all:
+        return RedirectResponse(places[0], 303)
+    return show("experiments.html", request, identity, listed=listed)
 
 
 def timeline(
@@ -82,7 +104,7 @@ def timeline(
     kept = keep_key(request)
     if kept is not None:
         return kept
-    logbook = find_logbook(request, identity)
+    logbook = find_logbook(request, identity, experiment)
     problem, older = "", None
     entries: Sequence[Entry] = ()
     try:
@@ -117,7 +139,7 @@ def entry_page(
     kept = keep_key(request)
     if kept is not None:
         return kept
-    logbook = find_logbook(request, identity)
+    logbook = find_logbook(request, identity, experiment)
     found = find_entry(logbook, experiment, entry)
     versions = logbook.versions(entry)
     older = next((one for one in versions if one.version == version), None)
@@ -139,7 +161,7 @@ def attachment(
     request: Request, identity: Reader, experiment: str, entry: int, file: int, small: bool = False
 ) -> Response:
     """Give the bytes of an attachment; as a download, unless they are a raster image."""
-    logbook = find_logbook(request, identity)
+    logbook = find_logbook(request, identity, experiment)
     find_entry(logbook, experiment, entry)
     if small:
         picture = logbook.thumbnail(entry, file)

@@ -49,7 +49,7 @@ def table_page(
     kept = keep_key(request)
     if kept is not None:
         return kept
-    logbook = find_logbook(request, identity)
+    logbook = find_logbook(request, identity, experiment)
     return _page(request, identity, logbook, experiment, name, sort, offset, edit)
 
 
@@ -57,7 +57,7 @@ def table_csv(
     request: Request, identity: Reader, experiment: str, name: Text = _DEFAULT, sort: Text = ""
 ) -> Response:
     """Give a run table as a file for spreadsheets, in which no text is a formula."""
-    data = _data(find_logbook(request, identity), experiment, name, sort, 0, None)
+    data = _data(find_logbook(request, identity, experiment), experiment, name, sort, 0, None)
     response = Response(data.to_csv(), media_type="text/csv; charset=utf-8")
     add_headers(response)
     response.headers["Content-Disposition"] = 'attachment; filename="runs.csv"'
@@ -72,7 +72,7 @@ async def set_cell(request: Request, identity: Reader, experiment: str) -> Respo
 
 
 def _set(request: Request, identity: Reader, experiment: str, given: dict[str, str]) -> Response:
-    logbook = find_logbook(request, identity)
+    logbook = find_logbook(request, identity, experiment)
     name, sort = given.get("name") or _DEFAULT, given.get("sort", "")
     offset = int(given["offset"]) if given.get("offset", "").isdecimal() else 0
     num, _, source = given.get("cell", "").partition(":")

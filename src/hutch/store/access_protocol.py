@@ -8,6 +8,7 @@ from hutch.store.access_rows import (
     AccessRow,
     ActivationRow,
     ApiKeyRow,
+    ExecutableRow,
     ExperimentRow,
     RoleRow,
     UserRow,
@@ -51,6 +52,10 @@ class AccessStore(Protocol):
         """Return the roles that a user has, by experiment."""
         ...
 
+    def executables(self) -> list[ExecutableRow]:
+        """Return the programs that workflows may run, by path."""
+        ...
+
     def activations(self) -> list[ActivationRow]:
         """Return which experiment was made active where and when, in the order in which it was done."""
         ...
@@ -60,7 +65,7 @@ class AccessSink(Protocol):
     """The part of a :class:`~hutch.store.protocol.Writer` that says who may do what."""
 
     def put_access(self, row: AccessRow) -> None:
-        """Put an API key, a user, an experiment or a role in the place of the one with the same key."""
+        """Put a row in the place of the one with the same key: an API key, say, or an experiment."""
         ...
 
     def touch_api_key(self, prefix: str, time: float) -> None:
@@ -73,6 +78,10 @@ class AccessSink(Protocol):
 
     def drop_role(self, experiment: str, member: str) -> None:
         """Take a role away."""
+        ...
+
+    def drop_executable(self, path: str) -> None:
+        """Let workflows not run a program any more."""
         ...
 
     def add_activation(

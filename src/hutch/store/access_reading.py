@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hutch.store.access_rows import ActivationRow, ApiKeyRow, ExperimentRow, RoleRow, UserRow
+from hutch.store.access_rows import ActivationRow, ApiKeyRow, ExecutableRow, ExperimentRow, RoleRow, UserRow
 from hutch.store.access_statements import AccessStatements
 from hutch.store.statement import Statement
 
@@ -53,6 +53,10 @@ class AccessReader:
     def roles_of(self, member: str) -> list[RoleRow]:
         """Return the roles that a user has, by experiment."""
         return [RoleRow(*row) for row in self._query(self._ask_access.roles_of, {"name": member})]
+
+    def executables(self) -> list[ExecutableRow]:
+        """Return the programs that workflows may run, by path."""
+        return [ExecutableRow(*row) for row in self._query(self._ask_access.executables, {})]
 
     def activations(self) -> list[ActivationRow]:
         """Return which experiment was made active where and when, in the order in which it was done."""

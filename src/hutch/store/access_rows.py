@@ -80,6 +80,16 @@ class RoleRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutableRow:
+    """A program that workflows may run."""
+
+    path: str
+    time: float
+    """Since when, s since 1970."""
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
 class ActivationRow:
     """From a moment on an experiment, or with None no one, is active at a station of an instrument."""
 
@@ -92,5 +102,5 @@ class ActivationRow:
     author: str
 
 
-AccessRow = ApiKeyRow | UserRow | ExperimentRow | RoleRow
+AccessRow = ApiKeyRow | UserRow | ExperimentRow | RoleRow | ExecutableRow
 """A row that is put in the place of the one with the same key."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hutch.store import tables as t
-from hutch.store.access_rows import AccessRow, ApiKeyRow, ExperimentRow, RoleRow, UserRow
+from hutch.store.access_rows import AccessRow, ApiKeyRow, ExecutableRow, ExperimentRow, RoleRow, UserRow
 from hutch.store.statement import Statement
 
 __all__ = ["AccessStatements"]
@@ -18,6 +18,7 @@ _TABLES: dict[type[AccessRow], sa.Table] = {
     UserRow: t.users,
     ExperimentRow: t.experiments,
     RoleRow: t.roles,
+    ExecutableRow: t.executables,
 }
 
 
@@ -42,6 +43,7 @@ class AccessStatements:
         self.experiment = say(sa.select(t.experiments).where(experiments.name == name))
         self.roles_in = say(sa.select(t.roles).where(roles.experiment == name).order_by(roles.member))
         self.roles_of = say(sa.select(t.roles).where(roles.member == name).order_by(roles.experiment))
+        self.executables = say(sa.select(t.executables).order_by(t.executables.c.path))
         self.activations = say(sa.select(t.activations).order_by(t.activations.c.id))
         self.put = {row: self._put(table) for row, table in _TABLES.items()}
         self.touch_api_key = say(
@@ -55,6 +57,7 @@ class AccessStatements:
         self.drop_role = say(
             sa.delete(t.roles).where(roles.experiment == name, roles.member == sa.bindparam("who"))
         )
+        self.drop_executable = say(sa.delete(t.executables).where(t.executables.c.path == name))
         columns = ("instrument", "station", "experiment", "time", "author")
         activation: dict[str, Any] = {column: sa.bindparam(column) for column in columns}
         self.add_activation = say(self._insert(t.activations).values(activation))

@@ -20,7 +20,7 @@ class AccessWriter:
     _say_access: AccessStatements
 
     def put_access(self, row: AccessRow) -> None:
-        """Put an API key, a user, an experiment or a role in the place of the one with the same key."""
+        """Put a row in the place of the one with the same key: an API key, say, or an experiment."""
         self._execute(self._say_access.put[type(row)], _storable(asdict(row)))
 
     def touch_api_key(self, prefix: str, time: float) -> None:
@@ -35,6 +35,10 @@ class AccessWriter:
     def drop_role(self, experiment: str, member: str) -> None:
         """Take a role away."""
         self._execute(self._say_access.drop_role, {"name": experiment, "who": member})
+
+    def drop_executable(self, path: str) -> None:
+        """Let workflows not run a program any more."""
+        self._execute(self._say_access.drop_executable, {"name": path})
 
     def add_activation(
         self, instrument: str, station: int, experiment: str | None, time: float, author: str

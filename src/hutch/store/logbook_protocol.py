@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Protocol
 
 from hutch.store.logbook_rows import (
@@ -28,6 +28,10 @@ class LogbookStore(Protocol):
 
     def entry(self, entry: int) -> EntryRow | None:
         """Return an entry; None if there is none of this number."""
+        ...
+
+    def entries_by_id(self, ids: Sequence[int]) -> Iterator[EntryRow]:
+        """Yield entries by their numbers, those that there are, in no order."""
         ...
 
     def entry_by_key(self, experiment: str, key: str) -> EntryRow | None:

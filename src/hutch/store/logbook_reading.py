@@ -87,13 +87,14 @@ class LogbookReader:
         statement = self._say.logbook.candidates(len(where.terms))
         # Most often newer ones have greater numbers: the others need not be read.
         ids = sorted((row[0] for row in self._query(statement, values_of(where))), reverse=True)
-        rows = self._entries_by_id(ids)
+        rows = self.entries_by_id(ids)
         found = sorted(
             (row for row in rows if _passes(row, where)), key=lambda row: (row.time, row.id), reverse=True
         )
         return found[:limit]
 
-    def _entries_by_id(self, ids: Sequence[int]) -> Iterator[EntryRow]:
+    def entries_by_id(self, ids: Sequence[int]) -> Iterator[EntryRow]:
+        """Yield entries by their numbers, those that there are, in no order."""
         for start in range(0, len(ids), _AT_ONCE):
             some = list(ids[start : start + _AT_ONCE])
             # Padded, so that few statements serve all.

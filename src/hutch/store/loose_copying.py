@@ -25,6 +25,7 @@ _LOOSE: dict[sa.Table, str | None] = {
     t.users: None,
     t.experiments: None,
     t.roles: None,
+    t.executables: None,
     t.activations: None,
     t.tombstones: "summary",
     t.quarantine: "body",

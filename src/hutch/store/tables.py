@@ -39,6 +39,7 @@ __all__ = [
     "entries",
     "entry_terms",
     "entry_versions",
+    "executables",
     "experiments",
     "frozen_figures",
     "index",
@@ -345,6 +346,15 @@ roles = sa.Table(
     sa.Column("time", Float, nullable=False),
     sa.Column("author", sa.Text, nullable=False),
     comment="what users may do in experiments",
+)
+
+executables = sa.Table(
+    "executables",
+    metadata,
+    sa.Column("path", Text, primary_key=True, comment="of a program, where it is run"),
+    sa.Column("time", Float, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    comment="what workflows may run",
 )
 
 activations = sa.Table(

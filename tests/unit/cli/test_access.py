@@ -218,3 +218,36 @@ def test_help_ends_in_an_example_that_runs(invoke, name, word, monkeypatch) -> N
     assert heading == "Example:"
     assert line.split()[:3] == ["hutch", name, word]
     assert found.exit_code == 0, found.output
+
+
+# what workflows may run
+
+
+def test_programs_are_allowed_listed_and_forbidden(invoke, access, tmp_path, monkeypatch) -> None:
+    assert "hutch workflow allow PATH" in invoke("workflow", "allowed").stderr
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fit.sh").touch(mode=0o755)
+    found = invoke("workflow", "allow", "fit.sh", "/opt/only at S3DF", "--author", "ada")
+
+    assert found.exit_code == 0, found.output
+    assert found.stderr.splitlines() == [
+        f"Workflows may run {tmp_path}/fit.sh.",
+        "Workflows may run /opt/only at S3DF.",
+        "  On this machine there is no such program.",
+    ]
+    assert [(one["path"], one["author"]) for one in listed(invoke, "workflow", "allowed")] == [
+        ("/opt/only at S3DF", "ada"),
+        (f"{tmp_path}/fit.sh", "ada"),
+    ]
+    assert "/opt/only at S3DF" in invoke("workflow", "allowed").stdout
+    assert invoke("workflow", "forbid", "fit.sh").exit_code == 0
+    assert [one.path for one in access.executables.all()] == ["/opt/only at S3DF"]
+
+
+def test_a_folder_is_not_allowed_as_a_program(invoke, access, tmp_path) -> None:
+    (tmp_path / "fit.sh").touch(mode=0o755)
+    found = invoke("workflow", "allow", f"{tmp_path}/fit.sh", f"{tmp_path}")
+
+    assert found.exit_code == 1
+    assert "is a folder" in found.stderr
+    assert access.executables.all() == []

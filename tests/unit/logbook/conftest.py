@@ -30,6 +30,8 @@ def book(store, clock) -> hutch.logbook.Logbook:
     found = hutch.logbook.Logbook(store, clock=clock)
     found.access.experiments.create("xpp1", instrument="XPP")
     found.access.experiments.activate("xpp1")
+    for path in ("/bin/true", "/bin/false"):
+        found.access.executables.allow(path)
     return found
 
 

@@ -96,7 +96,7 @@ def test_every_version_is_kept_and_the_last_one_holds(book):
     ]
     assert (restored.text, restored.title, restored.deleted) == ("second", "T", None)
     assert book.tags("xpp1") == {"b": 1}
-    actions = [(row["action"], row["author"]) for row in book.audit("xpp1")]
+    actions = [(row["action"], row["author"]) for row in book.audit("xpp1", limit=4)]
     assert actions == [("entry.restore", "ada"), ("entry.delete", "bob"), ("entry.edit", "bob"),
                        ("entry.post", "ada")]  # fmt: skip
 
@@ -149,8 +149,8 @@ def test_words_tags_runs_times_and_authors_are_searched_for(book, catalog):
     back = book.post("xpp1", "Beam's back: résumé", title="LaB₆", run=2, author="Bob", time=200.0)
     file = book.post("xpp1", "-", files=[NewFile(b"x", "beam-profile.dat")], run=3, time=300.0)
 
-    def ids(words):
-        return [entry.id for entry in book.search("xpp1", words).entries]
+    def ids(words, **narrow):
+        return [entry.id for entry in book.search("xpp1", words, **narrow).entries]
 
     assert ids("beam") == [file.id, back.id, lost.id]
     assert ids("BEAM lost") == ids("t:alarm") == ids("author:ADA") == ids("run:1") == [lost.id]
@@ -160,7 +160,11 @@ def test_words_tags_runs_times_and_authors_are_searched_for(book, catalog):
     assert ids("profile") == [file.id]
     assert ids("beam -profile") == [file.id]
     assert ids("nothing") == ids("beam nothing") == []
-    assert book.search("xpp1", "since:1970-01-02").entries == ()
+    assert ids("since:1970-01-02") == ids("run:1 run:2") == []
+    assert ids("beam", run=1) == ids("beam", tags="alarm") == ids("beam", until=100.5) == [lost.id]
+    assert ids("run:2-", run=(None, 2)) == ids("run:-2", run=(2, 3)) == ids("run:1-3", run=2) == [back.id]
+    assert ids("", since=200.0, until=300.0) == ids("beam", since=100.1, run=(1, 2)) == [back.id]
+    assert ids("since:1970-01-01", since=250.0) == [file.id]
     assert [e.id for e in book.entries("xpp1", since=150.0, until=300.0).entries] == [back.id]
     for wrong in ("run:x", "run:9-2", "since:never", "is:odd"):
         with pytest.raises(QueryError):

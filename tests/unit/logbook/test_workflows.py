@@ -35,7 +35,6 @@ def test_only_what_can_be_run_is_defined(book):
     for wrong in (
         {"name": ""},
         {"name": "x\n"},
-        {"executable": " "},
         {"parameters": "a\0b"},
         {"trigger": "sometimes"},
         {"trigger": "param_is"},
@@ -43,6 +42,26 @@ def test_only_what_can_be_run_is_defined(book):
         with pytest.raises(DocumentError):
             book.define_workflow("xpp1", **{"name": "w", "executable": "/bin/true", **wrong})
     assert book.workflows("xpp1") == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/bin/sh", "/bin/../bin/true", "true", "/bin/true ", "/bin/true -x", "", "\0"]
+)
+def test_no_program_is_named_that_is_not_on_the_list(book, path):
+    with pytest.raises(AccessDeniedError, match="hutch workflow allow"):
+        book.define_workflow("xpp1", "w", path)
+    assert book.workflows("xpp1") == []
+
+
+def test_a_program_that_is_forbidden_later_gets_no_new_jobs(book):
+    book.define_workflow("xpp1", "w", "/bin/false")
+    book.create_job("xpp1", "w", None)
+    book.access.executables.forbid("/bin/false")
+
+    with pytest.raises(AccessDeniedError, match="hutch workflow allow /bin/false"):
+        book.create_job("xpp1", "w", None)
+    assert [one.executable for one in book.workflows("xpp1")] == ["/bin/false"]
+    assert len(book.jobs("xpp1")) == 1
 
 
 def test_a_job_reports_with_its_token_until_that_expires(book, clock):

@@ -16,6 +16,7 @@ from hutch.access import Access
 from hutch.logbook import Logbook
 from hutch.server import Admission
 from hutch.server.access import Gate
+from hutch.server.books import open_books
 from hutch.server.lcls import build_lcls
 from hutch.server.lcls.bodies import Limits
 
@@ -35,14 +36,21 @@ def catalog(tmp_path_factory):
         access.users.add("xppopr", PASSWORD, scopes=["read", "record", "write"])
         access.experiments.create(EXPERIMENT, instrument="XPP")
         access.experiments.activate(EXPERIMENT)
+        access.executables.allow("/bin/true")
         yield found
+
+
+def lcls(catalog, admission, **options):
+    """The service of a catalog."""
+    gate = Gate({"raw": catalog}, admission)
+    return build_lcls(open_books({"raw": catalog}, gate), gate, **options)
 
 
 @pytest.fixture(scope="module")
 def app(catalog):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HUTCH_ATTACHMENT_LIMIT_BYTES", str(LIMIT))
-        yield build_lcls({"raw": catalog}, Gate({"raw": catalog}, Admission(["key"])))
+        yield lcls(catalog, Admission(["key"]))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,7 @@ def address(app):
 def impatient(catalog):
     """The address of a server that waits for no more than a moment."""
     limits = Limits(lambda: LIMIT, pause_s=0.2)
-    with serving(build_lcls({"raw": catalog}, Gate({"raw": catalog}, Admission()), limits=limits)) as found:
+    with serving(lcls(catalog, Admission(), limits=limits)) as found:
         yield found
 
 
@@ -127,7 +135,7 @@ def test_runs_are_begun_with_get_where_that_is_switched_on(catalog, client):
     path = f"/ws-auth/lgbk/lgbk/run_control/{EXPERIMENT}/ws"
     for call in ("start_run", "end_run", "current_run"):
         failed(client.get(f"{path}/{call}"), 405)
-    switched = build_lcls({"raw": catalog}, Gate({"raw": catalog}, Admission()), has_get_control=True)
+    switched = lcls(catalog, Admission(), has_get_control=True)
     with serving(switched) as address, httpx.Client(base_url=address, headers=client.headers) as old:
         num = old.get(f"{path}/start_run").json()["value"]["num"]
         assert old.get(f"{path}/current_run").json()["value"]["num"] == num

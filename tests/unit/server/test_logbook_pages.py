@@ -66,6 +66,33 @@ def test_the_logbook_of_the_only_active_experiment_is_shown(http, catalog):
     assert "/logbook/old" in everything and "/logbook/xpp1" in everything
 
 
+def test_each_experiment_is_found_in_the_store_that_has_it(catalog, logbook, tmp_path):
+    with hutch.open_catalog(tmp_path / "mfx") as other:
+        second = Logbook(other.store)
+        for name, instrument in (("mfx1", "MFX"), ("xpp1", "MFX")):
+            second.access.experiments.create(name, instrument=instrument)
+        logbook.post("xpp1", "in the first store")
+        second.post("xpp1", "in the second store")
+        second.post("mfx1", "only in the second store")
+        options = {"cookies": {KEY_COOKIE: KEY}, "headers": HTML, "timeout": 20}
+        with (
+            serving(build_app({"raw": catalog, "mfx": other}, Admission([KEY]))) as address,
+            httpx.Client(base_url=address, **options) as http,
+        ):
+            listed = re.findall(r'href="(/logbook/[^"?]*1(?:\?[^"]*)?)"', http.get("/logbook?all=true").text)
+            assert listed == ["/logbook/mfx1", "/logbook/xpp1", "/logbook/xpp1?catalog=mfx"]
+            for place, text in zip(
+                listed, ("only in the second", "in the first", "in the second"), strict=True
+            ):
+                assert f"{text} store" in http.get(place).text
+            typed = {"text": "by hand", "do": "post"}
+            for place in ("/logbook/mfx1/new", "/logbook/xpp1/new?catalog=mfx"):
+                assert http.post(place, data=typed, headers={"Origin": address}).status_code == 303
+            assert [len(second.entries(name).entries) for name in ("mfx1", "xpp1")] == [2, 2]
+            assert http.get("/logbook/none1").status_code == 404
+            assert http.get("/logbook/xpp1?catalog=none").status_code == 404
+
+
 def test_an_entry_is_written_and_read_with_its_picture(http, logbook):
     found = http.post(
         "/logbook/xpp1/new",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hutch.documents import encode
-from hutch.store.access_rows import ApiKeyRow, ExperimentRow, RoleRow, UserRow
+from hutch.store.access_rows import ApiKeyRow, ExecutableRow, ExperimentRow, RoleRow, UserRow
 
 KEY = ApiKeyRow("0a1b", bytes(range(32)), "bob", "read record", encode(["raw"]), "DAQ", 1.5, "alice", 9.5)
 BOB = UserRow("bob", "$argon2id$…", "read", None, 1.5, "alice")
@@ -43,6 +43,21 @@ def test_rows_come_in_order(store):
     assert [row.prefix for row in store.api_keys()] == ["b", "a"]
     assert [row.name for row in store.users()] == ["a-b", "aa", "c"]
     assert [row.name for row in store.experiments()] == ["Xpp3", "xpp10", "xpp2"]
+
+
+def test_executables_are_listed_and_dropped(store):
+    some = [ExecutableRow(path, 1.5, "alice") for path in ("/b", "/a", "/ä é")]
+    put(store, *some)
+    put(store, replace(some[0], author="bob"))
+
+    assert [(row.path, row.author) for row in store.executables()] == [
+        ("/a", "alice"),
+        ("/b", "bob"),
+        ("/ä é", "alice"),
+    ]
+    with store.transaction() as writer:
+        writer.drop_executable("/a")
+    assert [row.path for row in store.executables()] == ["/b", "/ä é"]
 
 
 def test_roles_are_given_changed_and_taken_away(store):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hutch.documents import decode, encode, leaves
 from hutch.documents.leaves import posted_leaves
 from hutch.store import DocumentRow, Mark, Store
-from hutch.store.access_rows import ApiKeyRow, ExperimentRow, RoleRow, UserRow
+from hutch.store.access_rows import ApiKeyRow, ExecutableRow, ExperimentRow, RoleRow, UserRow
 from hutch.store.entry_terms import terms_of
 from hutch.store.logbook_rows import EntryFilter, JobRow, NewBlob, NewEntry, RunTableRow, WorkflowRow
 from hutch.store.monitor_rows import PlotStateRow, TileRow
@@ -171,6 +171,7 @@ def make_whole(store: Store) -> None:
         for name in ("xpp1", "xpp2"):
             writer.put_access(ExperimentRow(name, "XPP", 1, "Bob", "ünï", 1.5, None, 1.5, "alice", 2.5))
             writer.put_access(RoleRow(name, "bob", "editor", 1.5, "alice"))
+        writer.put_access(ExecutableRow("/opt/ö", 1.5, "alice"))
         writer.add_activation("XPP", 1, "xpp1", 1.5, "alice")
         writer.add_activation("XPP", 1, None, 2.5, "alice")
     watch(store, runs["whole"])
@@ -202,7 +203,13 @@ def contents(store: Store) -> dict[str, object]:
         "stash": store.stash(),
         "cursors": store.cursors(),
         "retention": store.retention(),
-        "access": (store.api_keys(), store.users(), store.experiments(), store.roles_of("bob")),
+        "access": (
+            store.api_keys(),
+            store.users(),
+            store.experiments(),
+            store.roles_of("bob"),
+            store.executables(),
+        ),
         "activations": store.activations(),
         "tiles": [(row, store.tile_picture(row.source, row.plot)) for row in store.tiles()],
         "states": store.newest_plot_states("Lines", 100),

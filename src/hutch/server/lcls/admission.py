@@ -26,7 +26,7 @@ from hutch.access import PUBLIC, Identity
 from hutch.errors import AccessDeniedError
 from hutch.logbook import Job
 from hutch.server.access import Gate, is_same_origin
-from hutch.server.lcls.books import Book
+from hutch.server.books import Book
 from hutch.server.negotiate import Acceptor, presented_token
 
 __all__ = ["JOBS", "OPEN", "PREFIXES", "Asker", "admit", "check_origin", "identify"]

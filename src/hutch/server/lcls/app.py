@@ -5,7 +5,7 @@ Whatever happens, the answer is JSON of the one form; so it is an application of
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,15 +17,14 @@ from starlette.routing import Route as HttpRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hutch.access import Action
-from hutch.catalogs import Catalog
 from hutch.config.limits import attachment_limit_bytes
 from hutch.errors import AccessDeniedError, ExperimentNotFoundError, HutchError, QueryError
 from hutch.logbook import Job, Logbook
 from hutch.server.access import Gate
+from hutch.server.books import Book, find_book
 from hutch.server.lcls import entries, runs, tables, workflows
 from hutch.server.lcls.admission import JOBS, PREFIXES, Asker, admit, check_origin, identify
 from hutch.server.lcls.bodies import Carried, Limits, carried
-from hutch.server.lcls.books import find_book, open_books
 from hutch.server.lcls.calls import Body, Call, Route
 from hutch.server.lcls.jobs import UPDATE, get_counters, set_counters
 from hutch.server.lcls.replies import refusal, reply
@@ -45,7 +44,7 @@ def is_lcls(path: str) -> bool:
 
 
 def build_lcls(
-    catalogs: Mapping[str, Catalog],
+    books: Sequence[Book],
     gate: Gate,
     *,
     acceptor: Acceptor | None = None,
@@ -54,10 +53,11 @@ def build_lcls(
 ) -> ASGIApp:
     """Return the application.
 
+    :param books: that are served.
     :param acceptor: checks tickets of Kerberos; without it none is taken.
     :param has_get_control: True lets runs be begun and ended with GET, as old DAQs do.
     """
-    desk = _Desk(catalogs, gate, acceptor, has_get_control, limits or Limits(attachment_limit_bytes))
+    desk = _Desk(books, gate, acceptor, has_get_control, limits or Limits(attachment_limit_bytes))
     inner = Starlette(
         routes=desk.routes(),
         exception_handlers={
@@ -102,14 +102,14 @@ class _Desk:
 
     def __init__(
         self,
-        catalogs: Mapping[str, Catalog],
+        books: Sequence[Book],
         gate: Gate,
         acceptor: Acceptor | None,
         has_get_control: bool,
         limits: Limits,
     ) -> None:
         self._gate = gate
-        self._books = open_books(catalogs, gate)
+        self._books = books
         self._acceptor = acceptor
         self._has_get_control = has_get_control
         self._limits = limits

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
 
 from hutch.access import Action
-from hutch.errors import EntryNotFoundError, QueryError
+from hutch.errors import EntryNotFoundError
 from hutch.logbook import Attachment, Entry, EntryPage
 from hutch.queries.times import parse_time
 from hutch.server.downloads import file_response, thumbnail_response
@@ -76,14 +76,15 @@ def _search(call: Call) -> list[dict[str, Any]]:
     """Return the entries with words, a tag, of some runs, or of some time; several of these narrow it."""
     if call.text("_id"):
         return [_told(call.logbook.entry(call.entry("_id")))]
-    words, tag = call.text("search_text"), call.text("tag")
+    tag = call.text("tag")
     since, until = _moment(call, "start_date"), _moment(call, "end_date")
     one = call.number("run_num")
     runs = (call.number("start_run_num"), call.number("end_run_num")) if one is None else (one, one)
 
     def found(before: int | None, limit: int) -> EntryPage:
-        return call.logbook.entries(
+        return call.logbook.search(
             call.experiment,
+            call.text("search_text") or "",
             run=None if runs == (None, None) else runs,
             tags=tag or (),
             since=since,
@@ -92,27 +93,7 @@ def _search(call: Call) -> list[dict[str, Any]]:
             limit=limit,
         )
 
-    def found_by_words(before: int | None, limit: int) -> EntryPage:
-        text = " ".join([words or "", *_parts(tag, runs, since, until)])
-        return call.logbook.search(call.experiment, text, before=before, limit=limit)
-
-    return _collected(found if words is None else found_by_words, None, call.number("limit"))
-
-
-def _parts(
-    tag: str | None, runs: tuple[int | None, int | None], since: float | None, until: float | None
-) -> Iterator[str]:
-    """Yield what narrows a search for words, as it is typed."""
-    if tag is not None:
-        if '"' in tag:
-            raise QueryError(f"{tag[:40]!r} is no tag that can be searched for.")
-        yield f't:"{tag}"'
-    if runs != (None, None):
-        first, last = ("" if run is None else str(max(run, 0)) for run in runs)
-        yield f"run:{first}-{last}"
-    for name, moment in (("since", since), ("until", until)):
-        if moment is not None:
-            yield f'{name}:"{datetime.fromtimestamp(moment):%Y-%m-%d %H:%M:%S}"'
+    return _collected(found, None, call.number("limit"))
 
 
 def _moment(call: Call, name: str) -> float | None:

@@ -14,8 +14,8 @@ from typing import Any
 from hutch.access import Identity
 from hutch.errors import AccessDeniedError, JobNotFoundError, QueryError
 from hutch.logbook import Job
+from hutch.server.books import Book, find_book
 from hutch.server.lcls.admission import JOBS, Asker
-from hutch.server.lcls.books import Book, find_book
 
 __all__ = ["UPDATE", "counters_url", "get_counters", "hide_secret", "set_counters"]
 
