@@ -97,12 +97,11 @@ class EntryBook(EntryFinder):
             # Also those who post with the same key wait here.
             writer.lock(f"logbook/{experiment}")
             entry = writer.add_entry(new)
-            if entry is not None:
-                self._write(writer, new, entry, 1, "post", content, received)
-        if entry is None:
+            row = None if entry is None else self._write(writer, new, entry, 1, "post", content, received)
+        if row is None:
             known = self.store.entry_by_key(experiment, key or "")
             return Entry.of(self._row(0) if known is None else known)
-        found = self._entry_now(entry)
+        found = Entry.of(row)
         afterwards(self.store, found)
         return found
 
@@ -192,20 +191,35 @@ class EntryBook(EntryFinder):
         old_terms: Collection[str] = (),
         moment: float | None = None,
         author: str | None = None,
-    ) -> None:
-        """Write a version of an entry, and let the entry be found by it."""
+    ) -> EntryRow:
+        """Write a version of an entry, let the entry be found by it, and return its row."""
         for blob in received.blobs:
             writer.add_blob(blob)
         body = content.to_body()
+        encoded = encode(body)
         signed = entry.author if author is None else author
         when = entry.time if moment is None else moment
-        writer.add_version(entry.experiment, number, version, action, when, signed, encode(body))
+        writer.add_version(entry.experiment, number, version, action, when, signed, encoded)
         deleted = when if action == "delete" else None
         writer.set_entry(number, version, content.run_num, moment, deleted)
         terms = set() if action == "delete" else terms_of(body, entry.author)
         writer.remove_terms(entry.experiment, number, set(old_terms) - terms)
         writer.add_terms(entry.experiment, number, terms - set(old_terms))
         self._note(writer, entry.experiment, signed, f"entry.{action}", str(number))
+        return EntryRow(
+            number,
+            entry.experiment,
+            entry.parent,
+            entry.root,
+            content.run_num,
+            entry.author,
+            entry.time,
+            version,
+            moment,
+            deleted,
+            entry.key,
+            encoded,
+        )
 
     def _change(
         self,
@@ -220,9 +234,9 @@ class EntryBook(EntryFinder):
             writer.lock(f"logbook/{row.experiment}")
             now = self._row(row.id)
             content = _content_of(Entry.of(now))
-            new = NewEntry(now.experiment, now.parent, now.root, now.run_num, now.author, now.time)
+            new = NewEntry(now.experiment, now.parent, now.root, now.run_num, now.author, now.time, now.key)
             old = set() if now.deleted is not None else terms_of(decode(now.body), now.author)
-            self._write(
+            written = self._write(
                 writer,
                 new,
                 now.id,
@@ -234,7 +248,7 @@ class EntryBook(EntryFinder):
                 self._clock(),
                 storable(author),
             )
-        found = self._entry_now(row.id)
+        found = Entry.of(written)
         afterwards(self.store, found)
         return found
 

@@ -159,9 +159,6 @@ class EntryFinder(RunBook):
             raise _not_found(entry, experiment)
         return row
 
-    def _entry_now(self, entry: int) -> Entry:
-        return Entry.of(self._row(entry))
-
     def _attachment(self, entry: int, attachment: int) -> Attachment:
         row = self._row(entry)
         self._check_readable(row)

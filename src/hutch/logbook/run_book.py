@@ -287,19 +287,17 @@ class RunBook(Desk):
             kept = self.store.cursor(cursor)
             self._seen[experiment] = -1 if kept is None else int(kept)
         before = self._seen[experiment]
-        newest = self.store.last_change()
-        if before == newest:
-            return
-        all_shifts = shifts(self.store.activations())
         suspects, last = self._suspects(before)
-        last = newest if suspects is None else last
         if suspects is None:
-            suspects = self.store.search(runs_of(experiment, all_shifts)).ids()
-        rows = [
-            row
-            for row in self.store.runs_by_id(sorted(suspects)).values()
-            if experiment in experiments_of(decode(row.current), all_shifts)
-        ]
+            last = self.store.last_change()
+            suspects = set(self.store.search(runs_of(experiment, shifts(self.store.activations()))).ids())
+        rows: list[RunRow] = []
+        if suspects:
+            all_shifts = shifts(self.store.activations())
+            found = self.store.runs_by_id(sorted(suspects)).values()
+            rows = [row for row in found if experiment in experiments_of(decode(row.current), all_shifts)]
+        if last == before:
+            return
         with suppress(ReadOnlyStoreError):
             if rows or last > before + _CHANGES_AT_ONCE or before < 0:
                 self._give(experiment, rows, cursor, last)

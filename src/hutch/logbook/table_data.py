@@ -127,7 +127,7 @@ def _documents(store: Store, ids: Sequence[int], paths: Iterable[Path]) -> dict[
     """Return the documents of runs, with what was posted of the names that are wanted: there may be many."""
     documents = {row.id: found for row, found in read_documents(store, ids, sources={"start", "stop"})}
     names = {(path.source, path.parts[0]) for path in paths if path.source in POSTED}
-    posted = store.posted_now(ids) if names else {}
+    posted = store.posted_now(ids, {name for _, name in names}) if names else {}
     for run, found in documents.items():
         for source, values in posted.get(run, {}).items():
             wanted = {name: value for name, value in values.items() if (source, name) in names}
@@ -190,34 +190,35 @@ class RunOrder:
         found = sorted(self._numbers, key=self._numbers.__getitem__, reverse=True)
         for source, direction in reversed(keys):
             ranks = self._ranks(source, highest=direction < 0)
-            found.sort(key=lambda run, ranks=ranks: ranks.get(run, MISSING), reverse=direction < 0)  # type: ignore[misc]
+            found.sort(key=ranks.__getitem__, reverse=direction < 0)
         return found
 
     def groups(self, source: str, runs: Iterable[int]) -> list[tuple[Any, int]]:
         """Return the values of a column, as runs in its order have them, and how many have each."""
         ranks = self._ranks(source, highest=False)
-        counts: Counter[Rank] = Counter(ranks.get(run, MISSING) for run in runs)
+        counts: Counter[Rank] = Counter(map(ranks.__getitem__, runs))
         return [(None if rank == MISSING else _value(rank), count) for rank, count in counts.items()]
 
     def _ranks(self, source: str, *, highest: bool) -> Mapping[int, Rank]:
-        """Return where runs stand by a column, of those that have something there."""
+        """Return where all runs stand by a column."""
         place = (source, highest)
         if place not in self._known:
-            self._known[place] = self._looked_up(source, highest)
+            nowhere = dict.fromkeys(self._numbers, MISSING)
+            self._known[place] = nowhere | self._looked_up(source, highest)
         return self._known[place]
 
-    def _looked_up(self, source: str, highest: bool) -> Mapping[int, Rank]:
+    def _looked_up(self, source: str, highest: bool) -> dict[int, Rank]:
+        """Return where runs stand by a column, of those that have something there."""
         match source:
             case "run_num":
                 return {run: (_NUMBER, number) for run, number in self._numbers.items()}
             case "duration":
                 begin, end = (self._of_path(path, highest) for path in ("start.time", "stop.time"))
-                both = (
-                    run
-                    for run in self._numbers
-                    if begin.get(run, MISSING)[0] == end.get(run, MISSING)[0] == _NUMBER
-                )
-                return {run: (_NUMBER, end[run][1] - begin[run][1]) for run in both}
+                return {
+                    run: (_NUMBER, last - begin[run][1])
+                    for run, (kind, last) in end.items()
+                    if kind == _NUMBER and begin.get(run, MISSING)[0] == _NUMBER
+                }
             case "status":
                 found = self._of_path("stop.exit_status", highest)
                 # Those that have not ended stand last.
@@ -247,4 +248,6 @@ def _value(rank: Rank) -> Any:
         return decode(value)
     if rank == _OPEN:
         return "open"
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return value if place > 1 else None

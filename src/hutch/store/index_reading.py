@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hutch.store import index_rows
 from hutch.store.index_rows import Everything, Rows
-from hutch.store.index_statements import AT_ONCE, IndexStatements, ids_of
+from hutch.store.index_statements import AT_ONCE, MOST_NAMES, IndexStatements, ids_of, names_of
 from hutch.store.rows import Posted, RunRow, posted_of
 from hutch.store.statement import Statement
 
@@ -68,11 +68,16 @@ class IndexReader:
         found = (self._query(statement, ids_of(some)) for some in _in_groups(ids))
         return [(row[0], row[1]) for rows in found for row in rows]
 
-    def posted_now(self, runs: Sequence[int]) -> dict[int, Posted]:
-        """Return what holds of what was posted to some runs."""
+    def posted_now(self, runs: Sequence[int], names: Collection[str] | None = None) -> dict[int, Posted]:
+        """Return what holds of what was posted to some runs.
+
+        :param names: what was posted under others may be left out.
+        """
         found: dict[int, Posted] = {}
+        named = names_of(sorted(names)) if names and len(names) <= MOST_NAMES else {}
+        statement = self._ask_index.posted(is_named=bool(named))
         for some in _in_groups(runs):
-            found.update(posted_of(self._query(self._ask_index.posted(), ids_of(some))))
+            found.update(posted_of(self._query(statement, {**ids_of(some), **named})))
         return found
 
     # what searches ask

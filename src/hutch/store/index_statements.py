@@ -13,12 +13,15 @@ import sqlalchemy as sa
 
 from hutch.store import tables as t
 from hutch.store.index_rows import Bound, Everything, Rows
-from hutch.store.statement import RUN_COLUMNS, Statement
+from hutch.store.statement import RUN_COLUMNS, Statement, is_one_of, several
 
-__all__ = ["AT_ONCE", "IndexStatements", "ids_of"]
+__all__ = ["AT_ONCE", "MOST_NAMES", "IndexStatements", "ids_of", "names_of"]
 
 AT_ONCE = 100
 """Runs that are fetched together by their ids."""
+
+MOST_NAMES = 64
+"""Names by which a statement finds what was posted."""
 
 _Bounds = tuple[tuple[str, str], ...]
 
@@ -122,18 +125,28 @@ class IndexStatements:
         key = ("runs", names)
         if key not in self._said:
             columns = [t.runs.c[name] for name in names or RUN_COLUMNS]
-            self._said[key] = Statement(sa.select(*columns).where(_one_of(t.runs.c.id)), self._dialect)
+            self._said[key] = Statement(
+                sa.select(*columns).where(self._is_one_of_ids(t.runs.c.id)), self._dialect
+            )
         return self._said[key]
 
-    def posted(self) -> Statement:
-        """Select what was posted to the runs with some ids, ``AT_ONCE`` of them, oldest first."""
-        key = ("posted",)
+    def posted(self, *, is_named: bool = False) -> Statement:
+        """Select what was posted to the runs with some ids, ``AT_ONCE`` of them, to each the oldest first.
+
+        :param is_named: only under some names, ``MOST_NAMES`` of them.
+        """
+        key = ("posted", is_named)
         if key not in self._said:
             posted = t.posted.c
             columns = (posted.run, posted.source, posted.name, posted.value)
-            found = sa.select(*columns).where(_one_of(posted.run)).order_by(posted.id)
+            found = sa.select(*columns).where(self._is_one_of_ids(posted.run)).order_by(posted.run, posted.id)
+            if is_named:
+                found = found.where(is_one_of(posted.name, "name", MOST_NAMES, self._dialect))
             self._said[key] = Statement(found, self._dialect)
         return self._said[key]
+
+    def _is_one_of_ids(self, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+        return is_one_of(column, "id", AT_ONCE, self._dialect)
 
 
 _COMPARED = {
@@ -145,14 +158,14 @@ _COMPARED = {
 }
 
 
-def _one_of(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
-    return column.in_([sa.bindparam(f"id_{number}") for number in range(AT_ONCE)])
-
-
-def ids_of(some: Sequence[int]) -> dict[str, int]:
+def ids_of(some: Sequence[int]) -> dict[str, Any]:
     """Return ids, ``AT_ONCE`` of them at most, by the names that statements have for them."""
-    # The statement has a fixed number of places, so the last is said several times.
-    return {f"id_{number}": some[min(number, len(some) - 1)] for number in range(AT_ONCE)}
+    return several("id", some, AT_ONCE)
+
+
+def names_of(some: Sequence[str]) -> dict[str, Any]:
+    """Return names, ``MOST_NAMES`` of them at most, by the names that statements have for them."""
+    return several("name", some, MOST_NAMES)
 
 
 def _shape(where: Rows | Everything) -> Shape:

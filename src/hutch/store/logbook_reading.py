@@ -22,6 +22,7 @@ from hutch.store.logbook_rows import (
     WorkflowRow,
 )
 from hutch.store.logbook_statements import shape_of, values_of
+from hutch.store.statement import several
 from hutch.store.statements import Statement, Statements
 
 __all__ = ["LogbookReader"]
@@ -69,9 +70,9 @@ class LogbookReader:
             counted = sorted((self._count_term(where.experiment, term), term) for term in set(where.terms))
             where = replace(where, terms=tuple(term for _, term in counted))
             if counted[0][0] <= _FEW:
-                return self._looked_up(where, limit)
+                return self._looked_up(where, limit, is_common=False)
             found = self._page(where, limit, is_latest=True)
-            return found if len(found) >= limit else self._looked_up(where, limit)
+            return found if len(found) >= limit else self._looked_up(where, limit, is_common=True)
         return self._page(where, limit, is_latest=False)
 
     def _page(self, where: EntryFilter, limit: int, *, is_latest: bool) -> list[EntryRow]:
@@ -82,9 +83,12 @@ class LogbookReader:
         values = {"experiment": experiment, "term": term, "most": _FEW + 1}
         return int(self._query(self._say.logbook.count_term, values)[0][0])
 
-    def _looked_up(self, where: EntryFilter, limit: int) -> list[EntryRow]:
-        """Return entries by way of their terms; the first of these is the rarest."""
-        statement = self._say.logbook.candidates(len(where.terms))
+    def _looked_up(self, where: EntryFilter, limit: int, *, is_common: bool) -> list[EntryRow]:
+        """Return entries by way of their terms; the first of these is the rarest.
+
+        :param is_common: many entries have this one too.
+        """
+        statement = self._say.logbook.candidates(len(where.terms), is_common=is_common)
         # Most often newer ones have greater numbers: the others need not be read.
         ids = sorted((row[0] for row in self._query(statement, values_of(where))), reverse=True)
         rows = self.entries_by_id(ids)
@@ -96,12 +100,8 @@ class LogbookReader:
     def entries_by_id(self, ids: Sequence[int]) -> Iterator[EntryRow]:
         """Yield entries by their numbers, those that there are, in no order."""
         for start in range(0, len(ids), _AT_ONCE):
-            some = list(ids[start : start + _AT_ONCE])
-            # Padded, so that few statements serve all.
-            some += some[-1:] * (_AT_ONCE - len(some))
-            statement = self._say.logbook.some_entries(_AT_ONCE)
-            values = {f"id_{place}": entry for place, entry in enumerate(some)}
-            for row in self._query(statement, values):
+            values = several("id", ids[start : start + _AT_ONCE], _AT_ONCE)
+            for row in self._query(self._say.logbook.some_entries(_AT_ONCE), values):
                 yield EntryRow(*row)
 
     def entries_after(self, entry: int, limit: int) -> list[EntryRow]:

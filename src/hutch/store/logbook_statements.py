@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from hutch.store import logbook_tables as t
 from hutch.store.logbook_rows import EntryFilter
-from hutch.store.statement import Statement
+from hutch.store.statement import Statement, is_one_of
 from hutch.store.tables import runs
 
 __all__ = ["LogbookStatements", "shape_of", "values_of"]
@@ -47,7 +47,7 @@ class LogbookStatements:
         self._entry = sa.select(*(column for column in e), t.entry_versions.c.body).join_from(
             t.entries,
             t.entry_versions,
-            sa.and_(t.entry_versions.c.entry == e.id, t.entry_versions.c.version == e.version),
+            _is_version_of(e),
         )
         this: sa.BindParameter[Any] = sa.bindparam("id")
         self.entry = self._say(self._entry.where(e.id == this))
@@ -263,27 +263,44 @@ class LogbookStatements:
         :param shape: of which only what is there counts; see :func:`shape_of`.
         :param is_latest: look only at the latest few entries that have all but the terms.
         """
+        limit: sa.BindParameter[int] = sa.bindparam("limit")
         e = t.entries.c
         order = (e.time.desc(), e.id.desc())
         if not is_latest:
-            asked = self._entry.where(*_conditions(shape), *_has(shape, e.id)).order_by(*order)
-            return self._say(asked.limit(sa.bindparam("limit")))
-        latest = sa.select(e.id).where(*_conditions(shape)).order_by(*order).limit(_LATEST).subquery()
-        asked = self._entry.where(e.id.in_(sa.select(latest.c.id)), *_has(shape, e.id)).order_by(*order)
-        return self._say(asked.limit(sa.bindparam("limit")))
+            return self._say(self._entry.where(*_conditions(shape)).order_by(*order).limit(limit))
+        latest = sa.select(t.entries).where(*_conditions(shape)).order_by(*order).limit(_LATEST).subquery()
+        n = latest.c
+        one: sa.ColumnClause[int] = sa.literal_column("1")
+        # Looked up for each entry. PostgreSQL makes a join of an EXISTS, and one that takes seconds where
+        # it expects few entries to have a term that many have.
+        asked = (
+            sa.select(*n, t.entry_versions.c.body)
+            .join_from(latest, t.entry_versions, _is_version_of(n))
+            .where(
+                *(
+                    _term_of(place, n.id).limit(one).scalar_subquery().is_not(None)
+                    for place in range(len(shape.terms))
+                )
+            )
+            .order_by(n.time.desc(), n.id.desc())
+        )
+        return self._say(asked.limit(limit))
 
-    def _candidates(self, count: int) -> Statement:
-        """Return the entries that have so many terms; the first should be the rarest."""
-        shape = EntryFilter("", tuple(map(str, range(1, count))))
-        term = t.entry_terms.c
-        first = (term.experiment == sa.bindparam("experiment"), term.term == sa.bindparam("term_0"))
-        others = _has(shape, term.entry, first=1)
-        return self._say(sa.select(term.entry).where(*first, *others))
+    def _candidates(self, count: int, *, is_common: bool) -> Statement:
+        """Return the entries that have so many terms; the first should be the rarest.
+
+        :param is_common: many entries have the first one.
+        """
+        if is_common and self._dialect.name == "sqlite":
+            # It merges what is intersected in an order, and else looks up each entry by itself.
+            has = (_has_term(place) for place in range(count))
+            return self._say(sa.intersect(*has).order_by(sa.desc("entry")))
+        others = (sa.exists(_term_of(place, t.entry_terms.c.entry)) for place in range(1, count))
+        return self._say(_has_term(0).where(*others))
 
     def _some_entries(self, count: int) -> Statement:
         """Return entries by their ids."""
-        names: list[sa.BindParameter[int]] = [sa.bindparam(f"id_{place}") for place in range(count)]
-        return self._say(self._entry.where(t.entries.c.id.in_(names)))
+        return self._say(self._entry.where(is_one_of(t.entries.c.id, "id", count, self._dialect)))
 
     def _put(self, table: sa.Table) -> Statement:
         added = self._insert(table).values(_named(*table.columns.keys()))
@@ -346,17 +363,24 @@ def _conditions(shape: EntryFilter) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _has(shape: EntryFilter, entry: Any, first: int = 0) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions that an entry has all terms.
+def _is_version_of(entries: Any) -> sa.ColumnElement[bool]:
+    """Return the condition that a version is the last one of an entry."""
+    versions = t.entry_versions.c
+    return sa.and_(versions.entry == entries.id, versions.version == entries.version)
 
-    :param first: the number of the first term.
-    """
-    found: list[sa.ColumnElement[bool]] = []
-    for place in range(first, first + len(shape.terms)):
-        term = t.entry_terms.alias(f"has_{place}").c
-        same = (term.experiment == sa.bindparam("experiment"), term.term == sa.bindparam(f"term_{place}"))
-        found.append(sa.exists(sa.select(sa.literal_column("1")).where(*same, term.entry == entry)))
-    return found
+
+def _term_of(place: int, entry: Any) -> sa.Select[Any]:
+    """Select the term of a place if an entry has it."""
+    term = t.entry_terms.alias(f"has_{place}").c
+    same = (term.experiment == sa.bindparam("experiment"), term.term == sa.bindparam(f"term_{place}"))
+    return sa.select(sa.literal_column("1")).where(*same, term.entry == entry)
+
+
+def _has_term(place: int) -> sa.Select[Any]:
+    """Select the entries that have the term of a place."""
+    term = t.entry_terms.c
+    here = term.experiment == sa.bindparam("experiment")
+    return sa.select(term.entry).where(here, term.term == sa.bindparam(f"term_{place}"))
 
 
 def _named(*names: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ As in a search, a list stands for its elements. What the index cannot tell is lo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hutch.documents import decode, encode
@@ -90,21 +90,31 @@ class PathValues:
         best = max if highest else min
         if len(ids) <= self._few or not self._is_indexed():
             return {run: best(map(_rank, values)) for run, values in self._read(ids, True) if values}
-        found: dict[int, Rank] = {}
+        rows = self._reader.leaves_in(index_rows.of_key(self._key))
+        # Most often each run has one number, or one short text.
         is_number, is_text = int(LeafType.NUMBER), int(LeafType.TEXT)
-        for kind, number, text, run in self._reader.leaves_in(index_rows.of_key(self._key)):
-            # Most runs have one number, or one short text.
-            if kind == is_number and run not in found:
-                found[run] = _PLACE_OF_NUMBERS, int(number) if number.is_integer() else number
-                continue
-            if kind == is_text and run not in found and len(text) <= LONGEST_TEXT:
-                found[run] = _PLACE_OF_TEXTS, text
-                continue
+        found: dict[int, Rank] = {
+            run: (_PLACE_OF_NUMBERS, number) for kind, number, _, run in rows if kind == is_number
+        }
+        if len(found) < len(rows):
+            found |= {
+                run: (_PLACE_OF_TEXTS, text)
+                for kind, _, text, run in rows
+                if kind == is_text and len(text) <= LONGEST_TEXT
+            }
+        return found if len(found) == len(rows) else self._ranks_of(rows, best)
+
+    def _ranks_of(
+        self, rows: Iterable[tuple[int, float, str, int]], best: Callable[[Iterable[Rank]], Rank]
+    ) -> dict[int, Rank]:
+        """Return where runs stand by rows of the index, of which a run may have several."""
+        found: dict[int, Rank] = {}
+        for kind, number, text, run in rows:
             if kind == LeafType.SEVERAL:
                 continue
             ranks = [_rank(value) for value in self._values_of_row(kind, number, text, run)]
             ranks = ranks or [_rank(_NO_ELEMENT)]
-            found[run] = best(*ranks, found[run]) if run in found else best(ranks)
+            found[run] = best([*ranks, found[run]] if run in found else ranks)
         return found
 
     @property

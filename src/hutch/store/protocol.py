@@ -7,7 +7,7 @@ written in it or nothing. Each transaction appends what it did to the changes fe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -203,8 +203,11 @@ class Store(AccessStore, MonitorStore, LogbookStore, Protocol):
         """Return everything that was posted to a run, oldest first."""
         ...
 
-    def posted_now(self, runs: Sequence[int]) -> dict[int, Posted]:
-        """Return what holds of what was posted to some runs."""
+    def posted_now(self, runs: Sequence[int], names: Collection[str] | None = None) -> dict[int, Posted]:
+        """Return what holds of what was posted to some runs.
+
+        :param names: what was posted under others may be left out.
+        """
         ...
 
     def marks(self, run: int) -> list[Mark]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
-__all__ = ["RUN_COLUMNS", "Statement"]
+__all__ = ["RUN_COLUMNS", "Statement", "is_one_of", "several"]
 
 RUN_COLUMNS = ("id", "uid", "time", "scan_id", "owner", "start", "stop", "amended")
 """Columns of a run, in the order of :class:`~hutch.store.rows.RunRow`."""
@@ -29,3 +31,24 @@ class Statement:
         """Return values in the order in which the text names them."""
         given = {**self.fixed, **values} if self.fixed else values
         return tuple([given[name] for name in self.names])
+
+
+def is_one_of(column: sa.Column[Any], name: str, most: int, dialect: sa.Dialect) -> sa.ColumnElement[bool]:
+    """Return the condition that a column is one of several values, which :func:`several` gives.
+
+    :param name: of the values.
+    :param most: how many there may be.
+    """
+    if dialect.name == "postgresql":
+        # The driver works for each value that is said alone, and again for each statement.
+        kind: sa.types.TypeEngine[Any] = sa.Text() if isinstance(column.type, sa.Text) else sa.BigInteger()
+        array = postgresql.ARRAY(kind)
+        return column == sa.any_(sa.cast(sa.bindparam(name, type_=array), array))
+    return column.in_([sa.bindparam(f"{name}_{place}") for place in range(most)])
+
+
+def several(name: str, values: Sequence[Any], most: int) -> dict[str, Any]:
+    """Return values, one at least and ``most`` at most, by the names that statements have for them."""
+    # Where each has a place of its own there is a fixed number of these, so the last is said several times.
+    places = {f"{name}_{place}": values[min(place, len(values) - 1)] for place in range(most)}
+    return {name: list(values), **places}
