@@ -171,7 +171,7 @@ def _is_field(source: str) -> bool:
 class RunOrder:
     """The order of runs by columns.
 
-    :param numbers: of the runs, by id.
+    :param numbers: of the runs, by id, the greatest first.
     :param counters: returns those of jobs by the number of the run.
     """
 
@@ -187,7 +187,7 @@ class RunOrder:
         :param keys: sources, each with 1 for ascending order or -1 for descending.
         :raises QueryError: if there is no order by one.
         """
-        found = sorted(self._numbers, key=self._numbers.__getitem__, reverse=True)
+        found = list(self._numbers)
         for source, direction in reversed(keys):
             ranks = self._ranks(source, highest=direction < 0)
             found.sort(key=ranks.__getitem__, reverse=direction < 0)
