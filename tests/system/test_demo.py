@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -12,6 +13,11 @@ from pathlib import Path
 import httpx
 import pexpect
 import pytest
+
+from hutch import open_catalog
+from hutch.server import Admission, build_app
+
+from ..serving import serving
 
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name != "HUTCH_STORE"},
@@ -95,12 +101,40 @@ def test_the_monitor_notices_the_fault_while_the_run_goes_on(output, folder) -> 
     assert [run["scan_id"] for run in json.loads(found.stdout)] == [4]
 
 
+def test_a_person_a_plan_and_the_monitor_write_into_the_logbook(output, folder) -> None:
+    found = hutch("log", "list", "--json", "--store", "demo-store", folder=folder)
+    entries = json.loads(found.stdout)
+    wrote = {
+        entry["title"]: (entry["author"], entry["run_num"], len(entry["attachments"])) for entry in entries
+    }
+    plan = wrote.pop("Found the grain")
+    assert wrote == {"Aligned": ("ada", 2, 0), "beam is bad": ("monitor", 4, 1)}
+    assert plan[1:] == (6, 1)
+    for title in ("Aligned", "beam is bad", "Found the grain"):
+        assert title in output.split("The logbook")[1]
+    assert re.search(r"^ +4 +watch +LaB6 +success +[\d.]+ s +bad", output, re.M)
+
+
+def test_the_pages_show_the_fault_and_what_was_written_of_it(output, folder) -> None:
+    options = {"headers": {"Accept": "text/html", "Authorization": "Apikey k"}, "timeout": 30}
+    with (
+        open_catalog(folder / "demo-store") as catalog,
+        serving(build_app({"raw": catalog}, Admission(["k"]))) as address,
+        httpx.Client(base_url=address, follow_redirects=True, **options) as http,
+    ):
+        monitor, logbook = http.get("/monitor").text, http.get("/logbook").text
+        pictures = re.findall(r'src="(/monitor/[^"]+)"', monitor)
+        assert re.search(r"beam.*the last value of ion_chamber is 1,\d{3}", monitor, re.DOTALL)
+        assert http.get(html.unescape(pictures[0])).content.startswith(b"\x89PNG")
+        assert "beam is bad" in logbook and "Found the grain" in logbook
+
+
 def test_what_the_demo_says_to_try_works(output, folder) -> None:
     tries = output.split("What to try next")[1].splitlines()
     commands = [line.split()[1:] for line in tries if line.startswith("  hutch ")]
     code = "\n".join(line.strip() for line in tries[tries.index("and in Python:") + 1 :])
 
-    assert [command[0] for command in commands] == ["runs", "show", "plot", "verify"]
+    assert [command[0] for command in commands] == ["runs", "show", "plot", "log", "verify"]
     for command in commands:
         assert hutch(*command, folder=folder).returncode == 0
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=60)

@@ -45,12 +45,12 @@ _LATE_S = 15.0
     "Port of the pages.  [default: 8000, or one that is free]"
 ))  # fmt: skip
 def demo(store: str | None, files: tuple[Path, ...], no_serve: bool, port: int | None) -> None:
-    """Record simulated scans, follow one live, monitor one, and read them back.
+    """Record simulated scans, follow one live, monitor one, log them, and read them back.
 
     A real RunEngine with simulated devices does a count, a scan that a second process follows, a scan
     that fails on purpose, a run that loses the beam, which the monitor notices, one with a camera, and a
-    grid. It takes about twenty seconds. At a terminal the runs
-    are then served as pages, until Ctrl-C. Needs: pip install 'hutch[bluesky,files,server]'
+    grid, in an experiment that has a logbook. It takes about twenty seconds. At a terminal the runs are then
+    served as pages, until Ctrl-C. Needs: pip install 'hutch[bluesky,files,server]'
     """
     from hutch.catalogs import Catalog
     from hutch.store import open_store
@@ -72,6 +72,7 @@ class _Show:
 
     def __init__(self, catalog: Catalog, place: str) -> None:
         from hutch.bluesky import run_engine
+        from hutch.cli import demo_logbook
         from hutch.cli.format import console
 
         self._catalog = catalog
@@ -79,7 +80,8 @@ class _Show:
         self._console = console()
         self._act = 0
         # Asked for first: it says what to install if bluesky is not there.
-        self._engine = run_engine(catalog, required=["sample"])
+        self._engine = run_engine(catalog, required=["sample"], instrument=demo_logbook.INSTRUMENT)
+        demo_logbook.make_experiment(catalog)
         from hutch.cli.demo_camera import Camera
         from hutch.cli.demo_devices import Beamline
 
@@ -95,6 +97,8 @@ class _Show:
         """Do all runs."""
         from bluesky import plans
 
+        from hutch.cli.demo_logbook import with_entry, write_by_hand
+
         line = self._beamline
         sample = {"name": "LaB6", "composition": "lanthanum hexaboride"}
         self._say(f"A simulated beamline, recorded into the store {self._place}")
@@ -104,15 +108,17 @@ class _Show:
         with self._follower():
             # What came of it is said by the other process.
             self._engine(plans.scan([line.diode], line.theta, 12.0, 12.8, 25), sample=sample)
+        write_by_hand(self._catalog)
         self._heading("A scan that fails", "because it would drive the stage into its limit switch")
         self._run(plans.scan([line.fluorescence], line.sample_x, 0, 6, 13), sample=sample)
         self._heading("Monitor", "the beam is lost while a run goes on: hutch monitor --catalog --serve")
         self._monitored(sample)
         self._heading("Camera", "a scan whose frames stay in the camera's own HDF5 file")
         self._run(plans.scan([self._camera, line.diode], line.theta, 12.1, 12.7, 13), sample=sample)
-        self._heading("Grid", "a map of a grain, with metadata of the sample, and a baseline")
+        self._heading("Grid", "a map of a grain, with a baseline, and an entry that the plan writes")
+        grain = {**sample, "name": "LaB6 grain 3"}
         self._run(
-            self._map(plans.grid_scan), sample={**sample, "name": "LaB6 grain 3"}, purpose="find the grain"
+            with_entry(self._map(plans.grid_scan), self._catalog), sample=grain, purpose="find the grain"
         )
 
     def bring_in(self, file: Path) -> None:
@@ -127,6 +133,7 @@ class _Show:
         """Show the runs as a table, find one, read and draw the newest, and say what to try next."""
         from hutch.catalogs.plotting import draw, save
         from hutch.cli import format, views
+        from hutch.cli.demo_logbook import show_logbook
 
         self._heading("The runs", "the newest first: hutch runs")
         format.write(views.runs_table([views.RunLine.of(run) for run in self._catalog[::-1][:12].runs()]))
@@ -146,6 +153,7 @@ class _Show:
         for one in (run, seen):
             path = save(draw(one), self._folder / f"run-{one.scan_id}-{one.start['plan_name']}.png")
             self._say(str(path))
+        show_logbook(self._catalog, self._heading, format.write)
         self._try_next()
 
     def _monitored(self, sample: dict[str, str]) -> None:
@@ -224,6 +232,7 @@ class _Show:
             f"runs LaB6 --sort=-num_points --store {store}",
             f"show -1 --store {store}",
             f"plot -3 -o scan.png --store {store}",
+            f"log search t:alignment --store {store}",
             f"verify {store}",
         ):
             self._say(f"  {hutch} {arguments}")

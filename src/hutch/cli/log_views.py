@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hutch.catalogs.summary import local_time
-from hutch.cli.format import counted, grid, number, printable, size, status_text, value_text
+from hutch.cli.format import counted, duration, grid, number, printable, size, status_text, value_text
 
 if TYPE_CHECKING:
     from hutch.logbook import Entry, RunTable, TableData, Version
@@ -145,7 +145,7 @@ def _cell(value: Any, data: TableData, place: int) -> Text:
     if column.source == "status":
         return status_text(str(value))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Text(number(value))
+        return Text(duration(value) if column.source == "duration" else number(value))
     return Text(value_text(value, limit=60))
 
 

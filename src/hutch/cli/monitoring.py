@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from hutch.catalogs import Catalog
+    from hutch.logbook import VerdictEntries
     from hutch.monitor.cycle import Monitor, Report
     from hutch.monitor.sources import Sighting
     from hutch.monitor.verdict_setup import Judging
@@ -66,13 +67,14 @@ def work(asked: Asked) -> int:
             monitor = stack.enter_context(_monitor(asked, [], screen, judging, states))
             _spread(asked, sightings, monitor, states, screen)
             status = _once(asked, monitor, sightings, screen)
+            _Entries(catalog, screen).write()
             return status if len(sightings) >= len(asked.once) else 1
         watchers = _watchers(asked, catalog)
         stack.enter_context(alone_in(asked.out))
         judging = stack.enter_context(_judging(asked, catalog, screen))
         monitor = stack.enter_context(_monitor(asked, watchers, screen, judging, None))
         try:
-            _go_on(monitor, watchers, asked.interval_s, screen, judging)
+            _go_on(monitor, watchers, asked.interval_s, screen, judging, _Entries(catalog, screen))
         except KeyboardInterrupt:
             # What plots have accumulated is on disk: there is nothing to put in order.
             screen.say("Stopped.")
@@ -80,7 +82,12 @@ def work(asked: Asked) -> int:
 
 
 def _go_on(
-    monitor: Monitor, watchers: list[Any], interval_s: float, screen: _Screen, judging: Judging
+    monitor: Monitor,
+    watchers: list[Any],
+    interval_s: float,
+    screen: _Screen,
+    judging: Judging,
+    entries: _Entries,
 ) -> None:
     from hutch.cli.format import counted
     from hutch.monitor.running import run, wait_for
@@ -91,6 +98,7 @@ def _go_on(
                 screen.say(refusal.why)
         screen.tell(report)
         judging.rest()
+        entries.write()
 
     if judging.checks:
         screen.say(f"Checks: {', '.join(judging.checks)}.")
@@ -232,6 +240,32 @@ def _judging(asked: Asked, catalog: Catalog | None, screen: _Screen) -> Judging:
     for broken in judging.kinds.broken:
         screen.say(f"hutch: {broken.sentence}")
     return judging
+
+
+class _Entries:
+    """Writes an entry of the logbook for each verdict of a catalog that turned bad."""
+
+    def __init__(self, catalog: Catalog | None, screen: _Screen) -> None:
+        self._catalog = catalog
+        self._screen = screen
+        self._entries: VerdictEntries | None = None
+        self._problem = ""
+
+    def write(self) -> None:
+        """Write those that there are to be. A store that is away gets them later."""
+        if self._catalog is None:
+            return
+        from hutch.logbook import Logbook, VerdictEntries
+
+        try:
+            self._entries = self._entries or VerdictEntries(Logbook(self._catalog))
+            for entry in self._entries.look():
+                self._screen.say(f"Entry {entry.id} in the logbook of {entry.experiment}: {entry.title}.")
+            self._problem = ""
+        except HutchError as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                self._screen.say(f"hutch: the logbook waits: {error}")
 
 
 class _Screen:

@@ -8,7 +8,7 @@ from hutch.logbook.rendering import render
 from hutch.logbook.run_book import NumberedRun
 from hutch.logbook.run_tables import Column, ColumnType, RunTable
 from hutch.logbook.table_data import TableData
-from hutch.logbook.verdicts import enter_verdicts
+from hutch.logbook.verdicts import VerdictEntries, enter_verdicts
 from hutch.logbook.workflow_book import Job, JobStatus, MadeJob, Trigger, Workflow
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "RunTable",
     "TableData",
     "Trigger",
+    "VerdictEntries",
     "Version",
     "Workflow",
     "enter_verdicts",

@@ -1,7 +1,8 @@
 """Verdicts that turn bad, as entries: one each until the verdict has been good again, with its picture.
 
 The changes feed says once when a verdict turned bad. It is read from a cursor, and each entry bears the
-number of its verdict as key; so neither a restart nor a second process writes one twice.
+number of its verdict as key; so neither a restart nor a second process writes one twice. ``hutch monitor``
+and ``hutch serve`` do it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hutch.logbook.entries import Entry, Format
 from hutch.logbook.logbook import Logbook
 from hutch.store.protocol import Change, PostedRow, Topic
 
-__all__ = ["CURSOR", "enter_verdicts"]
+__all__ = ["CURSOR", "VerdictEntries", "enter_verdicts"]
 
 CURSOR = "logbook/verdicts"
 """The name of the cursor."""
@@ -27,12 +28,14 @@ CURSOR = "logbook/verdicts"
 AUTHOR = "monitor"
 
 _AT_ONCE = 1000
+_KEEP_EVERY = 10_000
+"""Changes after which it is kept how far this has come, though there was nothing to write."""
 
 logger = logging.getLogger("hutch.logbook")
 
 
-def enter_verdicts(book: Logbook, cursor: str = CURSOR) -> list[Entry]:
-    """Write an entry for every verdict that turned bad since the last time; return them.
+class VerdictEntries:
+    """Writes an entry for every verdict that turns bad, as often as it is asked to look.
 
     It is written in each experiment that the run belongs to; in one that is locked it is left out, and
     logged. The first time, all that the feed still tells of is looked at.
@@ -40,28 +43,49 @@ def enter_verdicts(book: Logbook, cursor: str = CURSOR) -> list[Entry]:
     :param book: of a program that may write everywhere.
     :param cursor: the name under which it is kept how far this has come.
     """
-    store = book.store
-    kept = store.cursor(cursor)
-    after = 0 if kept is None else int(kept)
-    found: list[Entry] = []
-    while True:
-        try:
-            changes = store.changes(after, _AT_ONCE)
-        except FeedPrunedError:
-            # What is still there is looked at again; what has an entry does not get another one.
-            after = 0
-            continue
-        for change in changes:
-            if change.topic is Topic.VERDICT:
-                found += _enter(book, change)
-        if changes:
-            after = changes[-1].number
-        if len(changes) < _AT_ONCE:
-            break
-    if kept is None or after != int(kept):
-        with store.transaction() as writer:
-            writer.set_cursor(cursor, str(after).encode())
-    return found
+
+    def __init__(self, book: Logbook, cursor: str = CURSOR) -> None:
+        self._book = book
+        self._cursor = cursor
+        kept = book.store.cursor(cursor)
+        self._kept = -_KEEP_EVERY if kept is None else int(kept)
+        self.seen = max(self._kept, 0)
+        """The number of the last change that was looked at."""
+
+    def look(self) -> list[Entry]:
+        """Write the entries that there are to be; return them.
+
+        :raises StoreError: if the store cannot be read or written now; the next time it goes on from there.
+        """
+        store = self._book.store
+        found: list[Entry] = []
+        while True:
+            try:
+                changes = store.changes(self.seen, _AT_ONCE)
+            except FeedPrunedError:
+                # What is still there is looked at again; what has an entry does not get another one.
+                self.seen = 0
+                continue
+            for change in changes:
+                if change.topic is Topic.VERDICT:
+                    found += _enter(self._book, change)
+                self.seen = change.number
+            if len(changes) < _AT_ONCE:
+                break
+        # Whoever only looks on writes as seldom as that.
+        if found or self.seen >= self._kept + _KEEP_EVERY:
+            with store.transaction() as writer:
+                writer.set_cursor(self._cursor, str(self.seen).encode())
+            self._kept = self.seen
+        return found
+
+
+def enter_verdicts(book: Logbook, cursor: str = CURSOR) -> list[Entry]:
+    """Write an entry for every verdict that turned bad since the last time; return them.
+
+    See :class:`VerdictEntries`.
+    """
+    return VerdictEntries(book, cursor).look()
 
 
 def _enter(book: Logbook, change: Change) -> Iterator[Entry]:

@@ -33,6 +33,7 @@ from hutch.server.showing import STATIC, error_page, wants_page
 from hutch.server.statuses import status_of, tell
 from hutch.server.table_pages import make_table_pages
 from hutch.server.tiled_app import build_tiled_app
+from hutch.server.verdict_entries import entering_verdicts
 from hutch.server.watching import BodyLimit, Metrics, Watch
 
 __all__ = ["build_app"]
@@ -42,19 +43,27 @@ _TILED = "/api/v1"
 _logger = logging.getLogger("hutch.server")
 
 
-def build_app(catalogs: Mapping[str, Catalog], admission: Admission, *, closes: bool = False) -> FastAPI:
+def build_app(
+    catalogs: Mapping[str, Catalog],
+    admission: Admission,
+    *,
+    closes: bool = False,
+    enters_verdicts: bool = False,
+) -> FastAPI:
     """Return the application that serves catalogs.
 
     :param catalogs: by name.
     :param admission: who is let in besides those that the catalogs' stores know.
     :param closes: True closes the catalogs when the application ends; else who opened them does.
+    :param enters_verdicts: True writes an entry of the logbook for each verdict that turns bad meanwhile.
     """
     gate = Gate(catalogs, admission)
+    books = open_books(catalogs, gate)
     tiled = build_tiled_app(gate)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with tiled.router.lifespan_context(tiled):
+        async with tiled.router.lifespan_context(tiled), entering_verdicts(books if enters_verdicts else ()):
             yield
         if closes:
             for catalog in catalogs.values():
@@ -69,7 +78,7 @@ def build_app(catalogs: Mapping[str, Catalog], admission: Admission, *, closes: 
         redoc_url=None,
     )
     app.state.catalogs, app.state.gate, app.state.metrics = dict(catalogs), gate, Metrics()
-    app.state.books = books = open_books(catalogs, gate)
+    app.state.books = books
     app.add_exception_handler(HutchError, _tell_error)
     app.add_exception_handler(HTTPException, _tell_refusal)
     app.add_exception_handler(RequestValidationError, _tell_invalid)

@@ -73,7 +73,7 @@ class Served:
             configured_acceptor(settings),
             settings.lcls_get_run_control,
         )
-        return build_app(self.open(), admission, closes=True)
+        return build_app(self.open(), admission, closes=True, enters_verdicts=True)
 
     def to_text(self) -> str:
         """Return it as text, for another process."""

@@ -65,7 +65,7 @@ __all__ = [
     "workflows",
 ]
 
-HEAD = "0006"
+HEAD = "0007"
 """The migration that this module describes; a test compares the two."""
 
 properties = sa.Table(

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import hutch
+from hutch.logbook import Logbook
+
 from ... import larpix_files as larpix
 from ..monitor.cycling import TEMPLATE
 
@@ -108,6 +111,27 @@ def test_the_plots_are_listed_with_what_they_show_and_where_they_come_from(invok
     assert (listed["PacketRate"]["form"], listed["PacketRate"]["summary"]) == ("called", "Mine.")
     assert listed["PixelMap_2_8"]["formats"] == ["packets", "raw"]
     assert "PixelMap_2_8" in invoke("monitor", "plots").stdout
+
+
+def test_a_verdict_that_turns_bad_is_entered_in_the_logbook_with_its_picture(
+    invoke, place: Path, tmp_path: Path
+) -> None:
+    with hutch.open_catalog(place) as cat:
+        book = Logbook(cat)
+        book.access.experiments.create("xpp1", instrument="XPP")
+        with cat.start_run(experiment="xpp1") as run:
+            for number in range(20):
+                run.add("primary", {"T": 280.0 + number})
+    (tmp_path / "checks.toml").write_text('[monitor.checks.cold]\ncheck = "Range"\nfield = "T"\nhigh = 290\n')
+    options = ["-o", "plots", "--workers", "1", "--plots", "ColumnStatistics", "--checks", "checks.toml"]
+    said = [invoke("monitor", "--once", run.uid, "--catalog", str(place), *options) for _ in range(2)]
+
+    assert [one.exit_code for one in said] == [0, 0], said[0].output
+    assert ["logbook of xpp1: cold is bad." in one.stderr for one in said] == [True, False]
+    with hutch.open_catalog(place) as cat:
+        (entry,) = Logbook(cat).entries("xpp1").entries
+        assert (entry.author, entry.run_num, entry.tags) == ("monitor", run.scan_id, ("dqm", "cold"))
+        assert entry.attachments[0].type == "image/png"
 
 
 def _seen(status: Path) -> int:
