@@ -2,6 +2,7 @@
 
 =====================  ==========================================================================
 ``word``               in the title, the text, the tags or the names of files; all words must be there
+``align*``             a word that begins so
 ``t:tag``              a tag, also as ``tag:tag``; several must all be there
 ``run:7``, ``run:5-9``  the run that an entry is attached to; ``run:5-`` and ``run:-9`` are open ranges
 ``since:2026-01-01``   not before; ``until:`` is before
@@ -20,7 +21,7 @@ from typing import TypeVar
 
 from hutch.errors import QueryError
 from hutch.queries.times import parse_time
-from hutch.store.entry_terms import author_term, shift_term, tag_term, word_terms
+from hutch.store.entry_terms import ANY, author_term, shift_term, tag_term, word_terms, words_with
 from hutch.store.logbook_rows import EntryFilter
 
 __all__ = ["parse_search"]
@@ -45,6 +46,8 @@ def parse_search(text: str, where: EntryFilter) -> EntryFilter:
         value = part["quoted"] if part["quoted"] is not None else part["plain"]
         if key in _PARTS:
             where = _PARTS[key](where, value)
+        elif value.endswith(ANY) and (words := words_with(part[0].rstrip(ANY))) is not None:
+            where = _with_terms(where, words)
         else:
             # "12:30", or a name with a colon, is just words.
             where = _with_terms(where, *word_terms(part[0]))

@@ -12,10 +12,13 @@ from typing import Any
 from hutch.documents.text import storable
 from hutch.documents.words import cut
 
-__all__ = ["author_term", "folded", "shift_term", "tag_term", "terms_of", "word_terms"]
+__all__ = ["ANY", "author_term", "folded", "shift_term", "tag_term", "terms_of", "word_terms", "words_with"]
 
 _LONGEST = 100
 """Characters of a term that count; a database's index takes no more than some."""
+
+ANY = "*"
+"""At the end of the term of a word: all that begin so. No word has it."""
 
 
 def folded(text: str) -> str:
@@ -26,6 +29,12 @@ def folded(text: str) -> str:
 def word_terms(text: str) -> set[str]:
     """Return the terms of the words of a text."""
     return {f"w:{word[:_LONGEST]}" for word in cut(storable(text))}
+
+
+def words_with(beginning: str) -> str | None:
+    """Return what stands for all words that begin so; None if the beginning is not of one word."""
+    found = word_terms(beginning)
+    return f"{found.pop()}{ANY}" if len(found) == 1 else None
 
 
 def tag_term(tag: str) -> str:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from hutch.errors import CorruptBatchError
+from hutch.errors import CorruptBatchError, QueryError
+from hutch.store.entry_searches import (
+    MOST_WORDS,
+    Terms,
+    counts_of,
+    shape_of,
+    values_of,
+    values_of_terms,
+)
+from hutch.store.entry_terms import ANY
 from hutch.store.logbook_rows import (
     AuditRow,
     BlobRow,
@@ -21,7 +29,6 @@ from hutch.store.logbook_rows import (
     VersionRow,
     WorkflowRow,
 )
-from hutch.store.logbook_statements import shape_of, values_of
 from hutch.store.statement import several
 from hutch.store.statements import Statement, Statements
 
@@ -65,32 +72,54 @@ class LogbookReader:
         return int(self._query(self._say.logbook.count_replies, {"id": root})[0][0])
 
     def entries(self, where: EntryFilter, limit: int) -> list[EntryRow]:
-        """Return entries that a filter lets through, the newest first."""
-        if where.terms:
-            counted = sorted((self._count_term(where.experiment, term), term) for term in set(where.terms))
-            where = replace(where, terms=tuple(term for _, term in counted))
-            if counted[0][0] <= _FEW:
-                return self._looked_up(where, limit, is_common=False)
-            found = self._page(where, limit, is_latest=True)
-            return found if len(found) >= limit else self._looked_up(where, limit, is_common=True)
-        return self._page(where, limit, is_latest=False)
+        """Return entries that a filter lets through, the newest first.
 
-    def _page(self, where: EntryFilter, limit: int, *, is_latest: bool) -> list[EntryRow]:
-        statement = self._say.logbook.page(shape_of(where), is_latest=is_latest)
-        return [EntryRow(*row) for row in self._query(statement, {**values_of(where), "limit": limit})]
+        :raises QueryError: if too many words begin as one that is asked for.
+        """
+        found = [self._counted(where.experiment, term) for term in dict.fromkeys(where.terms)]
+        terms = tuple(some for _, some in sorted(found))
+        if not terms:
+            return self._page(where, (), limit)
+        if found and min(count for count, _ in found) <= _FEW:
+            return self._looked_up(where, terms, limit, is_common=False)
+        rows = self._page(where, terms, limit)
+        return rows if len(rows) >= limit else self._looked_up(where, terms, limit, is_common=True)
 
-    def _count_term(self, experiment: str, term: str) -> int:
-        values = {"experiment": experiment, "term": term, "most": _FEW + 1}
-        return int(self._query(self._say.logbook.count_term, values)[0][0])
+    def _page(self, where: EntryFilter, terms: Terms, limit: int) -> list[EntryRow]:
+        """Return entries that are found along the newest; with terms, only the latest few are looked at."""
+        statement = self._say.logbook.search.page(shape_of(where), counts_of(terms))
+        values = {**values_of(where), **values_of_terms(terms), "limit": limit}
+        return [EntryRow(*row) for row in self._query(statement, values)]
 
-    def _looked_up(self, where: EntryFilter, limit: int, *, is_common: bool) -> list[EntryRow]:
+    def _counted(self, experiment: str, term: str) -> tuple[int, tuple[str, ...]]:
+        """Return how many entries have a term, or about so many, and the term, or those it stands for."""
+        terms = self._beginning(experiment, term) if term.startswith("w:") and term.endswith(ANY) else (term,)
+        values = {"experiment": experiment, "most": _FEW + 1}
+        counts = (self._query(self._say.logbook.count_term, {**values, "term": one}) for one in terms)
+        return sum(int(rows[0][0]) for rows in counts), terms
+
+    def _beginning(self, experiment: str, term: str) -> tuple[str, ...]:
+        """Return the terms of words that begin as one does."""
+        first = term.removesuffix(ANY)
+        values = {"experiment": experiment, "first": first, "last": f"{first}\U0010ffff"}
+        found = tuple(row[0] for row in self._query(self._say.logbook.search.terms_between, values))
+        if len(found) > MOST_WORDS:
+            word = first.removeprefix("w:")
+            msg = f"More than {MOST_WORDS} words begin with {word!r}. Write more of the word."
+            raise QueryError(msg)
+        return found
+
+    def _looked_up(self, where: EntryFilter, terms: Terms, limit: int, *, is_common: bool) -> list[EntryRow]:
         """Return entries by way of their terms; the first of these is the rarest.
 
         :param is_common: many entries have this one too.
         """
-        statement = self._say.logbook.candidates(len(where.terms), is_common=is_common)
+        if not all(terms):
+            return []
+        statement = self._say.logbook.search.candidates(counts_of(terms), is_common=is_common)
+        values = {"experiment": where.experiment, **values_of_terms(terms)}
         # Most often newer ones have greater numbers: the others need not be read.
-        ids = sorted((row[0] for row in self._query(statement, values_of(where))), reverse=True)
+        ids = sorted({row[0] for row in self._query(statement, values)}, reverse=True)
         rows = self.entries_by_id(ids)
         found = sorted(
             (row for row in rows if _passes(row, where)), key=lambda row: (row.time, row.id), reverse=True
@@ -101,7 +130,7 @@ class LogbookReader:
         """Yield entries by their numbers, those that there are, in no order."""
         for start in range(0, len(ids), _AT_ONCE):
             values = several("id", ids[start : start + _AT_ONCE], _AT_ONCE)
-            for row in self._query(self._say.logbook.some_entries(_AT_ONCE), values):
+            for row in self._query(self._say.logbook.search.some_entries(_AT_ONCE), values):
                 yield EntryRow(*row)
 
     def entries_after(self, entry: int, limit: int) -> list[EntryRow]:

@@ -88,7 +88,8 @@ class EntryFilter:
 
     experiment: str
     terms: tuple[str, ...] = ()
-    """That an entry must all have; see :mod:`hutch.store.entry_terms`."""
+    """That an entry must all have, of which a word may stand for all that begin so; see
+    :mod:`hutch.store.entry_terms`."""
     first_run: int | None = None
     last_run: int | None = None
     since: float | None = None

@@ -1,32 +1,28 @@
-"""The statements of the logbook, compiled once for a database; those of filters once for each shape."""
+"""The statements of the logbook, compiled once for a database."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hutch.store import logbook_tables as t
-from hutch.store.logbook_rows import EntryFilter
-from hutch.store.statement import Statement, is_one_of
+from hutch.store.entry_searches import EntrySearches, selected_entry
+from hutch.store.statement import Statement
 from hutch.store.tables import runs
 
-__all__ = ["LogbookStatements", "shape_of", "values_of"]
-
-_LATEST = 3000
-"""Entries that a walk along the newest looks at."""
+__all__ = ["LogbookStatements"]
 
 _VERSION = tuple(t.entry_versions.columns.keys())
 _BLOB = ("id", "digest", "size", "crc32", "type", "time", "file")
 
 
 class LogbookStatements:
-    """The statements, as attributes, and as functions where they depend on what is asked.
+    """The statements, as attributes.
 
     :param dialect: of the database.
+    :ivar search: those that find entries.
     """
 
     def __init__(self, dialect: sa.Dialect) -> None:
@@ -38,25 +34,17 @@ class LogbookStatements:
         self._runs()
         self._workflows()
         self._audit()
-        self.page = cache(self._page)
-        self.candidates = cache(self._candidates)
-        self.some_entries = cache(self._some_entries)
+        self.search = EntrySearches(dialect)
 
     def _entries(self) -> None:
         e = t.entries.c
-        self._entry = sa.select(*(column for column in e), t.entry_versions.c.body).join_from(
-            t.entries,
-            t.entry_versions,
-            _is_version_of(e),
-        )
+        entry = selected_entry()
         this: sa.BindParameter[Any] = sa.bindparam("id")
-        self.entry = self._say(self._entry.where(e.id == this))
+        self.entry = self._say(entry.where(e.id == this))
         self.entry_by_key = self._say(
-            self._entry.where(e.experiment == sa.bindparam("experiment"), e.key == sa.bindparam("key"))
+            entry.where(e.experiment == sa.bindparam("experiment"), e.key == sa.bindparam("key"))
         )
-        self.thread = self._say(
-            self._entry.where(sa.or_(e.id == this, e.root == this)).order_by(e.time, e.id)
-        )
+        self.thread = self._say(entry.where(sa.or_(e.id == this, e.root == this)).order_by(e.time, e.id))
         self.count_replies = self._say(sa.select(sa.func.count()).where(e.root == this, e.deleted.is_(None)))
         names = ("experiment", "parent", "root", "run_num", "author", "time", "key")
         added = self._insert(t.entries).values({**_named(*names), "version": sa.literal_column("0")})
@@ -115,9 +103,7 @@ class LogbookStatements:
             .order_by(term.experiment, term.term, term.entry)
             .limit(sa.bindparam("limit"))
         )
-        self.entries_after = self._say(
-            self._entry.where(e.id > this).order_by(e.id).limit(sa.bindparam("limit"))
-        )
+        self.entries_after = self._say(entry.where(e.id > this).order_by(e.id).limit(sa.bindparam("limit")))
         self.count_entries = self._say(sa.select(sa.func.count()).select_from(t.entries))
 
     def _versions(self) -> None:
@@ -255,53 +241,6 @@ class LogbookStatements:
             .limit(sa.bindparam("limit"))
         )
 
-    # of some shape
-
-    def _page(self, shape: EntryFilter, *, is_latest: bool) -> Statement:
-        """Return the newest entries of a filter.
-
-        :param shape: of which only what is there counts; see :func:`shape_of`.
-        :param is_latest: look only at the latest few entries that have all but the terms.
-        """
-        limit: sa.BindParameter[int] = sa.bindparam("limit")
-        e = t.entries.c
-        order = (e.time.desc(), e.id.desc())
-        if not is_latest:
-            return self._say(self._entry.where(*_conditions(shape)).order_by(*order).limit(limit))
-        latest = sa.select(t.entries).where(*_conditions(shape)).order_by(*order).limit(_LATEST).subquery()
-        n = latest.c
-        one: sa.ColumnClause[int] = sa.literal_column("1")
-        # Looked up for each entry. PostgreSQL makes a join of an EXISTS, and one that takes seconds where
-        # it expects few entries to have a term that many have.
-        asked = (
-            sa.select(*n, t.entry_versions.c.body)
-            .join_from(latest, t.entry_versions, _is_version_of(n))
-            .where(
-                *(
-                    _term_of(place, n.id).limit(one).scalar_subquery().is_not(None)
-                    for place in range(len(shape.terms))
-                )
-            )
-            .order_by(n.time.desc(), n.id.desc())
-        )
-        return self._say(asked.limit(limit))
-
-    def _candidates(self, count: int, *, is_common: bool) -> Statement:
-        """Return the entries that have so many terms; the first should be the rarest.
-
-        :param is_common: many entries have the first one.
-        """
-        if is_common and self._dialect.name == "sqlite":
-            # It merges what is intersected in an order, and else looks up each entry by itself.
-            has = (_has_term(place) for place in range(count))
-            return self._say(sa.intersect(*has).order_by(sa.desc("entry")))
-        others = (sa.exists(_term_of(place, t.entry_terms.c.entry)) for place in range(1, count))
-        return self._say(_has_term(0).where(*others))
-
-    def _some_entries(self, count: int) -> Statement:
-        """Return entries by their ids."""
-        return self._say(self._entry.where(is_one_of(t.entries.c.id, "id", count, self._dialect)))
-
     def _put(self, table: sa.Table) -> Statement:
         added = self._insert(table).values(_named(*table.columns.keys()))
         key = [column.name for column in table.primary_key.columns]
@@ -310,77 +249,6 @@ class LogbookStatements:
 
     def _say(self, statement: sa.sql.ClauseElement) -> Statement:
         return Statement(statement, self._dialect)
-
-
-def shape_of(where: EntryFilter) -> EntryFilter:
-    """Return a filter of the same shape as another, for which the same statement serves."""
-    return replace(
-        where,
-        experiment="",
-        terms=tuple(str(place) for place in range(len(where.terms))),
-        first_run=None if where.first_run is None else 0,
-        last_run=None if where.last_run is None else 0,
-        since=None if where.since is None else 0.0,
-        until=None if where.until is None else 0.0,
-        before=None if where.before is None else (0.0, 0),
-    )
-
-
-def values_of(where: EntryFilter) -> dict[str, Any]:
-    """Return the values of a filter by the names that statements have for them."""
-    time, entry = where.before or (None, None)
-    return {
-        "experiment": where.experiment,
-        "first_run": where.first_run,
-        "last_run": where.last_run,
-        "since": where.since,
-        "until": where.until,
-        "before_time": time,
-        "before_id": entry,
-        **{f"term_{place}": term for place, term in enumerate(where.terms)},
-    }
-
-
-def _conditions(shape: EntryFilter) -> list[sa.ColumnElement[bool]]:
-    """Return all conditions of a filter but those on terms."""
-    e = t.entries.c
-    found: list[sa.ColumnElement[bool]] = [e.experiment == sa.bindparam("experiment")]
-    if shape.first_run is not None:
-        found.append(e.run_num >= sa.bindparam("first_run"))
-    if shape.last_run is not None:
-        found.append(e.run_num <= sa.bindparam("last_run"))
-    if shape.since is not None:
-        found.append(e.time >= sa.bindparam("since"))
-    if shape.until is not None:
-        found.append(e.time < sa.bindparam("until"))
-    if shape.is_deleted is not None:
-        found.append(e.deleted.is_not(None) if shape.is_deleted else e.deleted.is_(None))
-    if shape.is_root:
-        found.append(e.parent.is_(None))
-    if shape.before is not None:
-        place = sa.tuple_(sa.bindparam("before_time"), sa.bindparam("before_id"))
-        found.append(sa.tuple_(e.time, e.id) < place)
-    return found
-
-
-def _is_version_of(entries: Any) -> sa.ColumnElement[bool]:
-    """Return the condition that a version is the last one of an entry."""
-    versions = t.entry_versions.c
-    return sa.and_(versions.entry == entries.id, versions.version == entries.version)
-
-
-def _term_of(place: int, entry: Any) -> sa.Select[Any]:
-    """Select the term of a place if an entry has it."""
-    term = t.entry_terms.alias(f"has_{place}").c
-    same = (term.experiment == sa.bindparam("experiment"), term.term == sa.bindparam(f"term_{place}"))
-    return sa.select(sa.literal_column("1")).where(*same, term.entry == entry)
-
-
-def _has_term(place: int) -> sa.Select[Any]:
-    """Select the entries that have the term of a place."""
-    term = t.entry_terms.c
-    here = term.experiment == sa.bindparam("experiment")
-    return sa.select(term.entry).where(here, term.term == sa.bindparam(f"term_{place}"))
 
 
 def _named(*names: str) -> dict[str, Any]:

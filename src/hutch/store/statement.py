@@ -33,7 +33,9 @@ class Statement:
         return tuple([given[name] for name in self.names])
 
 
-def is_one_of(column: sa.Column[Any], name: str, most: int, dialect: sa.Dialect) -> sa.ColumnElement[bool]:
+def is_one_of(
+    column: sa.ColumnElement[Any], name: str, most: int, dialect: sa.Dialect
+) -> sa.ColumnElement[bool]:
     """Return the condition that a column is one of several values, which :func:`several` gives.
 
     :param name: of the values.

@@ -166,9 +166,24 @@ def test_words_tags_runs_times_and_authors_are_searched_for(book, catalog):
     assert ids("", since=200.0, until=300.0) == ids("beam", since=100.1, run=(1, 2)) == [back.id]
     assert ids("since:1970-01-01", since=250.0) == [file.id]
     assert [e.id for e in book.entries("xpp1", since=150.0, until=300.0).entries] == [back.id]
+    assert ids("prof*") == [file.id] and ids("Beam*") == ids("b*") == [file.id, back.id, lost.id]
+    assert ids("LO* beam") == ids("t:alarm lost*") == [lost.id]
+    assert ids("x*") == ids("beam x*") == ids("t:al*") == []
+    assert ids("*") == ids("**") == [file.id, back.id, lost.id]
     for wrong in ("run:x", "run:9-2", "since:never", "is:odd"):
         with pytest.raises(QueryError):
             ids(wrong)
+
+
+def test_a_beginning_stands_for_many_words_but_not_for_all(book):
+    for number in range(65):
+        book.post("xpp1", f"word{number:02d} other{number % 3}")
+
+    assert len(book.search("xpp1", "word1*").entries) == 10
+    assert len(book.search("xpp1", "word0* other*").entries) == 10
+    assert len(book.search("xpp1", "word0* other0").entries) == 4
+    with pytest.raises(QueryError, match="More than 64 words begin with 'word'"):
+        book.search("xpp1", "word*")
 
 
 WORDS = st.lists(st.sampled_from(["beam", "lost", "Détecteur", "a1", "x_y", "ß", "LaB₆"]), max_size=5)
@@ -189,15 +204,17 @@ def test_a_search_finds_just_the_entries_that_have_all_words(book, texts, wanted
 
 
 def test_common_words_are_found_as_rare_ones_are(book, monkeypatch):
-    from hutch.store import logbook_reading, logbook_statements
+    from hutch.store import entry_searches, logbook_reading
 
     monkeypatch.setattr(logbook_reading, "_FEW", 2)
-    monkeypatch.setattr(logbook_statements, "_LATEST", 4)
+    monkeypatch.setattr(entry_searches, "_LATEST", 4)
     ids = [book.post("xpp1", f"beam {'even' if n % 2 == 0 else 'odd'}", run=0).id for n in range(12)]
 
     # Every entry has the first word; the oracle is the order in which they were posted.
     assert [e.id for e in book.search("xpp1", "beam even", limit=2).entries] == ids[10::-2][:2]
     assert [e.id for e in book.search("xpp1", "beam even", limit=9).entries] == ids[10::-2]
+    assert [e.id for e in book.search("xpp1", "be* ev*", limit=9).entries] == ids[10::-2]
+    assert [e.id for e in book.search("xpp1", "o* be*", limit=2).entries] == ids[11::-2][:2]
     older = book.search("xpp1", "beam odd", before=ids[5], limit=9).entries
     assert [e.id for e in older] == [ids[3], ids[1]]
     assert book.search("xpp1", "even odd").entries == ()
