@@ -10,11 +10,13 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from hutch.catalogs.summary import local_time
 from hutch.logbook.attachments import shown_name
 from hutch.logbook.entries import Attachment, Content, Format
 from hutch.logbook.freezing import settings_of
@@ -169,8 +171,17 @@ def _frozen(
     link = ""
     if now_url is not None:
         link = f' · <a href="{escape(now_url(kind, settings))}">as it is now</a>'
-    caption = f"<figcaption>as it was at {escape(moment)}{link}</figcaption>"
+    caption = f"<figcaption>as it was at {_time(moment)}{link}</figcaption>"
     return f'<figure class="hutch-{kind}">{shown}{caption}</figure>'
+
+
+def _time(moment: str) -> str:
+    """Return a time as people read it, with what programs read."""
+    try:
+        shown = local_time(datetime.fromisoformat(moment).timestamp())
+    except (ValueError, OverflowError, OSError):
+        return escape(moment)
+    return f'<time datetime="{escape(moment)}">{escape(shown)}</time>'
 
 
 def _table(body: str) -> str | None:

@@ -140,5 +140,5 @@ def _text(posted: PostedRow | None, name: str, has_picture: bool) -> str:
 
 def _plain(value: object) -> str:
     """Return a value as markdown that shows it as it is, in one line."""
-    text = " ".join(str(value).split())
+    text = f"{value:,.6g}" if isinstance(value, float) else " ".join(str(value).split())
     return "".join(f"\\{char}" if char in "\\`*_{}[]<>()#+!|~" else char for char in text)

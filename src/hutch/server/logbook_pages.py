@@ -6,6 +6,7 @@ Changes are made by :mod:`hutch.server.logbook_forms`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
@@ -122,7 +123,7 @@ def timeline(
         identity,
         logbook,
         experiment,
-        entries=entry_views(logbook, entries),
+        entries=entry_views(logbook, entries, kept_of(request)),
         older=older,
         before=before,
         q=q,
@@ -150,10 +151,10 @@ def entry_page(
         logbook,
         experiment,
         entry=found,
-        thread=entry_views(logbook, logbook.thread(entry)),
+        thread=entry_views(logbook, logbook.thread(entry), kept_of(request)),
         versions=versions,
         older=older,
-        older_html=None if older is None else entry_html(experiment, entry, older),
+        older_html=None if older is None else entry_html(experiment, entry, older, kept_of(request)),
     )
 
 
@@ -200,6 +201,11 @@ def page_of(
 ) -> Response:
     """Return a page about an experiment."""
     about: Experiment = logbook.access.experiments.find(experiment)
+    kept = kept_of(request)
+
+    def here(path: str, asked: Mapping[str, Any] | None = None) -> str:
+        return link(path, {**kept, **(asked or {})})
+
     return show(
         template,
         request,
@@ -209,40 +215,56 @@ def page_of(
         place=f"/logbook/{experiment}",
         is_active=experiment in logbook.access.experiments.active_names(),
         may={action.value: logbook.access.may(identity, action, experiment) for action in Action},
-        kept=kept_of(request),
+        kept=kept,
+        here=here,
         **values,
     )
 
 
-def entry_views(logbook: Logbook, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Return entries as templates show them."""
+def entry_views(logbook: Logbook, entries: Sequence[Entry], kept: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return entries as templates show them.
+
+    :param kept: what addresses keep; see :func:`kept_of`.
+    """
     name = None if logbook.identity is None else logbook.identity.name
-    return [
-        {
-            "entry": entry,
-            "html": entry_html(entry.experiment, entry.id, entry),
-            "pictures": [file for file in entry.attachments if file.has_thumbnail],
-            "files": [file for file in entry.attachments if not file.has_thumbnail],
-            "is_own": entry.author == name,
-            "place": f"/logbook/{entry.experiment}/entries/{entry.id}",
-        }
-        for entry in entries
-    ]
+    found = []
+    for entry in entries:
+        html = entry_html(entry.experiment, entry.id, entry, kept)
+        pictures = [file for file in entry.attachments if file.has_thumbnail]
+        shown = [
+            file for file in pictures if escape(_address(entry.experiment, entry.id, file, kept)) in html
+        ]
+        found.append(
+            {
+                "entry": entry,
+                "html": html,
+                # What the text shows itself need not stand below it once more.
+                "pictures": [file for file in pictures if file not in shown],
+                "files": [file for file in entry.attachments if not file.has_thumbnail],
+                "is_own": entry.author == name,
+                "place": f"/logbook/{entry.experiment}/entries/{entry.id}",
+            }
+        )
+    return found
 
 
-def entry_html(experiment: str, entry: int, content: Content) -> str:
-    """Return what an entry says, as HTML that is safe to show."""
+def entry_html(experiment: str, entry: int, content: Content, kept: Mapping[str, str]) -> str:
+    """Return what an entry says, as HTML that is safe to show.
+
+    :param kept: what addresses keep; see :func:`kept_of`.
+    """
 
     def now(kind: str, settings: Mapping[str, str]) -> str:
         if kind == "table":
-            return link(f"/logbook/{experiment}/tables", {"name": settings.get("table", "")})
-        return link(f"/logbook/{experiment}", {"q": f"run:{settings['run']}" if "run" in settings else ""})
+            return link(f"/logbook/{experiment}/tables", {**kept, "name": settings.get("table", "")})
+        asked = f"run:{settings['run']}" if "run" in settings else ""
+        return link(f"/logbook/{experiment}", {**kept, "q": asked})
 
-    return render(content, attachment_url=lambda file: _address(experiment, entry, file), now_url=now)
+    return render(content, attachment_url=lambda file: _address(experiment, entry, file, kept), now_url=now)
 
 
-def _address(experiment: str, entry: int, file: Attachment) -> str:
-    return f"/logbook/{experiment}/entries/{entry}/files/{file.id}"
+def _address(experiment: str, entry: int, file: Attachment, kept: Mapping[str, str]) -> str:
+    return link(f"/logbook/{experiment}/entries/{entry}/files/{file.id}", kept)
 
 
 def kept_of(request: Request) -> dict[str, str]:

@@ -135,6 +135,7 @@ def _page(
         page=_PAGE,
         edit=edit,
         shown=_shown,
+        numeric={column.source for place, column in enumerate(data.columns) if _is_numeric(data, place)},
         url=lambda **changes: link(f"/logbook/{experiment}/tables", {**asked, **changes}),
     )
 
@@ -152,6 +153,11 @@ def _data(
     )
 
 
+def _is_numeric(data: TableData, place: int) -> bool:
+    kinds = {type(row[place]) for row in data.rows} - {type(None)}
+    return bool(kinds) and kinds <= {int, float}
+
+
 def _shown(column: Column, value: Any) -> str:
     """Return a value as people read it."""
     if value is None:
@@ -161,7 +167,12 @@ def _shown(column: Column, value: Any) -> str:
     if isinstance(value, float | int):
         if column.type is ColumnType.TIME or column.source in _TIMES:
             return local_time(value)
+        if column.source == "duration":
+            return f"{value:,.2f}"
         return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    if isinstance(value, dict) and isinstance(value.get("name"), str) and not column.is_editable:
+        # As people call it; what else is known of it stands in the CSV, and in the run.
+        value = value["name"]
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     return printable(text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…")
 

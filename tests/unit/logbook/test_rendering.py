@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
+from hutch.catalogs.summary import local_time
 from hutch.logbook import Attachment, Format, render
 from hutch.logbook.entries import Content
 
@@ -20,10 +22,12 @@ ALLOWED = {
     "th": {"colspan", "rowspan"},
     "figure": {"class"},
     "pre": {"class"},
+    "time": {"datetime"},
 }
 HARMLESS = set(
     "a abbr b blockquote br caption code dd del div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img "
-    "ins kbd li ol p pre q s samp small span strong sub sup table tbody td tfoot th thead tr u ul var".split()
+    "ins kbd li ol p pre q s samp small span strong sub sup table tbody td tfoot th thead time tr u ul "
+    "var".split()
 )
 
 
@@ -149,4 +153,6 @@ def test_frozen_blocks_are_shown_with_a_link_to_how_they_are_now():
 
     assert "<tr><th>run</th><th>gain</th></tr>" in found
     assert "<tr><td>2</td><td></td></tr>" in found
-    assert 'as it was at 2026-11-26T20:00:00Z · <a href="/table?runs=1-2&amp;x">' in found
+    shown = local_time(datetime(2026, 11, 26, 20, tzinfo=UTC).timestamp())
+    time = f'<time datetime="2026-11-26T20:00:00Z">{shown}</time>'
+    assert f'as it was at {time} · <a href="/table?runs=1-2&amp;x">' in found

@@ -85,6 +85,16 @@ def test_each_experiment_is_found_in_the_store_that_has_it(catalog, logbook, tmp
                 listed, ("only in the second", "in the first", "in the second"), strict=True
             ):
                 assert f"{text} store" in http.get(place).text
+            (entry,) = second.entries("xpp1").entries
+            for place in (
+                listed[2],
+                f"/logbook/xpp1/entries/{entry.id}?catalog=mfx",
+                "/logbook/xpp1/new?catalog=mfx",
+            ):
+                found = http.get(place)
+                links = re.findall(r'(?:href|action|data-preview)="(/logbook/xpp1[^"]*)"', found.text)
+                assert found.status_code == 200 and links
+                assert [one for one in links if "catalog=mfx" not in one] in ([], ["/logbook/xpp1"])
             typed = {"text": "by hand", "do": "post"}
             for place in ("/logbook/mfx1/new", "/logbook/xpp1/new?catalog=mfx"):
                 assert http.post(place, data=typed, headers={"Origin": address}).status_code == 303
@@ -117,6 +127,15 @@ def test_an_entry_is_written_and_read_with_its_picture(http, logbook):
     assert other.headers["content-disposition"].startswith("attachment")
     assert http.get(f"{place}/3").status_code == 404
     assert http.get("/logbook/xpp1/entries/999").status_code == 404
+
+
+def test_a_picture_that_the_text_shows_is_not_shown_once_more(http, logbook):
+    files = [NewFile(png(), "a.png"), NewFile(png((200, 300)), "b.png")]
+    entry = logbook.post("xpp1", "![as it was](attachment:1)", files=files).id
+    page = http.get("/logbook/xpp1").text
+
+    assert f'<img src="/logbook/xpp1/entries/{entry}/files/1"' in page
+    assert re.findall(r"/files/(\d)\?small=true", page) == ["2"]
 
 
 def test_entries_are_searched_for_and_leafed_through(http, logbook):

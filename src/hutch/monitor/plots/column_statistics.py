@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,9 +13,12 @@ import numpy.typing as npt
 
 from hutch.monitor.batch import Batch, Deferred
 from hutch.monitor.forms import State
+from hutch.monitor.plots.row_plot import stream_of, title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from hutch.monitor.plots.drawing import Picture
 
 __all__ = ["ColumnStatistics", "KnownColumn"]
 
@@ -23,6 +27,9 @@ Floats = npt.NDArray[np.float64]
 _FIXED = ("time", "seq_num")
 _KEPT = 256
 """Values of each column that are kept of the beginning, and of the end."""
+_MOST_STRIPS = 8
+_ROOMY = 5
+"""So many strips have room for large type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +51,12 @@ class KnownColumn:
 
 
 class ColumnStatistics:
-    """Columns of numbers in a table: how many values, their mean, and from where to where they go.
+    """Columns of numbers, a strip for each: values, their mean, and from where to where they go.
 
-    State: ``names`` of the columns, shape ``(columns,)``; ``units`` alike; ``count``, ``missing``,
-    ``minimum``, ``maximum`` and ``total``, shape ``(columns,)``, ``total`` the sum to rounding; ``first`` and
-    ``last``, shape ``(columns, kept)``, values by row, with the rows' numbers in ``first_rows`` and
-    ``last_rows``.
+    State: ``title`` and ``stream``, text; ``names`` of the columns, shape ``(columns,)``; ``units`` alike;
+    ``count``, ``missing``, ``minimum``, ``maximum`` and ``total``, shape ``(columns,)``, ``total`` the sum to
+    rounding; ``first`` and ``last``, shape ``(columns, kept)``, values by row, with the rows' numbers in
+    ``first_rows`` and ``last_rows``.
     """
 
     formats = ("run", "hdf5")
@@ -57,11 +64,14 @@ class ColumnStatistics:
 
     def __init__(self) -> None:
         self._columns: dict[str, _Column] = {}
+        self._title = self._stream = ""
 
     def update(self, batch: Batch) -> None:
         """Take rows into account; of arrays, and of what detectors have in files, nothing is kept."""
         if not len(batch):
             return
+        if not self._title:
+            self._title, self._stream = title_of(batch), stream_of(batch.facts)
         units = _units(batch.facts)
         passed = _FIXED if batch.format == "run" else ()
         for name in batch.names:
@@ -76,6 +86,8 @@ class ColumnStatistics:
 
     def merge(self, other: Self) -> None:
         """Take into account what another instance has accumulated."""
+        if not self._title:
+            self._title, self._stream = other._title, other._stream
         for name, part in other._columns.items():
             known = self._columns.get(name)
             self._columns[name] = part if known is None else known.joined(part)
@@ -93,6 +105,8 @@ class ColumnStatistics:
             for name in ("count", "missing")
         }
         texts = {
+            "title": np.array(self._title),
+            "stream": np.array(self._stream),
             "names": np.array(names, dtype=np.str_),
             "units": np.array([column.units for column in columns], dtype=np.str_),
         }
@@ -109,6 +123,8 @@ class ColumnStatistics:
 
     def restore(self, state: State) -> None:
         """Go on from what :meth:`state` returned."""
+        if "title" in state:
+            self._title, self._stream = str(state["title"]), str(state["stream"])
         for number, name in enumerate(state["names"].tolist()):
             used = {end: state[f"{end}_rows"][number] >= 0 for end in ("first", "last")}
             self._columns[name] = _Column(
@@ -136,34 +152,71 @@ class ColumnStatistics:
     def series(self, name: str) -> Floats:
         """Return the first and the last values of a column in order, what is between left out."""
         known = self._columns.get(name)
-        if known is None:
-            return np.zeros(0)
-        fresh = known.last_rows > (known.first_rows[-1] if len(known.first_rows) else -1)
-        return np.concatenate([known.first, known.last[fresh]])
+        return np.zeros(0) if known is None else np.concatenate([known.first, known.last[known.is_fresh]])
 
     def figure(self, fig: Figure | None = None) -> Figure:
-        """Draw a table of all columns."""
-        from matplotlib.figure import Figure
+        """Draw a strip for each column: its values over their rows, and what they come to."""
+        from hutch.monitor.plots import drawing
 
-        fig = fig or Figure(figsize=(10, 6))
-        fig.clear()
-        axes = fig.add_subplot()
-        axes.axis("off")
-        rows = []
-        for name in sorted(self._columns):
-            known = self.column(name)
-            if known is not None:
-                numbers = (known.minimum, known.mean, known.maximum, known.last)
-                rows.append([name, f"{known.count:,}", *(f"{value:.5g}" for value in numbers), known.units])
-        if not rows:
-            axes.text(0.5, 0.5, "no values yet", ha="center", va="center", fontsize=16)
-            return fig
-        labels = ["field", "values", "least", "mean", "most", "last", "units"]
-        table = axes.table(rows, colLabels=labels, loc="upper center")
-        table.auto_set_font_size(False)
-        table.set_fontsize(12)
-        table.scale(1, 1.6)
-        return fig
+        names = sorted(self._columns)
+        shown = names[:_MOST_STRIPS]
+        made = drawing.picture(fig, (type(self), tuple(shown)), (12.0, 8.0), partial(_build, names=shown))
+        foot = [f"stream {self._stream}"] if self._stream else []
+        foot += [f"{len(names) - len(shown)} more are not drawn"] if len(names) > len(shown) else []
+        made.kept["title"].set_text(drawing.plain(" · ".join(filter(None, ("Statistics", self._title))), 100))
+        made.kept["below"].set_text(drawing.plain(" · ".join(foot), 140))
+        made.kept["empty"].set_text("" if names else "no values yet")
+        for name in shown:
+            self._draw(made, name)
+        return made
+
+    def _draw(self, made: Picture, name: str) -> None:
+        from hutch.monitor.plots.drawing import fit, plain
+
+        known, column = self._columns[name], self.column(name)
+        assert column is not None  # noqa: S101 - it is known
+        axes, beginning, end, named, said = made.kept[f"strip {name}"]
+        rows = known.last_rows[known.is_fresh]
+        beginning.set_data(known.first_rows, known.first)
+        end.set_data(rows, known.last[known.is_fresh])
+        for line in (beginning, end):
+            line.set_marker("o" if len(known.first) + len(rows) <= 60 else "")
+        fit(axes, np.concatenate([known.first_rows, rows]), [known.first, known.last])
+        named.set_text(plain(f"{name} [{known.units}]" if known.units else name, 30))
+        if column.count:
+            missing = f", {column.missing:,} missing" if column.missing else ""
+            between = "\n" if len(made.axes) <= _ROOMY else " · "
+            said.set_text(
+                f"last {column.last:,.6g} · mean {column.mean:,.6g}\n"
+                f"{column.minimum:,.6g} to {column.maximum:,.6g}{between}{column.count:,} values{missing}"
+            )
+        else:
+            said.set_text("no numbers")
+
+
+def _build(made: Picture, names: Sequence[str]) -> None:
+    """Lay out a strip for each of some columns, one above the other."""
+    from matplotlib.ticker import MaxNLocator
+
+    from hutch.monitor.plots.drawing import PALETTE, style
+
+    height = 0.83 / max(len(names), 1)
+    large = 15 if len(names) <= _ROOMY else 12
+    for at, name in enumerate(names):
+        bottom = 0.085 + height * (len(names) - 1 - at)
+        axes = made.add_axes((0.075, bottom, 0.6, height - 0.025))
+        style(axes, x="row" if name == names[-1] else "")
+        axes.tick_params(labelbottom=name == names[-1])
+        if len(names) > 3:
+            axes.yaxis.set_major_locator(MaxNLocator(3))
+        color = PALETTE[at % 7]
+        lines = [axes.plot([], [], color=color, linewidth=1.5, markersize=4)[0] for _ in range(2)]
+        top = bottom + height - 0.025
+        named = made.text(0.695, top, "", fontsize=large, fontweight="bold", va="top", parse_math=False)
+        said = made.text(
+            0.695, top - 0.03, "", fontsize=large - 1, va="top", linespacing=1.25, parse_math=False
+        )
+        made.kept[f"strip {name}"] = axes, *lines, named, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +233,11 @@ class _Column:
     first_rows: npt.NDArray[np.int64]
     last: Floats
     last_rows: npt.NDArray[np.int64]
+
+    @property
+    def is_fresh(self) -> npt.NDArray[np.bool_]:
+        """Which of the last values are not among the first ones; shape of ``last``."""
+        return self.last_rows > (self.first_rows[-1] if len(self.first_rows) else -1)
 
     @classmethod
     def of(cls, values: Floats, start: int, units: str) -> Self:

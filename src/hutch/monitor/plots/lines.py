@@ -21,6 +21,7 @@ __all__ = ["Lines"]
 _MOST_KEPT = 16
 _MOST_PANELS = 6
 _TIME = "time"
+_COUNTING = "seq_num"
 
 
 class Lines(RowPlot):
@@ -34,7 +35,7 @@ class Lines(RowPlot):
     headline = "Lines"
 
     def _chosen(self, batch: Batch) -> list[str]:
-        numbers = [name for name in batch if name != _TIME and is_number(batch[name])]
+        numbers = [name for name in batch if name not in (_TIME, _COUNTING) and is_number(batch[name])]
         axes = [name for name in own_axes(batch.facts) if name in numbers]
         x = axes[0] if len(axes) == 1 else _TIME
         hinted = [

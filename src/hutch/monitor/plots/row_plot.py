@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hutch.monitor.plots.drawing import Picture
 
-__all__ = ["RowPlot", "described", "floats_of", "is_number", "own_axes", "stream_of"]
+__all__ = ["RowPlot", "described", "floats_of", "is_number", "own_axes", "stream_of", "title_of"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,6 +32,15 @@ def described(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def stream_of(facts: Mapping[str, Any]) -> str:
     """Return the name of the stream, empty if it is not known."""
     return next((str(one["name"]) for one in described(facts) if "name" in one), "")
+
+
+def title_of(batch: Batch) -> str:
+    """Return what tells a source from others, for people: of a run its number, plan, sample, and uid."""
+    start = batch.facts.get("start") or {}
+    parts = [start.get(key) for key in ("scan_id", "plan_name", "sample")]
+    told = [str(part) for part in parts if isinstance(part, (str, int))]
+    uid = str(start.get("uid", ""))[:8]
+    return " · ".join([*told, *([uid] if uid else [])]) or PurePath(batch.source).name
 
 
 def own_axes(facts: Mapping[str, Any]) -> list[str]:
@@ -116,12 +125,7 @@ class RowPlot:
     def _settle(self, batch: Batch) -> None:
         """Decide what is kept, by the first rows."""
         facts = batch.facts
-        start = facts.get("start") or {}
-        parts = [start.get(key) for key in ("scan_id", "plan_name", "sample")]
-        told = [str(part) for part in parts if isinstance(part, (str, int))]
-        uid = str(start.get("uid", ""))[:8]
-        self.title = " · ".join([*told, *([uid] if uid else [])]) or PurePath(batch.source).name
-        self.stream = stream_of(facts)
+        self.title, self.stream = title_of(batch), stream_of(facts)
         self.names = self._chosen(batch)
         keys: dict[str, Any] = {}
         for one in described(facts):
