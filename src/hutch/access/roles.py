@@ -38,7 +38,9 @@ class Action(StrEnum):
     EDIT = "edit"
     """Correct what was recorded, or what others wrote."""
     OPERATE = "operate"
-    """Activate it, begin and end its runs by hand, delete runs, define workflows."""
+    """Activate it, begin and end its runs by hand, delete runs, ask for jobs of workflows."""
+    DEFINE = "define"
+    """Define workflows: say which programs are run, and when."""
     LOCK = "lock"
     """Lock it and unlock it."""
 
@@ -49,6 +51,7 @@ NEEDED: dict[Action, tuple[str, Role]] = {
     Action.WRITE: ("write", Role.WRITER),
     Action.EDIT: ("write", Role.EDITOR),
     Action.OPERATE: ("write", Role.OPERATOR),
+    Action.DEFINE: ("write", Role.OPERATOR),
     Action.LOCK: ("write", Role.OPERATOR),
 }
 """The scope and the role that an action needs."""

@@ -169,7 +169,7 @@ class WorkflowBook(RunBook):
         :raises AccessDeniedError: if they may not, or the program is not on the list.
         :raises DocumentError: if something cannot be taken.
         """
-        self.check(Action.OPERATE, experiment)
+        self.check(Action.DEFINE, experiment)
         owner = self._signed(author)
         kind = _trigger(trigger)
         if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
@@ -216,7 +216,7 @@ class WorkflowBook(RunBook):
 
         :raises WorkflowNotFoundError: if there is none.
         """
-        self.check(Action.OPERATE, experiment)
+        self.check(Action.DEFINE, experiment)
         signed = self._signed(author)
         found = self.workflow(experiment, workflow)
         with self.store.transaction() as writer:

@@ -140,12 +140,12 @@ def _told_job(job: Job, definition: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _change(path: str, answer: Any) -> Route:
-    return experiment_route(path, answer, method="POST", body=Body.JSON, action=Action.OPERATE)
+def _change(path: str, answer: Any, action: Action = Action.OPERATE) -> Route:
+    return experiment_route(path, answer, method="POST", body=Body.JSON, action=action)
 
 
 ROUTES = (
-    _change("create_update_workflow_def", _define),
+    _change("create_update_workflow_def", _define, Action.DEFINE),
     _change("create_workflow_job", _create),
     _change("kill_workflow_job", _kill),
     experiment_route("workflow_definitions", _definitions, by_job=True),
