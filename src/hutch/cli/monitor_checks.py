@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hutch.cli.options import as_json, author_option, command, find_run, in_store, open_existing
-from hutch.errors import NoStoreError
+from hutch.errors import HutchError, NoStoreError
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from hutch.monitor.sources import Sighting
 
 __all__ = ["checks", "reference", "replay"]
+
+_FILES = (".h5", ".hdf5", ".hdf", ".nxs")
+"""How names end that are meant as files, whether these are there or not."""
 
 
 def _plugins(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,7 +152,9 @@ def reference(
         else:
             sightings = [one for key in what for one in _named(catalog, key, stream)]
             with _bar(len(sightings)) as (_, progress):
-                keep_reference(catalog, name, sightings, known_plots(plugins), author, progress)
+                problems = keep_reference(catalog, name, sightings, known_plots(plugins), author, progress)
+            for plot, why in problems.items():
+                click.echo(f"Nothing is kept of the plot {plot}: {why}", err=True)
     rows = catalog.store.saved_references()
     if json_wanted:
         click.echo(format.to_json(monitor_views.references_to_json(rows)))
@@ -181,9 +186,16 @@ def _sightings(
     from hutch.monitor.watching import sight_file
     from hutch.queries.typed import typed_queries
 
-    files = [one for one in what if os.path.isfile(one)]
+    files = [one for one in what if os.path.isfile(one) or os.path.splitext(one)[1] in _FILES]
     queries = [one for one in what if one not in files]
-    found = [sight_file(one) for one in files]
+    found = []
+    for one in files:
+        try:
+            found.append(sight_file(one))
+        except HutchError as error:
+            if len(what) == 1:
+                raise
+            click.echo(f"hutch: {error}", err=True)
     try:
         catalog = open_existing(store)
     except NoStoreError:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,7 +141,7 @@ def _watchers(asked: Asked, catalog: Catalog | None) -> list[Any]:
         watchers.append(RunWatcher(watched))
     if asked.folder is not None or not watchers:
         folder = asked.folder or Path()
-        watchers.append(FolderWatcher(folder, flush_interval_s=asked.flush_interval_s))
+        watchers.append(FolderWatcher(folder))
     return watchers
 
 
@@ -206,7 +207,7 @@ def _monitor(
     if asked.out.exists() and not asked.out.is_dir():
         msg = f"{str(asked.out)!r} is no folder. Name the one that pictures go into with -o."
         raise ConfigurationError(msg)
-    return Monitor(
+    monitor = Monitor(
         asked.out,
         watchers,
         plots=asked.names or None,
@@ -223,10 +224,16 @@ def _monitor(
         say=screen.say,
         progress=screen.show,
     )
+    for name, patterns in judging.probed.plots.items():
+        for pattern in patterns:
+            if not any(fnmatchcase(plot, pattern) for plot in monitor.plots):
+                screen.say(f"The check {name!r} looks at the plot {pattern!r}, which is not made.")
+    return monitor
 
 
 def _judging(asked: Asked, catalog: Catalog | None, screen: _Screen) -> Judging:
     """Return who looks at plots, and who is told how they stand."""
+    from hutch.monitor.plugin_modules import find_origins
     from hutch.monitor.verdict_setup import set_up_judging
 
     judging = set_up_judging(
@@ -236,9 +243,15 @@ def _judging(asked: Asked, catalog: Catalog | None, screen: _Screen) -> Judging:
         catalog=catalog,
         attach="open" if catalog is not None and asked.attach_run == "open" else "",
         serve=asked.is_served,
+        limit_s=asked.limit_seconds,
     )
-    for broken in judging.kinds.broken:
-        screen.say(f"hutch: {broken.sentence}")
+    for sentence in judging.probed.replaced:
+        screen.say(sentence)
+    # Of those that were named, the workers say so.
+    named = {str(origin) for origin in find_origins(asked.plugins)}
+    for broken in judging.probed.broken:
+        if broken.origin not in named:
+            screen.say(f"hutch: {broken.sentence}")
     return judging
 
 
@@ -327,6 +340,7 @@ class _Screen:
             counted(report.rows, "row"),
             counted(report.pictures, "picture"),
         ]
-        failed = f"; {counted(len(report.failures), 'plot')} failed" if report.failures else ""
+        count = sum(not failure.is_lack for failure in report.failures.values())
+        failed = f"; {counted(count, 'plot')} failed" if count else ""
         more = "; more is there" if report.is_behind else ""
         self.say(f"{time.strftime('%H:%M:%S')} {', '.join(parts)} in {report.seconds:.2f} s{failed}{more}")

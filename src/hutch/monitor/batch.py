@@ -47,7 +47,7 @@ class Batch:
     :param columns: a structured array, shape ``(rows,)``, or arrays by name, equally long; some may be
         deferred.
     :param facts: what is known of the source beside its rows: attributes of the file, or
-        ``start``, ``descriptor`` documents of the run.
+        ``start`` and ``descriptors``, documents of the run.
     :param span: how many rows of the source these were made from, if that is another number: messages,
         each of which holds many packets.
     """

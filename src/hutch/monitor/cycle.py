@@ -245,9 +245,9 @@ class Monitor:
         return any(plot.needs_drawing() and not plot.rests(self._cycle) for plot in one.plots.values())
 
     def _flush(self) -> list[str]:
-        """Let go of sources that nothing has come of for long; return their bases."""
+        """Let go of sources that nothing has come of for long, and all is done; return their bases."""
         oldest = self._clock() - self._flush_interval_s
-        forgotten = [base for base, one in self.watched.items() if one.changed < oldest]
+        forgotten = [base for base, one in self.watched.items() if one.changed < oldest and one.is_done()]
         for base in forgotten:
             del self.watched[base]
             self._news.forget(base)
@@ -261,7 +261,14 @@ class Monitor:
             self._news.failed(one.base, name, failure)
         else:
             self._news.mended(one.base, name)
-        if self._publisher is None:
+        unreadable = one.plots[name].unreadable
+        if unreadable:
+            last = one.plots[name].bad[-1]
+            sentence = f"{one.base}: {unreadable:,} rows cannot be read, and are passed over; the last are"
+            self._news.once(f"bad/{one.base}", f"{sentence} {last.start:,} to {last.stop - 1:,}: {last.why}")
+        # What cannot be made here, as it lacks a geometry, is said once, and is nothing to look at.
+        is_lacking = failure is not None and failure.is_lack and one.plots[name].drawn is None
+        if self._publisher is None or is_lacking:
             return
         info = self._crew.plots[name]
         tile = one.tile(name, self._keeper, is_called=info.is_called, picture=picture)
@@ -294,6 +301,11 @@ class Monitor:
         for broken in crew.broken:
             self._news.once(f"plugin/{broken.origin}", broken.sentence)
         for name, info in crew.plots.items():
+            if not info.formats:
+                said = (
+                    f"{name} of {info.origin} is for nothing. Give it formats, as in formats = ('packets',)."
+                )
+                self._news.once(f"formats/{name}", said)
             if info.replaces:
                 self._news.once(
                     f"replaced/{name}", f"{name} is that of {info.origin}, not that of {info.replaces}."

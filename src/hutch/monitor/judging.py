@@ -16,8 +16,9 @@ from hutch.monitor.checks.settings import ConfiguredCheck, make_checks
 from hutch.monitor.forms import Plot
 from hutch.monitor.found import Found, source_name, stream_name
 from hutch.monitor.observing import sentence_of
+from hutch.monitor.plot_finding import plot_version
 from hutch.monitor.plugin_modules import find_origins
-from hutch.monitor.references import ReferenceFinder, plot_version
+from hutch.monitor.references import ReferenceFinder
 from hutch.monitor.run_sources import catalog_at
 from hutch.monitor.sources import Sighting
 from hutch.monitor.verdict_files import VerdictFile, verdict_file
@@ -118,6 +119,8 @@ class CheckObserver:
     :ivar plugins: folders, files and modules that bring kinds of checks.
     :ivar folder: of all pictures.
     :ivar store: the address of the store that references are in; None if there is none.
+    :ivar attach_open: a file that no run names belongs to the one that is open.
+    :ivar left_out: places of plug-ins that cannot be loaded.
     """
 
     tables: Mapping[str, Mapping[str, Any]]
@@ -125,14 +128,16 @@ class CheckObserver:
     plugins: tuple[str, ...]
     folder: Path
     store: str | None = None
+    attach_open: bool = False
+    left_out: tuple[str, ...] = ()
     _judge: Judge | None = field(default=None, init=False, repr=False, compare=False)
 
     def observe(self, sighting: Sighting, name: str, plot: Plot, seen: int) -> Sequence[Found]:
         """Return what checks say of a plot after rows were folded in."""
         if self._judge is None:
-            kinds = find_checks(find_origins(self.plugins))
+            kinds = find_checks(find_origins(self.plugins), left_out=dict.fromkeys(self.left_out, ""))
             checks = make_checks(self.tables, kinds, self.where)
-            self._judge = Judge(checks, _references(self.store), self.folder)
+            self._judge = Judge(checks, _references(self.store, self.attach_open), self.folder)
         return self._judge.judge(sighting, name, plot, seen)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -141,8 +146,9 @@ class CheckObserver:
         return {**vars(self), "tables": plain, "_judge": None}
 
 
-def _references(store: str | None) -> ReferenceFinder:
-    return ReferenceFinder(None if store is None else partial(catalog_at, store))
+def _references(store: str | None, attach_open: bool) -> ReferenceFinder:
+    opened = None if store is None else partial(catalog_at, store)
+    return ReferenceFinder(opened, attach_open=attach_open)
 
 
 def _picture(plot: Plot) -> bytes | None:

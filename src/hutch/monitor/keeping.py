@@ -44,6 +44,7 @@ class Kept:
     :ivar skipped: how many rows up to there were left out, because only a sample was asked for.
     :ivar updated: when rows were taken into account last, s since 1970.
     :ivar bad: rows that cannot be read, and were passed over.
+    :ivar mark: how the row before the cursor looked; empty if that is not known.
     """
 
     identity: str
@@ -52,6 +53,7 @@ class Kept:
     skipped: int = 0
     updated: float = 0.0
     bad: tuple[BadRange, ...] = ()
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,13 @@ class Tile:
     @property
     def fraction(self) -> float:
         """Which part of the rows has been taken into account, 0 to 1."""
-        return min((self.seen - self.skipped) / self.there, 1.0) if self.there else 1.0
+        taken = self.seen - self.skipped - self.unreadable
+        return min(taken / self.there, 1.0) if self.there else 1.0
+
+    @property
+    def unreadable(self) -> int:
+        """How many rows were passed over because they cannot be read."""
+        return sum(one.stop - one.start for one in self.bad)
 
 
 class Observer(Protocol):

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from hutch.errors import PluginError
+from hutch.monitor.forms import Plot
 from hutch.monitor.plugin_modules import Origin, load, own_attributes, published_origins
 
-__all__ = ["GROUP", "SHIPPED", "Broken", "Finds", "PlotInfo", "find_plots"]
+__all__ = ["GROUP", "SHIPPED", "Broken", "Finds", "PlotInfo", "find_plots", "plot_version"]
 
 GROUP = "hutch.plots"
 """The group of entry points that publish plots."""
@@ -55,6 +57,15 @@ class Broken:
     traceback: str = ""
 
 
+_versions: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+"""The versions of the classes that were found in this process."""
+
+
+def plot_version(plot: Plot) -> str:
+    """Return what changes if what a plot accumulates may have changed."""
+    return _versions.get(type(plot)) or str(getattr(plot, "version", "1"))
+
+
 @dataclass(slots=True)
 class Finds:
     """What was found: plots by name, and what is broken."""
@@ -68,12 +79,13 @@ class Finds:
         before = self.infos.get(name)
         is_called = not _is_own_form(plot)
         self.classes[name] = plot
+        _versions[plot] = str(getattr(plot, "version", "") or version)
         self.infos[name] = PlotInfo(
             name=name,
             origin=origin,
             formats=_formats(plot, is_called),
             is_called=is_called,
-            version=str(getattr(plot, "version", "") or version),
+            version=_versions[plot],
             summary=_summary(plot),
             replaces=before.origin if before else "",
         )

@@ -45,12 +45,20 @@ class Origin:
 
     def version(self) -> str:
         """Return what changes if the text of the module does; empty if that is not looked at."""
-        if self.kind != "file":
-            return ""
         try:
-            return sha256(Path(self.where).read_bytes()).hexdigest()[:_SHORTENED]
+            path = self.where if self.kind == "file" else _file_of(self.where.partition(":")[0])
+            return "" if path is None else sha256(Path(path).read_bytes()).hexdigest()[:_SHORTENED]
         except OSError:
             return ""
+
+
+def _file_of(module: str) -> str | None:
+    """Return the file of a module; None if there is none, or it cannot be found without running others."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    return None if spec is None or not spec.has_location else spec.origin
 
 
 def find_origins(given: Sequence[str]) -> list[Origin]:

@@ -97,6 +97,7 @@ def describe(tile: Tile, verdicts: Mapping[str, Any]) -> dict[str, Any]:
         "seen": tile.seen,
         "there": tile.there,
         "fraction": tile.fraction,
+        "unreadable": tile.unreadable,
         "written": tile.sighting.written,
         "is_complete": tile.sighting.is_complete,
         "drawn": tile.drawn,

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from hutch.documents import decode
 from hutch.errors import LookupFailedError, RunNotFoundError
 from hutch.monitor.arrays import unpack_state
+from hutch.monitor.attaching import Attachments
 from hutch.monitor.checks.forms import Seen
 from hutch.monitor.checks.settings import ConfiguredCheck
 from hutch.monitor.forms import Plot
 from hutch.monitor.found import source_name
+from hutch.monitor.plot_finding import plot_version
 from hutch.monitor.sources import Sighting
 from hutch.store.monitor_rows import PlotStateRow
 from hutch.store.protocol import Store
@@ -22,18 +24,13 @@ from hutch.store.protocol import Store
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run
 
-__all__ = ["ReferenceFinder", "plot_version"]
+__all__ = ["ReferenceFinder"]
 
 _MOST_LOOKED_AT = 200
 """As many runs that are alike are asked for what was kept of them."""
 _MOST_KEPT = 128
 """As many comparisons keep what they compare with at once."""
 _BAD = "bad"
-
-
-def plot_version(plot: Plot) -> str:
-    """Return what changes if what a plot accumulates does."""
-    return str(getattr(plot, "version", "1"))
 
 
 class ReferenceFinder:
@@ -45,8 +42,9 @@ class ReferenceFinder:
         so nothing is found.
     """
 
-    def __init__(self, open_catalog: Callable[[], Catalog] | None) -> None:
+    def __init__(self, open_catalog: Callable[[], Catalog] | None, *, attach_open: bool = False) -> None:
         self._open_catalog = open_catalog
+        self._attach_open = attach_open
         self._found: dict[tuple[str, str, str, str], list[Seen]] = {}
 
     def find(self, check: ConfiguredCheck, sighting: Sighting, name: str, plot: Plot) -> list[Seen]:
@@ -69,10 +67,18 @@ class ReferenceFinder:
     def _rows(self, check: ConfiguredCheck, sighting: Sighting, name: str) -> Iterator[PlotStateRow]:
         for reference in check.references:
             yield from self._named(reference, check.stream, name)
-        if check.last and sighting.run is not None:
-            yield from self._alike(check, sighting.run, name)
+        run = self._run_of(sighting) if check.last else None
+        if run is not None:
+            yield from self._alike(check, run, name, is_file=sighting.run is None)
         elif check.last:
             yield from self._newest(check, sighting, name)
+
+    def _run_of(self, sighting: Sighting) -> str | None:
+        """Return the uid of the run that a source is of, or a file belongs to."""
+        if sighting.run is not None:
+            return sighting.run
+        row = self._attachments.run_of(sighting.spec.address)
+        return None if row is None else row.uid
 
     def _named(self, reference: str, stream: str, name: str) -> Iterator[PlotStateRow]:
         store = self._store
@@ -91,8 +97,11 @@ class ReferenceFinder:
                 raise LookupFailedError(msg)
             yield kept
 
-    def _alike(self, check: ConfiguredCheck, uid: str, name: str) -> Iterator[PlotStateRow]:
-        """Yield what was kept of the newest good runs before one that have the same metadata."""
+    def _alike(self, check: ConfiguredCheck, uid: str, name: str, *, is_file: bool) -> Iterator[PlotStateRow]:
+        """Yield what was kept of the newest good runs before one that have the same metadata.
+
+        :param is_file: of the files that belong to these runs, and not of their streams.
+        """
         from hutch.queries import Key
 
         run = self._run(uid)
@@ -107,7 +116,7 @@ class ReferenceFinder:
         for other in looked_at.runs():
             if other.uid == uid or not _is_good(other):
                 continue
-            kept = self._of_run(other, check.stream, name)
+            kept = self._of_run(other, check.stream, name, is_file=is_file)
             if kept is not None:
                 yield kept
                 left -= 1
@@ -121,12 +130,12 @@ class ReferenceFinder:
         good = [row for row in kept if row.source != here and _BAD not in _verdicts(row)]
         yield from good[: check.last]
 
-    def _of_run(self, run: Run, stream: str, name: str) -> PlotStateRow | None:
+    def _of_run(self, run: Run, stream: str, name: str, *, is_file: bool = False) -> PlotStateRow | None:
         kept = self._store.plot_states_of_run(run.row.id, name)
         ours = [row for row in kept if row.source == f"{run.uid}/{stream}"]
         # What is none of its streams is a file that belongs to it.
         files = [row for row in kept if not row.source.startswith(f"{run.uid}/")]
-        return next(iter([*ours, *files]), None)
+        return next(iter(files if is_file else [*ours, *files]), None)
 
     def _run(self, key: str) -> Run:
         if key.isdecimal():
@@ -141,6 +150,10 @@ class ReferenceFinder:
             msg = "There is no store to look for references in."
             raise LookupFailedError(msg)
         return self._open_catalog()
+
+    @cached_property
+    def _attachments(self) -> Attachments:
+        return Attachments(self._store, attach_open=self._attach_open)
 
     @property
     def _store(self) -> Store:

@@ -15,12 +15,15 @@ from hutch.catalogs.verdicts import post_verdict
 from hutch.documents import encode
 from hutch.errors import HutchError
 from hutch.monitor.arrays import pack_state
+from hutch.monitor.batch import Batch
 from hutch.monitor.checks.settings import ConfiguredCheck
 from hutch.monitor.forms import Plot
 from hutch.monitor.found import Found, source_name
 from hutch.monitor.judging import Judge
+from hutch.monitor.observing import sentence_of
 from hutch.monitor.opening import open_source
-from hutch.monitor.references import ReferenceFinder, plot_version
+from hutch.monitor.plot_finding import plot_version
+from hutch.monitor.references import ReferenceFinder
 from hutch.monitor.run_sources import know_catalog, spec_of
 from hutch.monitor.sources import BadRange, Sighting
 from hutch.store.monitor_rows import PlotStateRow
@@ -151,19 +154,26 @@ def keep_reference(
     plots: Mapping[str, Callable[[], Any]],
     author: str,
     progress: Progress | None = None,
-) -> None:
+) -> dict[str, str]:
     """Let a name stand for sources that checks compare with, and keep what plots accumulate of them.
 
     :param plots: classes by name, of those that are compared.
+    :returns: what is wrong with plots of which nothing is kept, by their names.
+    :raises HutchError: if a source cannot be read.
     """
+    problems: dict[str, str] = {}
     for sighting in sources:
         fold = _Fold(sighting, [], plots, catalog)
         for _ in fold.run(None, progress):
             pass
+        if fold.error is not None:
+            raise fold.error
         fold.keep(catalog)
+        problems |= fold.problems
     named = list(dict.fromkeys(one.run or one.spec.address for one in sources))
     with catalog.store.transaction() as writer:
         writer.save_reference(name, encode(named), author)
+    return problems
 
 
 class _Fold:
@@ -179,9 +189,12 @@ class _Fold:
         self._sighting = sighting
         self._judge = Judge(checks, ReferenceFinder(None if catalog is None else lambda: catalog))
         self._plots: dict[str, Plot] = {}
-        self._problems: dict[str, str] = {}
+        self.problems: dict[str, str] = {}
+        """Why plots could not be made, or did not take rows, by name."""
         self._found: dict[str, Replayed] = {}
         self._seen = 0
+        self.error: HutchError | None = None
+        """Why the source could not be read."""
         self._scan_id = None if catalog is None or sighting.run is None else catalog[sighting.run].scan_id
         stream = sighting.spec.address.rpartition("/")[2]
         fitting = [one for one in checks if sighting.run is None or one.stream == stream]
@@ -192,12 +205,11 @@ class _Fold:
                 continue
             try:
                 self._plots[name] = make()
-            except HutchError as error:
-                self._problems[name] = str(error)
-        for name, why in self._problems.items():
-            for check in fitting:
-                if check.looks_at(name):
-                    self._replayed(check.verdict_name(name)).problem = why
+            except Exception as error:  # whatever a plug-in raises
+                self.problems[name] = sentence_of(error)
+        self._checks = fitting
+        for name, why in self.problems.items():
+            self._note_problem(name, why)
 
     def run(self, rows_at_once: int | None, progress: Progress | None) -> Iterator[Replayed]:
         """Fold all rows; yield what checks have said at the end."""
@@ -210,18 +222,35 @@ class _Fold:
                     if batch.stop <= self._seen:
                         break
                     if not isinstance(batch, BadRange):
-                        for plot in self._plots.values():
-                            plot.update(batch)
+                        self._update(batch)
                     self._seen = batch.stop
                     self._look()
                     if progress is not None:
                         progress(self._seen, rows)
         except HutchError as error:
-            for one in self._found.values():
-                one.problem = one.problem or str(error)
+            self.error = error
+            for name in self._plots:
+                self._note_problem(name, str(error))
         if not self._seen:
             self._look()
         yield from self._found.values()
+
+    def _update(self, batch: Batch) -> None:
+        """Let plots take rows into account; one that fails is left out, and the others go on."""
+        for name, plot in list(self._plots.items()):
+            try:
+                plot.update(batch)
+            except Exception as error:  # whatever a plug-in raises
+                self._note_problem(name, sentence_of(error))
+                del self._plots[name]
+
+    def _note_problem(self, name: str, why: str) -> None:
+        """Note why the checks that look at a plot cannot."""
+        self.problems[name] = why
+        for check in self._checks:
+            if check.looks_at(name):
+                replayed = self._replayed(check.verdict_name(name))
+                replayed.problem = replayed.problem or why
 
     def _look(self) -> None:
         for name, plot in self._plots.items():
@@ -245,7 +274,7 @@ class _Fold:
         if uid is not None:
             run = catalog[uid]
             for one in self._found.values():
-                if one.last is not None and not one.last.is_broken:
+                if one.last is not None and not one.last.is_broken and not one.problem:
                     origin = one.last.origin(self._sighting, run.row.time)
                     post_verdict(
                         catalog.store,

@@ -61,6 +61,7 @@ class Seat:
         self.figure: Figure | None = None
         self.seconds = 0.0
         self.kept_cursor: int | None = None
+        self.mark = ""
 
     def restore(self, keeper: Keeper) -> bool:
         """Go on from what is kept of this identity of the source; return whether there was anything.
@@ -78,6 +79,7 @@ class Seat:
         self.skipped = kept.skipped
         self.updated = kept.updated
         self.bad = list(kept.bad)
+        self.mark = kept.mark
         return True
 
     def is_of(self, kept: Kept) -> bool:
@@ -114,6 +116,7 @@ class Seat:
             skipped=self.skipped,
             updated=self.updated,
             bad=tuple(self.bad),
+            mark=self.mark,
         )
         state = {} if self.info.is_called else self.plot.state()
         keeper.write(self.spec.base, self.info.name, kept, state)

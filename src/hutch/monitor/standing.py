@@ -47,6 +47,11 @@ class Standing:
     is_kept: bool = True
     judgements: list[Any] = field(default_factory=list)
 
+    @property
+    def unreadable(self) -> int:
+        """How many rows were passed over because they cannot be read."""
+        return sum(one.stop - one.start for one in self.bad)
+
     def folded(self, answer: Folded) -> None:
         """Take in how far the plot has come."""
         self.seen, self.there, self.skipped = answer.seen, answer.there, answer.skipped
@@ -118,6 +123,14 @@ class Watched:
         """Return the names of some plots."""
         return tuple(name for name, standing in self.plots.items() if is_chosen(standing))
 
+    def is_done(self) -> bool:
+        """Tell whether nothing is left to be done for the plots, but for those that fail by themselves."""
+        rows = self.sighting.rows
+        return not any(
+            (one.is_behind(rows) or one.needs_drawing()) and (one.failure is None or one.failure.is_passing)
+            for one in self.plots.values()
+        )
+
     def rows_seen(self) -> int:
         """Return the row up to which the plot that is furthest counts."""
         return max((one.seen or 0 for one in self.plots.values()), default=0)
@@ -174,8 +187,9 @@ class Watched:
         return {
             "picture": f"{self.sighting.spec.base}_{name}.{extension}" if one.drawn is not None else None,
             "rows_seen": seen - one.skipped,
+            "rows_unreadable": one.unreadable,
             "rows_there": there,
-            "fraction": min((seen - one.skipped) / there, 1.0) if there else 1.0,
+            "fraction": min((seen - one.skipped - one.unreadable) / there, 1.0) if there else 1.0,
             "updated": one.updated or None,
             "drawn": one.drawn,
             "age_s": max(now - one.drawn, 0.0) if one.drawn is not None else None,

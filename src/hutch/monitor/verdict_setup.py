@@ -12,11 +12,11 @@ from hutch.catalogs import Catalog
 from hutch.config import configuration
 from hutch.errors import ConfigurationError
 from hutch.monitor.attaching import Attachments
-from hutch.monitor.checks.finding import Kinds, find_checks
-from hutch.monitor.checks.settings import make_checks, read_tables
+from hutch.monitor.checks.settings import read_tables
 from hutch.monitor.judging import CheckObserver
 from hutch.monitor.observing import Observer, Publisher
 from hutch.monitor.plugin_modules import find_origins
+from hutch.monitor.probing import Probed, probe
 from hutch.monitor.publishing import Publishers, TilePublisher
 from hutch.monitor.verdict_keeping import VerdictKeeper
 
@@ -29,15 +29,18 @@ class Judging:
 
     :ivar observers: none if no checks are set up.
     :ivar publisher: None if nobody is to be told.
-    :ivar kinds: of checks that were found, and what is broken.
-    :ivar checks: the names of the checks that are set up.
+    :ivar probed: the checks that are set up, and what is broken.
     """
 
     observers: tuple[Observer, ...]
     publisher: Publisher | None
-    kinds: Kinds
-    checks: tuple[str, ...]
+    probed: Probed
     keeper: VerdictKeeper | None = None
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The names of the checks that are set up."""
+        return tuple(self.probed.plots)
 
     def rest(self) -> None:
         """Do what is to be done between cycles: keep what plots have accumulated of what is complete."""
@@ -60,6 +63,7 @@ def set_up_judging(
     catalog: Catalog | None = None,
     attach: str = "",
     serve: bool = False,
+    limit_s: float = 60.0,
 ) -> Judging:
     """Return what lets checks judge what a monitor sees.
 
@@ -69,6 +73,7 @@ def set_up_judging(
     :param catalog: of the runs that verdicts are posted to, and of references.
     :param attach: ``open`` lets files that no run names belong to the run that is open.
     :param serve: keep how plots stand in the catalog, for the page of the monitor.
+    :param limit_s: how long it may take to load a plug-in, s.
     :raises ConfigurationError: naming everything that is wrong with the checks; or if ``attach`` or ``serve``
         need a catalog, and there is none.
     """
@@ -78,23 +83,26 @@ def set_up_judging(
     if catalog is None and (attach or serve):
         msg = "To serve tiles, and to attach files to runs, it takes a catalog. Name its store."
         raise ConfigurationError(msg)
-    kinds = find_checks(find_origins(plugins))
     where, tables = str(checks), {} if checks is None else read_tables(checks)
     if checks is None:
         path, settings = configuration()
         where, tables = str(path), settings.monitor.checks
-    made = make_checks(tables, kinds, where)
+    probed = probe(tables, where, find_origins(plugins), limit_s)
     store = None if catalog is None else catalog.store
     attachments = None if store is None else Attachments(store, attach_open=attach == "open")
     publishers: list[Publisher] = []
     observers: list[Observer] = []
     keeper = None
-    if made:
+    if probed.plots:
         address = None if store is None else store.location
-        observers.append(CheckObserver(tables, where, tuple(plugins), Path(out), address))
+        observers.append(
+            CheckObserver(
+                tables, where, tuple(plugins), Path(out), address, attach == "open", probed.left_out
+            )
+        )
         keeper = VerdictKeeper(Path(out), store, attachments)
         publishers.append(keeper)
     if serve and store is not None:
         publishers.append(TilePublisher(store, attachments))
     publisher = Publishers(*publishers) if publishers else None
-    return Judging(tuple(observers), publisher, kinds, tuple(check.name for check in made), keeper)
+    return Judging(tuple(observers), publisher, probed, keeper)

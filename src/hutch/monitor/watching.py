@@ -65,7 +65,6 @@ class _Known:
     attempts: int = 0
     waiting: int = 0
     refused: str = ""
-    is_forgotten: bool = False
 
 
 @dataclass(slots=True)
@@ -73,7 +72,6 @@ class _Notes:
     """What a poll has to tell besides sightings, until it is asked for."""
 
     refusals: list[Refusal] = field(default_factory=list)
-    forgotten: list[SourceSpec] = field(default_factory=list)
 
 
 class FolderWatcher:
@@ -86,8 +84,6 @@ class FolderWatcher:
     :param formats: those that are asked; else all known ones.
     :param patterns: of the names of files, as in a shell.
     :param subfolders: True looks into them too.
-    :param flush_interval_s: a file that has not changed for so long is forgotten; it is taken up again where
-        it was if it goes on. None forgets nothing.
     :param datasets: only these are read of files whose format leaves a choice.
     :param clock: s, of which only differences are used.
     :raises ConfigurationError: if the folder is none.
@@ -100,7 +96,6 @@ class FolderWatcher:
         formats: Sequence[Format] | None = None,
         patterns: Sequence[str] = PATTERNS,
         subfolders: bool = False,
-        flush_interval_s: float | None = None,
         datasets: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -111,7 +106,6 @@ class FolderWatcher:
         self._formats = tuple(known_formats() if formats is None else formats)
         self._is_wanted = re.compile("|".join(map(fnmatch.translate, patterns))).match
         self._subfolders = subfolders
-        self._flush_interval_s = flush_interval_s
         self._datasets = tuple(datasets)
         self._clock = clock
         self._known: dict[str, _Known] = {}
@@ -134,11 +128,6 @@ class FolderWatcher:
         found, self._notes.refusals = self._notes.refusals, []
         return found
 
-    def forgotten(self) -> list[SourceSpec]:
-        """Return the files that have been forgotten since this was asked last."""
-        found, self._notes.forgotten = self._notes.forgotten, []
-        return found
-
     # one file
 
     def _poll(self, path: str, stamp: _Stamp, now: float) -> Sighting | None:
@@ -148,9 +137,7 @@ class FolderWatcher:
         elif known.stamp != stamp:
             known.stamp, known.seen, known.is_settled = stamp, now, False
             known.waiting = known.failures = 0
-            known.is_forgotten = False
         elif known.is_settled:
-            self._forget(known, now)
             return None
         elif known.waiting:
             known.waiting -= 1
@@ -188,13 +175,6 @@ class FolderWatcher:
         if is_lasting and known.refused != why:
             known.refused = why
             self._notes.refusals.append(Refusal(path, why))
-
-    def _forget(self, known: _Known, now: float) -> None:
-        if self._flush_interval_s is None or known.is_forgotten or known.sighting is None:
-            return
-        if now - known.seen >= self._flush_interval_s:
-            known.is_forgotten = True
-            self._notes.forgotten.append(known.sighting.spec)
 
     def _base(self, path: str) -> str:
         """Return how the pictures of a file begin: its name without the suffix, unless another has that."""

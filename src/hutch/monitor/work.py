@@ -19,6 +19,7 @@ from hutch.errors import HutchError
 from hutch.monitor.drawing import close, close_leaked, render
 from hutch.monitor.jobs import Call, Draw, Drawn, Failed, Fold, Folded, Forget, Job, Setup
 from hutch.monitor.keeping import Keeper, replace_file
+from hutch.monitor.marks import Marks
 from hutch.monitor.memory import Growth
 from hutch.monitor.observing import Failure
 from hutch.monitor.plot_finding import Finds
@@ -70,8 +71,11 @@ class Work:
             self._tell(Call("", "read"))
             with self._setup.open_source(job.sighting.spec) as source:
                 there = source.rows()
-                seats = self._seats_for(job, there)
+                marks = Marks(source, there)
+                seats = self._seats_for(job, there, marks)
                 self._read(source, seats, there, job.budget_s)
+                for seat in seats:
+                    seat.mark = marks.of(seat.cursor)
         except Exception as error:
             if isinstance(error, MemoryError):
                 self._fail_greedy(error)
@@ -92,17 +96,24 @@ class Work:
                 failure = Failure("make", f"There is no plot {name!r} any more: its plug-in was left out.")
                 self._tell(Failed(job.sighting.spec.base, name, failure))
 
-    def _seats_for(self, job: Fold, there: int) -> list[Seat]:
-        """Return the seats that have work to do; of the others it is told that all is done."""
+    def _seats_for(self, job: Fold, there: int, marks: Marks) -> list[Seat]:
+        """Return the seats that have work to do; of the others it is told that all is done.
+
+        One whose rows are others now begins anew.
+        """
         found = []
         for name in self._known(job):
-            if self._is_idle(job.sighting, name, there):
+            if self._is_idle(job.sighting, name, there, marks):
                 continue
             with suppress(_FailedError):
-                found.append(self._seat(job.sighting, name))
+                seat = self._seat(job.sighting, name)
+                if not marks.agrees(seat.cursor, seat.mark):
+                    self._drop(job.sighting.spec.base, name)
+                    seat = self._seat(job.sighting, name, restores=False)
+                found.append(seat)
         return found
 
-    def _is_idle(self, sighting: Sighting, name: str, there: int) -> bool:
+    def _is_idle(self, sighting: Sighting, name: str, there: int, marks: Marks) -> bool:
         """Tell whether a plot that is not in memory has nothing to do, going by what is kept of it."""
         spec = sighting.spec
         if name in self._seats.get(spec.base, {}):
@@ -113,6 +124,8 @@ class Work:
             return False
         drawn = self._drawn_since_kept(spec.base, name)
         if kept.cursor != there or (info.is_called and drawn is None):
+            return False
+        if not marks.agrees(kept.cursor, kept.mark):
             return False
         self._tell(Folded(name, there, there, kept.skipped, kept.updated, 0.0, kept.bad, True, drawn, ()))
         return True
@@ -126,7 +139,7 @@ class Work:
             return None
         return picture.st_mtime if picture.st_mtime_ns > state.st_mtime_ns else None
 
-    def _seat(self, sighting: Sighting, name: str) -> Seat:
+    def _seat(self, sighting: Sighting, name: str, *, restores: bool = True) -> Seat:
         """Return the seat of a plot, made and restored if it is not there."""
         spec = sighting.spec
         seats = self._seats.setdefault(spec.base, {})
@@ -137,7 +150,8 @@ class Work:
             seat = Seat(info, spec, make)
         try:
             with self._growth.of((spec.base, name)):
-                seat.restore(self._keeper)
+                if restores:
+                    seat.restore(self._keeper)
         except Exception:
             # What was kept is of another version of the plot: it begins anew.
             with self._call(name, "make", spec.base):

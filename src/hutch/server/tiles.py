@@ -52,6 +52,11 @@ class TileView:
         return self.row.picture_bytes is None and self.fraction >= 1 and not has_word
 
     @property
+    def unreadable(self) -> int:
+        """How many rows were passed over because they cannot be read."""
+        return int(self.about.get("unreadable", 0))
+
+    @property
     def fraction(self) -> float:
         """Which part of the rows has been taken into account, 0 to 1."""
         return float(self.about.get("fraction", 1.0))
@@ -60,6 +65,8 @@ class TileView:
     def shown(self) -> str:
         """How much was seen, for people."""
         seen, there = int(self.about.get("seen", 0)), int(self.about.get("there", 0))
+        if self.unreadable and seen >= there:
+            return f"{seen - self.unreadable:,} of {there:,} rows; {self.unreadable:,} cannot be read"
         if self.fraction >= 1:
             return f"all {there:,} rows"
         # Only what is complete is called so, however little is missing.

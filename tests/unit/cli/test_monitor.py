@@ -134,6 +134,49 @@ def test_a_verdict_that_turns_bad_is_entered_in_the_logbook_with_its_picture(
         assert entry.attachments[0].type == "image/png"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; os._exit(3)",
+        "import time; time.sleep(1000)",
+        "raise KeyboardInterrupt",
+        "raise ValueError",
+    ],
+)
+def test_a_plug_in_that_cannot_be_loaded_ends_nothing_but_itself(
+    data: Path, tmp_path: Path, code: str
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "bad.py").write_text(code)
+    (tmp_path / "mine" / "good.py").write_text(TEMPLATE)
+    (tmp_path / "checks.toml").write_text(
+        '[monitor.checks.rate]\ncheck = "Rate"\nlow_hz = 1\n'
+        '[monitor.checks.lost]\ncheck = "Threshold"\nplot = "Totl"\nreadout = "x"\nhigh = 1\n'
+    )
+    command = [
+        sys.executable,
+        "-c",
+        _RUN_MONITOR,
+        "--once",
+        str(data / "run1.h5"),
+        "-o",
+        "plots",
+        "--workers",
+        "1",
+    ]
+    command += ["--plugins", "mine", "--limit-seconds", "2", "--checks", "checks.toml"]
+    command += ["--plots", "PacketRate", "TemplatePlot"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=_PATIENCE_S)
+
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if "mine/bad.py" in line and "File" not in line]
+    assert len(told) == 1
+    assert "The check 'lost' looks at the plot 'Totl', which is not made." in done.stderr
+    assert "2 plots of 500 rows" in done.stderr
+    status = json.loads((tmp_path / "plots" / "run1_dqm" / "status.json").read_text())
+    assert [one["error"] for one in status["plots"].values()] == [None, None]
+
+
 def _seen(status: Path) -> int:
     seen: int = json.loads(status.read_text())["plots"]["PacketRate"]["rows_seen"]
     return seen
@@ -156,7 +199,7 @@ def test_several_files_are_read_by_the_workers_of_a_scheduler(
     options = ("-o", "plots", "--plots", "PacketRate", "HotPixel", "--workers", "1")
     files = (str(data / "run1.h5"), str(data / "more" / "run1.h5"))
     with LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp"
     ) as cluster:
         monkeypatch.setenv("HUTCH_SCHEDULER", cluster.scheduler_address)
         found = invoke("monitor", "--once", *files, *options)

@@ -80,6 +80,33 @@ def test_past_files_are_judged(call, tmp_path):
     assert said["summary"] == {"warm": {"good": 0, "medium": 0, "bad": 1, "null": 0, "failed": 0}}
 
 
+def test_what_cannot_be_read_or_fails_is_said_and_the_others_go_on(call, tmp_path):
+    (tmp_path / "junk.h5").write_bytes(b"no HDF5")
+    (tmp_path / "mine.py").write_text(
+        "class Raising:\n    formats = ('hdf5',)\n"
+        "    def update(self, batch): raise ValueError('boo')\n"
+        "    def state(self): return {}\n    def restore(self, state): pass\n"
+        "    def merge(self, other): pass\n    def figure(self, fig=None): pass\n"
+        "class Unmade(Raising):\n    def __init__(self): raise OSError('no')\n"
+    )
+    (tmp_path / "more.toml").write_text(
+        "[monitor.checks.warm]\ncheck = 'Range'\nfield = 'T'\nhigh = 300\n"
+        "[monitor.checks.raising]\ncheck = 'Threshold'\nplot = 'Raising'\nreadout = 'x'\nhigh = 1\n"
+        "[monitor.checks.unmade]\ncheck = 'Threshold'\nplot = 'Unmade'\nreadout = 'x'\nhigh = 1\n"
+    )
+    files = ("junk.h5", "nothing.h5", "hot.h5")
+    found = call(replay, *files, "--checks", "more.toml", "--plugins", "mine.py", "--json")
+    assert found.exit_code == 0, found.output
+    assert "junk.h5" in found.stderr and "nothing.h5" in found.stderr
+    by_name = {one["check"]: one for one in json.loads(found.stdout)["verdicts"]}
+    assert (by_name["warm"]["verdict"], by_name["warm"]["failed"]) == ("bad", False)
+    assert by_name["raising"]["sentence"] == "ValueError: boo" and by_name["raising"]["failed"]
+    assert by_name["unmade"]["sentence"] == "OSError: no"
+    kept = call(reference, "x", "hot.h5", "--plugins", "mine.py")
+    assert kept.exit_code == 0 and "Nothing is kept of the plot Raising: ValueError: boo" in kept.stderr
+    assert call(replay, "nothing.h5", "--checks", "checks.toml").exit_code == 1
+
+
 def test_a_reference_that_is_not_there_fails_that_check_alone(call):
     found = json.loads(call(replay, "hot.h5", "--checks", "checks.toml", "--json").stdout)
     by_name = {one["check"]: one for one in found["verdicts"]}

@@ -135,6 +135,20 @@ class _SmallParts:
         self._source.write(batch, group)
 
 
+class _Torn(_SmallParts):
+    """A source of which rows 20 to 29 cannot be read."""
+
+    def read(self, start: int, stop: int) -> Batch | BadRange:
+        if 20 <= start < 30:
+            return BadRange(start, min(stop, 30), "torn")
+        return self._source.read(start, min(20, stop) if start < 20 else stop)
+
+
+def open_with_a_hole(spec: SourceSpec) -> Source:
+    """Open a source of which some rows cannot be read."""
+    return _Torn(open_source(spec))
+
+
 def open_in_small_parts(spec: SourceSpec) -> Source:
     """Open a source that gives few rows at a time."""
     return _SmallParts(open_source(spec))

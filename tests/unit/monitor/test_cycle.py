@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import psutil
 import pytest
@@ -20,7 +21,7 @@ from hutch.monitor.running import alone_in, make_once, run
 from hutch.monitor.watching import sight_file
 
 from ... import larpix_files as larpix
-from .cycling import TEMPLATE, Bench
+from .cycling import TEMPLATE, Bench, open_with_a_hole
 
 
 @pytest.fixture
@@ -102,6 +103,67 @@ def test_a_file_that_was_replaced_begins_anew(bench: Bench) -> None:
         bench.grow("a", [7, 8])
         monitor.cycle()
     assert bench.state("a", "Total") == {"total": 15, "rows": 2, "cursor": 2}
+
+
+@pytest.mark.parametrize("rows", [[], [5], range(1000)])
+def test_a_file_that_was_cut_short_while_no_monitor_ran_begins_anew(bench: Bench, rows) -> None:
+    path = bench.grow("a", range(100))
+    with bench.monitor() as monitor:
+        monitor.cycle()
+    with h5py.File(path, "a") as file:
+        file["values"].resize(40, axis=0)
+    bench.grow("a", rows)
+    with bench.monitor() as monitor:
+        monitor.cycle()
+    expected = sum(range(40)) + sum(rows)
+    assert bench.state("a", "Total") == {"total": expected, "rows": 40 + len(rows), "cursor": 40 + len(rows)}
+    status = bench.status("a")["Total"]
+    assert (status["rows_seen"], status["rows_there"], status["fraction"]) == (40 + len(rows),) * 2 + (1.0,)
+
+
+def test_a_file_that_is_cut_short_and_grows_between_two_looks_begins_anew(bench: Bench) -> None:
+    path = bench.grow("a", range(100))
+    with bench.monitor() as monitor:
+        monitor.cycle()
+        with h5py.File(path, "a") as file:
+            file["values"].resize(40, axis=0)
+        bench.grow("a", range(70))
+        monitor.cycle()
+    assert bench.state("a", "Total")["total"] == sum(range(40)) + sum(range(70))
+
+
+def test_what_is_not_done_is_not_let_go_of(bench: Bench) -> None:
+    clock = Clock()
+    bench.grow("a", range(10))
+    bench.out.mkdir()
+    (bench.out / "a_dqm").write_text("in the way")
+    with bench.monitor(clock=clock, flush_interval_s=0.0) as monitor:
+        monitor.cycle()
+        clock.now += 61
+        monitor.cycle()
+        assert list(monitor.watched) == ["a"]
+        (bench.out / "a_dqm").unlink()
+        monitor.cycle()
+        assert bench.picture("a", "Total").exists()
+        clock.now += 61
+        monitor.cycle()
+        assert monitor.watched == {}
+
+
+def test_rows_that_cannot_be_read_are_told_and_do_not_count_as_seen(bench: Bench) -> None:
+    told = Told()
+    with bench.monitor(opener=open_with_a_hole, publisher=told, plots=["Total"]) as monitor:
+        bench.grow("a", range(100))
+        monitor.cycle()
+    with bench.monitor(opener=open_with_a_hole, plots=["Total"]) as monitor:
+        bench.grow("a", range(50))
+        monitor.cycle()
+    status = bench.status("a")["Total"]
+    assert (status["rows_unreadable"], status["bad_ranges"], status["fraction"]) == (10, 1, 140 / 150)
+    assert told[-1].fraction == 0.9
+    assert bench.state("a", "Total")["total"] == sum(range(100)) - sum(range(20, 30)) + sum(range(50))
+    said = [one for one in bench.said if "cannot be read" in one]
+    assert said[0] == "a: 10 rows cannot be read, and are passed over; the last are 20 to 29: torn"
 
 
 def test_a_state_that_cannot_be_read_is_made_anew(bench: Bench) -> None:

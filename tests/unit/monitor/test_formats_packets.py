@@ -8,6 +8,7 @@ import pytest
 
 from hutch.errors import SourceChangedError, SourceUnavailableError, UnknownFormatError
 from hutch.monitor.opening import open_source
+from hutch.monitor.plots import SHIPPED
 from hutch.monitor.sources import BadRange
 from hutch.monitor.watching import sight_file
 
@@ -32,6 +33,7 @@ def damage(path, dataset, chunk):
     with open(path, "r+b") as file:
         file.seek(about.byte_offset + about.size // 3)
         file.write(b"\xff" * (about.size // 3))
+    os.utime(path, (1e9, 1e9))  # nobody writes to it any more
 
 
 def test_packets_come_as_they_were_written_in_parts_of_any_size(tmp_path):
@@ -81,6 +83,40 @@ def test_the_dtype_counts_and_not_what_the_version_says(tmp_path):
         found["receipt_timestamp"]
 
 
+@pytest.mark.parametrize(("version", "name"), [("0.0", "raw_packet"), ("1.0", "packets")])
+def test_packets_of_the_first_versions_are_read_by_their_later_names(tmp_path, version, name):
+    hdf5format = pytest.importorskip("larpix.format.hdf5format")
+    rng = np.random.default_rng(0)
+    rows = np.zeros(600, hdf5format.dtypes[version][name])
+    keys = [b"1-2-13", b"2-30-250", b"odd", b""]
+    rows["chip_key"] = rng.choice(keys, 600)
+    for field in ("type", "chipid", "channel", "adc_counts", "timestamp"):
+        rows[field] = rng.integers(0, 5, 600)
+    rows["fifo_half"], rows["fifo_full"] = rng.integers(0, 2, 600), rng.integers(0, 2, 600)
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset(name, data=rows, maxshape=(None,), chunks=(100,))
+    with open_source(sight_file(path).spec) as source:
+        parts, bad = read_all(source, 250)
+    found = np.concatenate([part.columns for part in parts])
+
+    assert (source.spec.format, len(found), bad) == ("packets", 600, [])
+    expected = {b"1-2-13": (1, 2), b"2-30-250": (2, 30), b"odd": (0, 0), b"": (0, 0)}
+    assert [*zip(found["io_group"], found["io_channel"], strict=True)] == [
+        expected[key] for key in rows["chip_key"]
+    ]
+    for old, new in (("type", "packet_type"), ("channel", "channel_id"), ("adc_counts", "dataword")):
+        assert np.array_equal(found[new], rows[old])
+    flags = [
+        3 if full else int(half) for half, full in zip(rows["fifo_half"], rows["fifo_full"], strict=True)
+    ]
+    assert found["local_fifo"].tolist() == flags
+    plot = SHIPPED["PacketRate"]()
+    for part in parts:
+        plot.update(part)
+    plot.figure().canvas.draw()
+
+
 def test_packets_that_lack_what_makes_them_packets_are_refused_by_name(tmp_path):
     write_packets(tmp_path / "a.h5", np.zeros(3, [("type", "u1"), ("timestamp", "u8")]), version="1.0")
     with pytest.raises(UnknownFormatError, match=r"no io_group, .*packet_type.*it has type, timestamp"):
@@ -120,6 +156,26 @@ def test_a_damaged_chunk_costs_its_own_rows_and_no_others(tmp_path):
     assert all("OSError" in one.why for one in bad)
     kept = np.concatenate([rows[:300], rows[500:1900]])
     assert np.array_equal(np.concatenate([part.columns for part in parts]), kept)
+
+
+def test_rows_that_cannot_be_read_while_a_file_is_written_are_not_given_up_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    rows = packets(300, 1)
+    write_packets(path, rows, chunks=100, compression="gzip")
+    whole = path.read_bytes()
+    damage(path, "packets", 1)
+    os.utime(path)
+    with open_source(sight_file(path).spec) as source:
+        assert source.read(0, 300).stop == 100
+        with pytest.raises(SourceUnavailableError, match="row 100 .* cannot be read yet"):
+            source.read(100, 300)
+        path.write_bytes(whole)
+        assert np.array_equal(source.read(100, 300).columns, rows[100:])
+        damage(path, "packets", 1)
+        os.utime(path)
+        monkeypatch.setattr("hutch.monitor.formats.files.PATIENCE_S", 0.0)
+        bad = source.read(100, 300)
+    assert (bad.start, bad.stop) == (100, 200)
 
 
 def test_reading_begins_in_the_midst_of_a_damaged_chunk_and_leaves_it_at_its_end(tmp_path):

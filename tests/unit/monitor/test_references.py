@@ -7,6 +7,7 @@ import pytest
 from hutch.catalogs.verdicts import post_verdict
 from hutch.documents import encode
 from hutch.errors import LookupFailedError
+from hutch.monitor.attaching import Attachments
 from hutch.monitor.checks.finding import find_checks
 from hutch.monitor.checks.settings import make_checks
 from hutch.monitor.references import ReferenceFinder
@@ -25,10 +26,10 @@ DRIFT = {
 }
 
 
-def keep(catalog, folder, *values, run=None, path="/data/a.h5"):
+def keep(catalog, folder, *values, run=None, path="/data/a.h5", attachments=None):
     """Let the monitor watch a source to its end."""
     clock = Clock()
-    keeper = VerdictKeeper(folder, catalog.store, read_state=read_state, clock=clock)
+    keeper = VerdictKeeper(folder, catalog.store, attachments, read_state=read_state, clock=clock)
     watched = Watched(observer({"drift": DRIFT}, folder), keeper, run=run, path=path, clock=clock)
     watched.grow(*values, is_complete=run is not None)
     clock.now += 100
@@ -122,6 +123,31 @@ def test_the_last_good_files_are_found_by_themselves(catalog, tmp_path):
     # Number 2 has drifted, which is bad.
     found = {one[0] for one in sources(catalog, path="/data/3.h5", last=5)}
     assert found == {"/data/0.h5", "/data/1.h5"}
+
+
+def test_files_are_compared_with_those_of_runs_that_are_alike(catalog, tmp_path):
+    uids = []
+    for number, sample in enumerate(("A", "B", "A")):
+        path = tmp_path / f"{number}.h5"
+        recorder = catalog.recorder()
+        start = {"uid": f"{number}" * 8, "time": 1.0 + number, "scan_id": number, "sample": sample}
+        resource = {"uid": f"r{number}", "run_start": start["uid"], "spec": "X", "root": str(tmp_path)}
+        recorder("start", start)
+        recorder(
+            "resource",
+            {**resource, "resource_path": path.name, "resource_kwargs": {}, "path_semantics": "posix"},
+        )
+        recorder(
+            "stop", {"uid": f"s{number}", "run_start": start["uid"], "time": 9.0, "exit_status": "success"}
+        )
+        recorder.close()
+        keep(catalog, tmp_path, 1, 2, 3, path=str(path), attachments=Attachments(catalog.store))
+        uids.append(start["uid"])
+
+    last = str(tmp_path / "2.h5")
+    assert [one[0] for one in sources(catalog, path=last, match=["sample"], last=5)] == [
+        str(tmp_path / "0.h5")
+    ]
 
 
 def test_a_reference_of_which_nothing_was_kept_says_how_to_keep_it(catalog):

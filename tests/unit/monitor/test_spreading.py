@@ -56,7 +56,7 @@ class Breaking(Counting):
 
 @pytest.fixture(scope="module")
 def client():
-    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as found:
+    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0") as found:
         yield found
 
 

@@ -232,30 +232,6 @@ def test_a_file_that_vanishes_between_two_looks_harms_no_other(tmp_path):
     assert seen(watcher.poll()) == [("b", 30)]
 
 
-def test_a_file_that_is_idle_for_long_is_forgotten_and_taken_up_where_it_was(tmp_path):
-    clock = Clock()
-    write_packets(tmp_path / "a.h5", packets(30))
-    watcher = FolderWatcher(tmp_path, flush_interval_s=1800, clock=clock)
-    (before,) = watcher.poll()
-    watcher.poll()
-    clock.now += 1799
-    watcher.poll()
-    assert watcher.forgotten() == []
-    clock.now += 1
-    watcher.poll()
-    assert watcher.forgotten() == [before.spec]
-    clock.now += 5000
-    watcher.poll()
-    assert watcher.forgotten() == []
-    append_packets(tmp_path / "a.h5", packets(5))
-    (after,) = watcher.poll()
-    assert (after.spec, after.rows) == (before.spec, 35)
-    watcher.poll()
-    clock.now += 1800
-    watcher.poll()
-    assert watcher.forgotten() == [before.spec]
-
-
 def test_files_of_one_name_get_pictures_of_their_own(tmp_path):
     (tmp_path / "sub").mkdir()
     for name in ("a.h5", "a.hdf5", "sub/a.h5", "b.txt"):

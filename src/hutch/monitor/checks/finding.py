@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import math
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from types import ModuleType
@@ -127,15 +127,27 @@ class Kinds:
         self.kinds[name] = CheckKind(name, make, origin, version, about, _parameters(make), replaces)
 
 
-def find_checks(origins: Iterable[Origin] = ()) -> Kinds:
+def find_checks(
+    origins: Iterable[Origin] = (),
+    *,
+    announce: Callable[[str], object] = lambda origin: None,
+    left_out: Mapping[str, str] | None = None,
+) -> Kinds:
     """Return every kind of check: of several that have one name, the one that somebody added.
 
     :param origins: what was named, in this order; what packages publish comes before, what is shipped first.
+    :param announce: told of each place before it is loaded, for who watches over this.
+    :param left_out: places that are not loaded, and why.
     """
+    avoided = left_out or {}
     found = Kinds({}, [])
     for name in _NAMES:
         found.add(name, getattr(checks, name), _SHIPPED, __version__)
     for origin in [*published_origins(GROUP), *origins]:
+        if str(origin) in avoided:
+            found.broken.append(BrokenOrigin(str(origin), avoided[str(origin)]))
+            continue
+        announce(str(origin))
         try:
             loaded = load(origin)
         except PluginError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from abc import ABC, abstractmethod
 from functools import partial
 from typing import Any, Self
@@ -18,6 +20,12 @@ MOST_ROWS = 1_000_000
 """As many rows are read at once."""
 MOST_BYTES = 2**26
 """As many bytes of rows are read at once."""
+PATIENCE_S = 3.0
+"""For so long rows of a file that is written to may be such that they cannot be read yet."""
+_MOST_DOUBTS = 1000
+
+_doubts: dict[tuple[str, str, int], float] = {}
+"""Since when rows cannot be read, by address, identity and the first of them; s of the monotonic clock."""
 
 
 class FileSource(ABC):
@@ -102,12 +110,32 @@ class FileSource(ABC):
                 return self.take(file, start, stop)
             except UNREADABLE:
                 pass
-        # A writer may have been in the midst of it: what is bad is so twice.
+        # A writer may have been in the midst of it: what is bad is so twice, and for a while.
         with opened(self.spec.address) as file:
             self._recognise(file)
             stop = max(start, min(stop, self.count(file)))
             size = max(1, self.chunk_rows(file))
-            return readable_part(partial(self.take, file), start, stop, size, UNREADABLE)
+            found = readable_part(partial(self.take, file), start, stop, size, UNREADABLE)
+        if isinstance(found, BadRange) and not self._is_certain(found.start):
+            msg = f"row {found.start:,} of {self.spec.address!r} cannot be read yet: {found.why}"
+            raise SourceUnavailableError(msg)
+        return found
+
+    def _is_certain(self, start: int) -> bool:
+        """Tell whether rows that cannot be read are lost: nobody writes, or they were so for a while."""
+        key = self.spec.address, self.spec.identity, start
+        now = time.monotonic()
+        since = _doubts.setdefault(key, now)
+        while len(_doubts) > _MOST_DOUBTS:
+            del _doubts[next(iter(_doubts))]
+        try:
+            rested_s = time.time() - os.stat(self.spec.address).st_mtime
+        except OSError:
+            return False
+        if max(rested_s, now - since) < PATIENCE_S:
+            return False
+        _doubts.pop(key, None)
+        return True
 
     def _recognise(self, file: Any) -> None:
         try:

@@ -15,14 +15,18 @@ import numpy.typing as npt
 from hutch.errors import UnknownFormatError
 from hutch.monitor.batch import Batch
 from hutch.monitor.formats.files import FileSource
+from hutch.monitor.formats.old_packets import is_old, renamed
 from hutch.monitor.sources import Source, SourceSpec
 
 __all__ = ["NEEDED", "Packets", "PacketsSource", "attributes", "write_packets"]
 
 NEEDED = ("io_group", "io_channel", "chip_id", "packet_type", "channel_id", "timestamp", "dataword")
-"""Fields that are in every version since 2.0, and without which a packet says nothing."""
+"""Fields that are in every version since 2.0, and without which a packet says nothing; those of the versions
+before are called so, too."""
 
 _ROWS = "packets"
+_FIRST_ROWS = "raw_packet"
+"""What the dataset was called in version 0.0 of the format."""
 _HEADER = "_header"
 _BESIDE = ("messages", "configs")
 """Datasets that come with the packets, and are small."""
@@ -43,14 +47,16 @@ class PacketsSource(FileSource):
 
     def check(self, file: Any) -> None:
         """Refuse a file whose packets lack what is read."""
-        rows = file.get(_ROWS)
+        rows = _rows_of(file)
         names = getattr(getattr(rows, "dtype", None), "names", None) or ()
+        if names and is_old(rows.dtype):
+            names = (*names, *NEEDED)
         missing = [name for name in NEEDED if name not in names]
         if missing:
             has = ", ".join(names) or "no fields"
             msg = (
                 f"the dataset 'packets' of {self.spec.address!r} has no {', '.join(missing)}; it has {has}. "
-                "Packets of LArPix since version 2.0 have them; a plug-in of hutch.formats can read others"
+                "A plug-in of hutch.formats can read others"
             )
             raise UnknownFormatError(msg)
         if len(rows.shape) != 1:
@@ -59,25 +65,26 @@ class PacketsSource(FileSource):
 
     def count(self, file: Any) -> int:
         """Return how many packets there are."""
-        return int(file[_ROWS].shape[0])
+        return int(_rows_of(file).shape[0])
 
     def head(self, file: Any) -> bytes:
         """Return when the file was made, and its first packet."""
         made = attributes(file, _HEADER).get("created", "")
-        return repr(made).encode() + bytes(file[_ROWS][:1].tobytes())
+        return repr(made).encode() + bytes(_rows_of(file)[:1].tobytes())
 
     def row_bytes(self, file: Any) -> int:
         """Return how large a packet is."""
-        return int(file[_ROWS].dtype.itemsize)
+        return int(_rows_of(file).dtype.itemsize)
 
     def chunk_rows(self, file: Any) -> int:
         """Return how many packets a chunk has."""
-        chunks = file[_ROWS].chunks
+        chunks = _rows_of(file).chunks
         return int(chunks[0]) if chunks else 1
 
     def take(self, file: Any, start: int, stop: int) -> Batch:
         """Return packets."""
-        rows = file[_ROWS][start:stop]
+        rows = _rows_of(file)[start:stop]
+        rows = renamed(rows) if is_old(rows.dtype) else rows
         return Batch(self.spec.address, self.spec.format, start, rows, self._facts(file))
 
     def write(self, batch: Batch, group: Any) -> None:
@@ -103,12 +110,17 @@ class Packets:
 
     def fits(self, file: Any) -> bool:
         """Tell whether there is a dataset of that name."""
-        return hasattr(file.get(_ROWS), "dtype")
+        return hasattr(_rows_of(file), "dtype")
 
     @property
     def open(self) -> Callable[[SourceSpec], Source]:
         """What opens such a file."""
         return PacketsSource
+
+
+def _rows_of(file: Any) -> Any:
+    """Return the dataset of the packets; None if there is none."""
+    return file.get(_ROWS, file.get(_FIRST_ROWS))
 
 
 def attributes(file: Any, name: str) -> dict[str, Any]:

@@ -32,7 +32,9 @@ class Baseline(RowPlot):
     size = (13.0, 9.0)
 
     def _chosen(self, batch: Batch) -> list[str]:
-        return [name for name in batch if name != "time" and is_number(batch[name])][:_MOST_KEPT]
+        return [name for name in batch if name not in ("time", "seq_num") and is_number(batch[name])][
+            :_MOST_KEPT
+        ]
 
     def _make(self) -> None:
         self.ends = np.array([-1, -1])

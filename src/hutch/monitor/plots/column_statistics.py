@@ -186,10 +186,11 @@ class ColumnStatistics:
         if column.count:
             missing = f", {column.missing:,} missing" if column.missing else ""
             many = "" if column.count == 1 else "s"
-            between = "\n" if len(made.axes) <= _ROOMY else " · "
             said.set_text(
                 f"last {column.last:,.6g} · mean {column.mean:,.6g}\n"
-                f"{column.minimum:,.6g} to {column.maximum:,.6g}{between}{column.count:,} value{many}{missing}"
+                f"{column.minimum:,.6g} to {column.maximum:,.6g}"
+                + ("\n" if len(made.axes) <= _ROOMY else " · ")
+                + f"{column.count:,} value{many}{missing}"
             )
         else:
             said.set_text("no numbers")
