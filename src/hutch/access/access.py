@@ -211,6 +211,19 @@ class Access:
         row = self._store.experiment(experiment) if experiment.isprintable() else None
         return None if row is None else _role(identity, row, self._roles_of(identity))
 
+    def is_trusted(self, name: str, experiment: str) -> bool:
+        """Tell whether what somebody has set going may still write in an experiment.
+
+        Who is no user is a program that had the store itself.
+
+        :param name: of the user.
+        """
+        row = self._store.user(name) if is_user_name(name) else None
+        if row is None:
+            return True
+        role = self.role_in(_identity_of(row), experiment) if row.disabled is None else None
+        return role is not None and role >= Role.WRITER
+
     def _roles_of(self, identity: Identity) -> dict[str, Role]:
         if identity.user is None:
             return {}

@@ -102,9 +102,7 @@ class Experiments:
         check_experiment_name(name)
         if isinstance(station, bool) or not 0 <= station < _LARGEST_STATION:
             raise ConfigurationError(f"{station!r} is no station. Give a number from 0 on.")
-        if begins is not None and ends is not None and begins > ends:
-            msg = f"Experiment {name!r} can't end before it begins. Exchange the two times."
-            raise ConfigurationError(msg)
+        _check_times(name, begins, ends)
         now = self._clock()
         row = ExperimentRow(
             name,
@@ -125,6 +123,33 @@ class Experiments:
             self._note(writer, name, row.author, "create")
         self._store.sync()
         return Experiment.of(row)
+
+    def describe(
+        self,
+        name: str,
+        *,
+        leader: str | None = None,
+        description: str | None = None,
+        begins: float | None = None,
+        ends: float | None = None,
+        author: str | None = None,
+    ) -> Experiment:
+        """Say more, or something else, about an experiment; what is None stays.
+
+        :param begins: s since 1970.
+        :param ends: s since 1970.
+        :raises ExperimentNotFoundError: if there is none of this name.
+        :raises ConfigurationError: if it would end before it begins.
+        """
+        given = {"leader": leader, "description": description, "begins": begins, "ends": ends}
+        said: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+
+        def change(row: ExperimentRow) -> ExperimentRow:
+            changed = replace(row, **said)
+            _check_times(name, changed.begins, changed.ends)
+            return changed
+
+        return self._change(name, "describe", author, change, said)
 
     def all(self) -> list[Experiment]:
         """Return all experiments, by name."""
@@ -271,7 +296,12 @@ class Experiments:
         return runs_of(name, shifts(self._store.activations()))
 
     def _change(
-        self, name: str, what: str, author: str | None, change: Callable[[ExperimentRow], ExperimentRow]
+        self,
+        name: str,
+        what: str,
+        author: str | None,
+        change: Callable[[ExperimentRow], ExperimentRow],
+        details: Any = None,
     ) -> Experiment:
         """Change an experiment; what changes nothing is not noted."""
         with self._store.transaction() as writer:
@@ -280,7 +310,7 @@ class Experiments:
             row = change(before)
             if row != before:
                 writer.put_access(row)
-                self._note(writer, name, author or this_user(), what)
+                self._note(writer, name, author or this_user(), what, details)
         self._store.sync()
         return Experiment.of(row)
 
@@ -298,3 +328,9 @@ class Experiments:
             )
             raise ExperimentNotFoundError(msg)
         return row
+
+
+def _check_times(name: str, begins: float | None, ends: float | None) -> None:
+    if begins is not None and ends is not None and begins > ends:
+        msg = f"Experiment {name!r} can't end before it begins. Exchange the two times."
+        raise ConfigurationError(msg)

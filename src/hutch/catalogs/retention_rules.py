@@ -21,6 +21,7 @@ from functools import cached_property
 from typing import Any
 
 from hutch.catalogs.metadata import dictionary
+from hutch.catalogs.open_runs import open_status
 from hutch.catalogs.selection import rows_by_uid
 from hutch.catalogs.summary import printable
 from hutch.documents import decode, encode, is_same, plain
@@ -134,7 +135,7 @@ class Facts:
         """``running``, ``interrupted``, or how the run ended."""
         if self._row.stop is not None:
             return str(self._stop.get("exit_status", "unknown"))
-        return "running" if self._store.is_live(self._row.owner) else "interrupted"
+        return open_status(self._store, self._row)
 
     def has(self, key: str, value: Any) -> bool:
         """Tell whether a value is at a dotted key."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hutch.assets.places import FilePlaces
 from hutch.catalogs.metadata import PRIMARY, Document, stream_name
+from hutch.catalogs.open_runs import open_status
 from hutch.catalogs.stream import Stream
 from hutch.catalogs.summary import RunSummary, count_points, local_time, printable
 from hutch.catalogs.tombstones import check_present, present_row
@@ -118,7 +119,7 @@ class Run:
         row = self.row
         if row.stop is not None:
             return str(decode(row.stop).get("exit_status", "unknown"))
-        return "running" if self.store.is_live(row.owner) else "interrupted"
+        return open_status(self.store, row)
 
     @property
     def nonconforming(self) -> list[Mark]:

@@ -14,6 +14,7 @@ from hutch.catalogs.batch_verifying import Columns, check_batch, place_of, read_
 from hutch.catalogs.expected_leaves import expected_leaves
 from hutch.catalogs.findings import DOUBTFUL, LOST, Finding, Kind
 from hutch.catalogs.metadata import stream_name
+from hutch.catalogs.open_runs import is_going_on
 from hutch.documents import Leaf, decode
 from hutch.errors import CorruptBatchError
 from hutch.store.protocol import Batch, DocumentRow, RunContents, RunRow, Segment, Store
@@ -271,7 +272,7 @@ class RunCheck:
 
     def _note_interruption(self) -> None:
         row = self.row
-        if row.stop is not None or self._store.is_live(row.owner):
+        if row.stop is not None or is_going_on(self._store, row):
             return
         text = "it was interrupted: there is no stop document, and"
         owner = None if row.owner is None else self._store.owner(row.owner)

@@ -73,6 +73,33 @@ def create(
     click.echo(f"Made the experiment {name} at {made.instrument}; {readers} may read it.", err=True)
 
 
+@command("hutch experiment describe xppl1001221 --leader 'Ada Lovelace'", name="describe")
+@click.argument("name", metavar="NAME")
+@click.option("--leader", metavar="NAME", help="Whose experiment it is.")
+@click.option("--description", metavar="TEXT", help="What it is about.")
+@click.option("--start", metavar="TIME", help="When it begins: 2026-11-26, '2026-11-26 12:30'.")
+@click.option("--end", metavar="TIME", help="When it ends.")
+@author_option
+@in_store
+def describe(
+    name: str,
+    leader: str | None,
+    description: str | None,
+    start: str | None,
+    end: str | None,
+    author: str | None,
+    store: str | None,
+) -> None:
+    """Say more, or something else, about an experiment; what is not given stays."""
+    from hutch.queries.times import parse_time
+
+    begins, ends = (None if text is None else parse_time(text) for text in (start, end))
+    _access(store).experiments.describe(
+        name, leader=leader, description=description, begins=begins, ends=ends, author=author
+    )
+    click.echo(f"Noted. Look at it with: hutch experiment show {name}", err=True)
+
+
 @command("hutch experiment activate xppl1001221", name="activate")
 @click.argument("name", metavar="NAME")
 @author_option
@@ -156,7 +183,7 @@ def role(name: str, user: str, role: str, author: str | None, store: str | None)
 @author_option
 @in_store
 def lock(name: str, author: str | None, store: str | None) -> None:
-    """Let nobody write into an experiment through hutch serve."""
+    """Let nobody write into an experiment, through hutch serve or in a program that has the store."""
     _access(store).experiments.lock(name, author=author)
     click.echo(f"Locked {name}.", err=True)
 
@@ -213,5 +240,18 @@ def audit(name: str, limit: int, json_wanted: bool, store: str | None) -> None:
         click.echo(f"Nobody did anything in {name} yet.", err=True)
 
 
-for _command in (create, activate, deactivate, list_, show, role, lock, unlock, restrict, open_, audit):
+for _command in (
+    create,
+    describe,
+    activate,
+    deactivate,
+    list_,
+    show,
+    role,
+    lock,
+    unlock,
+    restrict,
+    open_,
+    audit,
+):
     experiment.add_command(_command)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hutch.cli.log_text import check_entry, refuse_empty, written
 from hutch.cli.options import as_json, author_option, command, group, in_store, open_existing
-from hutch.errors import ConfigurationError, DocumentError
+from hutch.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from hutch.logbook import Entry, Logbook
@@ -20,7 +21,7 @@ __all__ = ["experiment_option", "log", "open_logbook", "the_experiment"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_HELP = "\n\n# Write the entry above, in markdown. Without text nothing is posted.\n"
+_RUN = re.compile(r"current|none|\d{1,18}")
 
 
 @group("hutch log post --tag beam 'The beam is back.'")
@@ -59,9 +60,15 @@ def the_experiment(book: Logbook, given: str | None) -> str:
     return active[0]
 
 
-def _run_option(function: _Function) -> _Function:
-    text = "Number of the run it is attached to, current, or none.  [default: current]"
-    return click.option("--run", metavar="N", help=text)(function)
+def _run_option(what: str) -> Callable[[_Function], _Function]:
+    return click.option("--run", metavar="N", callback=_check_run, help=what)
+
+
+def _check_run(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse what names no run."""
+    if value is not None and not _RUN.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is no run. Give a number, current, or none.", ctx, param)
+    return value
 
 
 def _page_options(function: _Function) -> _Function:
@@ -76,30 +83,14 @@ def _files_option(what: str) -> Callable[[_Function], _Function]:
     return click.option("--file", "files", metavar="FILE", multiple=True, type=path, help=what)
 
 
-def _run_number(text: str | None) -> int | None:
-    if text is None or text == "current":
-        return None
-    if text == "none":
+def _run_number(book: Logbook, experiment: str, given: str | None) -> int | None:
+    """Return the number of the run that is meant: 0 is none, and None that nothing was said."""
+    if given == "current":
+        current = book.current_run(experiment)
+        return 0 if current is None else current.num
+    if given == "none":
         return 0
-    if not re.fullmatch(r"\d{1,18}", text):
-        raise click.BadParameter(f"{text!r} is no run. Give a number, current, or none.", param_hint="--run")
-    return int(text)
-
-
-def _message(text: str | None, before: str = "") -> str:
-    """Return what somebody writes: on the command line, to the standard input, or in an editor.
-
-    :raises DocumentError: if they write nothing.
-    """
-    if text == "-":
-        return sys.stdin.read()
-    if text is not None:
-        return text
-    written = click.edit(f"{before}{_HELP}", extension=".md")
-    found = "" if written is None else written.split("\n\n# Write the entry above", 1)[0]
-    if not found.strip():
-        raise DocumentError("Nothing was written, so nothing is posted.")
-    return found.rstrip() + "\n"
+    return None if given is None else int(given)
 
 
 def _tell(entry: Entry, what: str, json_wanted: bool) -> None:
@@ -117,7 +108,7 @@ def _tell(entry: Entry, what: str, json_wanted: bool) -> None:
 @click.option("--title", metavar="TEXT", default="", help="One line.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="May be given again.")
 @_files_option("To be attached; may be given again.")
-@_run_option
+@_run_option("Number of the run it is attached to, current, or none.  [default: current]")
 @click.option("--format", "format_", type=click.Choice(["markdown", "text", "html"]), default="markdown",
               help="Of the text.  [default: markdown]")  # fmt: skip
 @click.option("--shift", metavar="NAME", help="In which shift.")
@@ -144,21 +135,24 @@ def post(
 
     TEXT is the entry, or - to read it from the standard input; without one, $EDITOR is opened.
     """
-    number = _run_number(run)
     book = open_logbook(store)
     name = the_experiment(book, experiment)
-    entry = book.post(
-        name,
-        _message(text),
-        title=title,
-        tags=tags,
-        run=number,
-        author=author,
-        files=files,
-        format=format_,
-        shift=shift,
-        key=key,
-    )
+    number = _run_number(book, name, run)
+    check_entry(book, name, run=number, title=title, tags=tags, files=files)
+    with written(text, "hutch log post") as said:
+        refuse_empty(said, title, len(files))
+        entry = book.post(
+            name,
+            said,
+            title=title,
+            tags=tags,
+            run=number,
+            author=author,
+            files=files,
+            format=format_,
+            shift=shift,
+            key=key,
+        )
     _tell(entry, "Posted", json_wanted)
 
 
@@ -168,6 +162,7 @@ def post(
 @click.option("--title", metavar="TEXT", default="", help="One line.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="May be given again.")
 @_files_option("To be attached; may be given again.")
+@_run_option("Number of the run it is attached to, current, or none; else that of the entry it answers.")
 @author_option
 @as_json
 @in_store
@@ -177,16 +172,21 @@ def reply(
     title: str,
     tags: tuple[str, ...],
     files: tuple[Path, ...],
+    run: str | None,
     author: str | None,
     json_wanted: bool,
     store: str | None,
 ) -> None:
-    """Answer an entry; the answer is attached to the same run."""
+    """Answer an entry; the answer is attached to the same run, unless --run names another."""
     book = open_logbook(store)
-    first = book.entry(entry)
-    made = book.post(
-        first.experiment, _message(text), title=title, tags=tags, files=files, parent=entry, author=author
-    )
+    name = book.entry(entry).experiment
+    number = _run_number(book, name, run)
+    check_entry(book, name, run=number, title=title, tags=tags, files=files)
+    with written(text, f"hutch log reply {entry}") as said:
+        refuse_empty(said, title, len(files))
+        made = book.post(
+            name, said, title=title, tags=tags, run=number, files=files, parent=entry, author=author
+        )
     _tell(made, "Posted", json_wanted)
 
 
@@ -198,7 +198,11 @@ def reply(
 @_files_option("To be added; may be given again.")
 @click.option("--without", metavar="N", multiple=True, type=int,
               help="Number of an attachment to be left out; may be given again.")  # fmt: skip
-@click.option("--run", metavar="N", help="In place of the run; none attaches it to no run.")
+@_run_option("In place of the run: a number, current, or none.")
+@click.option("--shift", metavar="NAME", help="In place of the shift; '' removes it.")
+@click.option(
+    "--editor", "is_typed", is_flag=True, help="Open $EDITOR with the text, whatever else is given."
+)
 @author_option
 @as_json
 @in_store
@@ -210,31 +214,44 @@ def edit(
     files: tuple[Path, ...],
     without: tuple[int, ...],
     run: str | None,
+    shift: str | None,
+    is_typed: bool,
     author: str | None,
     json_wanted: bool,
     store: str | None,
 ) -> None:
     """Change an entry; the version before is kept.
 
-    Without TEXT and options, $EDITOR is opened with the text.
+    TEXT is in place of the text, or - to read it from the standard input. Without TEXT and options, or
+    with --editor, $EDITOR is opened with the text.
     """
-    number = _run_number(run)
+    if is_typed and text is not None:
+        raise click.UsageError("TEXT and --editor are two ways to say what the text is. Give one of them.")
     book = open_logbook(store)
-    is_other = title is not None or tags or files or without or run is not None
-    if text is None and not is_other:
-        text = _message(None, book.entry(entry).text)
-    elif text is not None:
-        text = _message(text)
-    made = book.edit(
-        entry,
-        text=text,
-        title=title,
-        tags=tags or None,
-        files=files,
-        without=without,
-        run=number,
-        author=author,
-    )
+    now = book.entry(entry)
+    number = _run_number(book, now.experiment, run)
+    check_entry(book, now.experiment, run=number, title=title, tags=tags, files=files)
+    is_other = title is not None or tags or files or without or run is not None or shift is not None
+    writing: AbstractContextManager[str | None] = nullcontext()
+    if text is not None or is_typed or not is_other:
+        writing = written(text, f"hutch log edit {entry}", now.text)
+    with writing as said:
+        if said is not None or title is not None or without:
+            kept = sum(file.id not in without for file in now.attachments)
+            refuse_empty(
+                now.text if said is None else said, now.title if title is None else title, kept + len(files)
+            )
+        made = book.edit(
+            entry,
+            text=said,
+            title=title,
+            tags=tags or None,
+            files=files,
+            without=without,
+            run=number,
+            shift=shift,
+            author=author,
+        )
     _tell(made, f"Wrote version {made.version} of", json_wanted)
 
 
@@ -258,18 +275,15 @@ def restore(entry: int, author: str | None, store: str | None) -> None:
 
 @command("hutch log list --tag beam", name="list")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="That they all have.")
-@click.option("--run", metavar="N", type=int, help="Attached to this run.")
+@_run_option("Attached to this run: its number, or current.")
 @click.option("--author", metavar="NAME", help="Of whom.")
-@click.option(
-    "--limit", metavar="N", type=click.IntRange(1, 1000), default=20, help="How many.  [default: 20]"
-)
-@click.option("--before", metavar="ENTRY", type=int, help="Only those older than this one.")
+@_page_options
 @experiment_option
 @as_json
 @in_store
 def list_(
     tags: tuple[str, ...],
-    run: int | None,
+    run: str | None,
     author: str | None,
     limit: int,
     before: int | None,
@@ -280,16 +294,17 @@ def list_(
     """List entries, the newest first."""
     book = open_logbook(store)
     name = the_experiment(book, experiment)
-    page = book.entries(name, tags=tags, run=run, author=author, limit=limit, before=before)
+    number = _run_number(book, name, run)
+    if number == 0:
+        msg = "Entries that are attached to no run cannot be asked for. Give the number of a run, or current."
+        raise click.BadParameter(msg, param_hint="--run")
+    page = book.entries(name, tags=tags, run=number, author=author, limit=limit, before=before)
     _write_page(page.entries, page.next, json_wanted)
 
 
 @command("hutch log search 'beam lost t:alignment run:5-9'", name="search")
 @click.argument("words", metavar="WORDS …", nargs=-1, required=True)
-@click.option(
-    "--limit", metavar="N", type=click.IntRange(1, 1000), default=20, help="How many.  [default: 20]"
-)
-@click.option("--before", metavar="ENTRY", type=int, help="Only those older than this one.")
+@_page_options
 @experiment_option
 @as_json
 @in_store

@@ -14,12 +14,13 @@ from hutch.catalogs.summary import local_time
 from hutch.cli.format import counted, duration, grid, number, printable, size, status_text, value_text
 
 if TYPE_CHECKING:
-    from hutch.logbook import Entry, RunTable, TableData, Version
+    from hutch.logbook import Column, Entry, RunTable, TableData, Version
     from hutch.logbook.entries import Content
 
 __all__ = [
     "data_table",
     "entries_table",
+    "groups_view",
     "run_tables_table",
     "tags_table",
     "thread_view",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 _SHORT = 70
+_MOST_GROUPS = 50
 
 
 def entries_table(entries: Iterable[Entry]) -> Table:
@@ -132,12 +134,25 @@ def data_table(data: TableData) -> Table:
         is_right = is_numeric and not is_time
         table.add_column(printable(column.heading), justify="right" if is_right else "left", overflow="fold")
     for row in data.rows:
-        table.add_row(*(_cell(value, data, place) for place, value in enumerate(row)))
+        table.add_row(*(_cell(value, column) for value, column in zip(row, data.columns, strict=True)))
     return table
 
 
-def _cell(value: Any, data: TableData, place: int) -> Text:
-    column = data.columns[place]
+def groups_view(data: TableData, column: Column) -> RenderableType:
+    """Return the groups of a run table, and how many of all runs are in each, with an empty line below.
+
+    :param column: by which they are grouped.
+    """
+    table = grid(printable(column.heading), "runs", right=("runs",))
+    for value, count in data.groups[:_MOST_GROUPS]:
+        shown = Text("nothing", style="dim") if value is None else _cell(value, column)
+        table.add_row(shown, f"{count:,}")
+    more = len(data.groups) - _MOST_GROUPS
+    rest = [Text(f"and {counted(more, 'more group')}", style="dim")] if more > 0 else []
+    return Group(table, *rest, Text(""))
+
+
+def _cell(value: Any, column: Column) -> Text:
     if value is None:
         return Text("")
     if _is_time(column.source, column.type) and isinstance(value, (int, float)):

@@ -39,7 +39,11 @@ def list_(experiment: str | None, json_wanted: bool, store: str | None) -> None:
 @click.option("--columns", metavar="A,B,…", help="In place of those of the table; see hutch table sources.")
 @click.option("--sort", metavar="COLUMN", help="Else the latest run comes first.")
 @click.option("--descending", is_flag=True, help="The other way round.")
-@click.option("--group-by", metavar="COLUMN", help="Rows that have the same there stand together.")
+@click.option(
+    "--group-by",
+    metavar="COLUMN",
+    help="Rows that have the same there stand together, below a count of each.",
+)
 @click.option("--limit", metavar="N", type=click.IntRange(min=0), default=100, help="Rows.  [default: 100]")
 @experiment_option
 @as_json
@@ -60,6 +64,7 @@ def show(
     TABLE is its name; else the default one.
     """
     from hutch.cli import format, log_views
+    from hutch.logbook import Column
 
     book = open_logbook(store)
     data = book.table_data(
@@ -74,6 +79,9 @@ def show(
     if json_wanted:
         click.echo(format.to_json(data.to_json()))
     else:
+        if group_by is not None and data.groups:
+            shown = [column for column in data.columns if column.source == group_by]
+            format.write(log_views.groups_view(data, shown[0] if shown else Column.parse(group_by)))
         format.write(log_views.data_table(data))
         if data.total > len(data.rows):
             click.echo(f"{len(data.rows):,} of {data.total:,} runs; more with --limit.", err=True)

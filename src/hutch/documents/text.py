@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["is_storable", "storable"]
+import unicodedata
+
+__all__ = ["has_shape", "is_storable", "storable"]
+
+_SHAPELESS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def is_storable(text: str) -> bool:
@@ -15,3 +19,11 @@ def storable(text: str) -> str:
     if text.isascii() and "\0" not in text:
         return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def has_shape(char: str) -> bool:
+    """Tell whether a character may stand in a line of text: it is no control character, and ends no line.
+
+    Joiners and spaces of all kinds may: scripts and emoji need them.
+    """
+    return unicodedata.category(char) not in _SHAPELESS

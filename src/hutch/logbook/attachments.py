@@ -101,16 +101,17 @@ class Received:
     attachments: list[Attachment] = field(default_factory=list)
 
 
-def receive(store: Store, files: Sequence[File], limit_bytes: int, first_id: int = 1) -> Received:
+def receive(store: Store, files: Sequence[File], limit_bytes: int) -> Received:
     """Take files: read them, find out what they are, and put large ones onto the disk.
 
+    As attachments they are numbered from 1 on.
+
     :param limit_bytes: how large each may be.
-    :param first_id: the number of the first as an attachment.
     :raises AttachmentTooLargeError: if one is larger; nothing is kept of it.
     :raises DocumentError: if one cannot be read.
     """
     found = Received()
-    for number, file in enumerate(map(_new_file, files), first_id):
+    for number, file in enumerate(map(_new_file, files), 1):
         with _opened(file) as content:
             blob, is_image = _take(store.files, content, limit_bytes, file.name)
         name = storable(file.name)[: 4 * _LONGEST_NAME] or "file"

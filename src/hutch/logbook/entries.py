@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from hutch.documents import decode
-from hutch.documents.text import storable
+from hutch.documents.text import has_shape, storable
 from hutch.errors import DocumentError
 from hutch.store.logbook_rows import EntryRow, VersionRow
 
@@ -222,11 +222,13 @@ def clean_text(text: str) -> str:
 
 
 def clean_title(title: str | None) -> str:
-    """Return the title of an entry as it is kept: one line.
+    """Return the title of an entry as it is kept: one line, and else as it was given.
 
     :raises DocumentError: if it is too long.
     """
-    found = " ".join(storable(title or "").split())
+    given = storable(title or "")
+    lines = "".join(char if has_shape(char) else "\n" for char in given).split("\n")
+    found = " ".join(line for line in lines if line) if given.strip() else ""
     if len(found) > _LONGEST_TITLE:
         msg = f"The title has {len(found):,} characters. Give at most {_LONGEST_TITLE}, and the rest as text."
         raise DocumentError(msg)
@@ -242,7 +244,7 @@ def clean_tags(tags: Iterable[str] | str | None) -> tuple[str, ...]:
     given = [tags] if isinstance(tags, str) else list(tags or ())
     found = list(dict.fromkeys(tag for text in given for tag in storable(text).split()))
     for tag in found:
-        if len(tag) > _LONGEST_TAG or not tag.isprintable():
+        if len(tag) > _LONGEST_TAG or not all(map(has_shape, tag)):
             msg = f"{tag[:40]!r} is no tag. Give up to {_LONGEST_TAG} characters that can be printed."
             raise DocumentError(msg)
     if len(found) > _MOST_TAGS:

@@ -10,7 +10,7 @@ from hutch.access import Action
 from hutch.config.limits import attachment_limit_bytes
 from hutch.documents import decode, encode
 from hutch.documents.text import storable
-from hutch.errors import QueryError
+from hutch.errors import DocumentError, QueryError
 from hutch.logbook.afterwards import afterwards
 from hutch.logbook.attachments import File, Received, receive
 from hutch.logbook.entries import (
@@ -127,32 +127,33 @@ class EntryBook(EntryFinder):
         :param without: numbers of attachments that are left out; earlier versions keep them.
         :raises EntryNotFoundError: if there is no such entry.
         :raises AccessDeniedError: if it is of somebody else, and they are no editor.
+        :raises DocumentError: if it is deleted, or something cannot be taken.
         """
         row = self._row(entry)
         signed = self._check_change(row, author)
         before = Entry.of(row)
         kind = before.format if format is None else _format(format)
-        frozen = freeze(
-            self, row.experiment, before.text if text is None else clean_text(text), kind, before.text
-        )
-        # A number that an earlier version used is not used again.
-        used = [file.id for version in self.store.versions(entry) for file in Version.of(version).attachments]
-        received = receive(
-            self.store, [*files, *frozen.files], attachment_limit_bytes(), max(used, default=0) + 1
-        )
+        is_same = text is None and format is None
+        frozen = freeze(self, row.experiment, before.text if text is None else clean_text(text), kind, before)
+        received = receive(self.store, [*files, *frozen.files], attachment_limit_bytes())
         run_num = before.run_num if run is None else self._attached_run(row.experiment, run, None)
 
         def change(now: Content) -> Content:
             kept = tuple(file for file in now.attachments if file.id not in without)
+            # A number that an earlier version used is not used again.
+            versions = map(Version.of, self.store.versions(entry))
+            last = max((file.id for version in versions for file in version.attachments), default=0)
+            added = [replace(file, id=last + file.id) for file in received.attachments]
             return replace(
                 _content_of(now),
                 title=now.title if title is None else clean_title(title),
-                text=now.text if text is None and format is None else frozen.settled(received.attachments),
-                format=kind,
+                # What is frozen in a text holds for its format: both change, or none.
+                text=now.text if is_same else frozen.settled(added),
+                format=now.format if is_same else kind,
                 tags=now.tags if tags is None else clean_tags(tags),
                 run_num=run_num,
                 shift=now.shift if shift is None else storable(shift) or None,
-                attachments=kept + tuple(received.attachments),
+                attachments=(*kept, *added),
             )
 
         return self._change(row, "edit", signed, change, received)
@@ -233,6 +234,8 @@ class EntryBook(EntryFinder):
         with self.store.transaction() as writer:
             writer.lock(f"logbook/{row.experiment}")
             now = self._row(row.id)
+            if now.deleted is not None and action == "edit":
+                raise DocumentError(f"Entry {row.id} is deleted. Restore it before you change it.")
             content = _content_of(Entry.of(now))
             new = NewEntry(now.experiment, now.parent, now.root, now.run_num, now.author, now.time, now.key)
             old = set() if now.deleted is not None else terms_of(decode(now.body), now.author)

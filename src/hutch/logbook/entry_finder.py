@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import IO
 
@@ -11,7 +11,8 @@ from hutch.errors import EntryNotFoundError, QueryError
 from hutch.logbook.entries import Attachment, Entry, EntryPage, Version, clean_tags
 from hutch.logbook.run_book import RunBook
 from hutch.logbook.searching import parse_search
-from hutch.store.entry_terms import author_term, folded, shift_term, tag_term
+from hutch.logbook.tags import written_tags
+from hutch.store.entry_terms import author_term, shift_term, tag_term
 from hutch.store.logbook_rows import EntryFilter, EntryRow
 
 __all__ = ["EntryFinder"]
@@ -106,7 +107,7 @@ class EntryFinder(RunBook):
         """Return the tags of an experiment, by name, and how many entries have each."""
         self.check(Action.READ, experiment)
         counted = self.store.term_counts(experiment, "t")
-        written = self._written([(term, entry) for term, _, entry in counted])
+        written = written_tags(self.store, [(term, entry) for term, _, entry in counted])
         return dict(zip(written, (count for _, count, _ in counted), strict=True))
 
     def runs_of_tag(self, experiment: str, tag: str) -> list[int]:
@@ -117,7 +118,7 @@ class EntryFinder(RunBook):
     def tags_of_run(self, experiment: str, run_num: int) -> list[str]:
         """Return the tags of the entries that are attached to a run, by name."""
         self.check(Action.READ, experiment)
-        return self._written(self.store.terms_of_run(experiment, run_num, "t"))
+        return written_tags(self.store, self.store.terms_of_run(experiment, run_num, "t"))
 
     def open_attachment(self, entry: int, attachment: int) -> tuple[Attachment, IO[bytes]]:
         """Return an attachment of an entry, of whatever version, and its bytes as an open file.
@@ -170,19 +171,6 @@ class EntryFinder(RunBook):
                 return file
         msg = f"Entry {entry} has no attachment {attachment}."
         raise EntryNotFoundError(msg)
-
-    def _written(self, terms: Sequence[tuple[str, int]]) -> list[str]:
-        """Return tags as they are written in entries that have them.
-
-        :param terms: of a tag, and an entry.
-        """
-        entries = sorted({entry for _, entry in terms})
-        tags = {row.id: Entry.of(row).tags for row in self.store.entries_by_id(entries)}
-        found = []
-        for term, entry in terms:
-            wanted = term.partition(":")[2]
-            found.append(next((tag for tag in tags.get(entry, ()) if folded(tag) == wanted), wanted))
-        return found
 
 
 def _filter(

@@ -14,7 +14,10 @@ In the text stands what is wanted, a line for each setting::
 
 When it is posted, a line ``--- TIME`` is added to it, and after that what there was then: the rows as
 JSON, or the number of the attachment that is the picture. What stands above that line says how to see it
-as it is now.
+as it is now; for a plot also the uid of the run, which nobody needs to give.
+
+What is shown as frozen is what :func:`find_blocks` finds, and nothing else: so whatever bears that line
+was either frozen here, or is frozen anew.
 """
 
 from __future__ import annotations
@@ -22,25 +25,26 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hutch.errors import DocumentError, HutchError
 from hutch.logbook.attachments import NewFile
-from hutch.logbook.entries import Attachment, Format
+from hutch.logbook.entries import Attachment, Content, Format
 
 if TYPE_CHECKING:
     from hutch.logbook.entry_book import EntryBook
 
-__all__ = ["MARK", "Frozen", "freeze", "settings_of"]
+__all__ = ["MARK", "Block", "Frozen", "find_blocks", "freeze", "is_descending", "settings_of"]
 
 MARK = "---"
 """Begins the line under which what is frozen stands."""
 
-_OPENING = re.compile(r"(`{3,20}|~{3,20})hutch-(table|plot)[ \t]*")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_OPENING = re.compile(r"( {0,3})(`{3,20}|~{3,20})[ \t]*hutch-(table|plot)[ \t]*")
+_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
+_CLOSING = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*")
 _RUNS = re.compile(r"(\d{1,18})?\s*(-)?\s*(\d{1,18})?")
 _MOST_BLOCKS = 20
 _MOST_ROWS = 200
@@ -68,39 +72,43 @@ class Frozen:
 
 
 @dataclass(frozen=True)
-class _Block:
-    """A block of a text, from the first character of its opening fence to the last of its closing one."""
+class Block:
+    """A block of a text.
+
+    :ivar start: where the line of its opening fence begins.
+    :ivar end: where the line of its closing fence ends.
+    :ivar indent: the blanks before its opening fence.
+    :ivar kind: ``table`` or ``plot``.
+    :ivar text: all of it, with its fences.
+    :ivar inner: what stands between them.
+    """
 
     start: int
     end: int
+    indent: str
     fence: str
     kind: str
     text: str
     inner: str
 
 
-def _blocks(text: str) -> Iterator[_Block]:
-    """Yield the blocks of a text; what stands within another fence is none."""
+def find_blocks(text: str) -> Iterator[Block]:
+    """Yield the blocks of a markdown text; what stands within another fence, a list or a quote is none."""
     place = 0
-    opened: tuple[int, str, str | None, list[str]] | None = None
+    fence, opened, begin, inner = "", None, 0, 0
     for line in io.StringIO(text, newline="\n"):
         bare = line.rstrip("\n")
-        if opened is None:
-            begins, other = _OPENING.fullmatch(bare), _FENCE.match(bare)
-            if begins is not None:
-                opened = (place, begins[1], begins[2], [])
+        if not fence:
+            opened, other = _OPENING.fullmatch(bare), _FENCE.match(bare)
+            if opened is not None:
+                fence, begin, inner = opened[2], place, place + len(line)
             elif other is not None:
-                opened = (place, other[1], None, [])
-        else:
-            start, fence, kind, lines = opened
-            stripped = bare.strip()
-            if stripped and not stripped.strip(fence[0]) and len(stripped) >= len(fence):
-                if kind is not None:
-                    end = place + len(bare)
-                    yield _Block(start, end, fence, kind, text[start:end], "".join(lines))
-                opened = None
-            elif kind is not None:
-                lines.append(line)
+                fence = other[1]
+        elif (closing := _CLOSING.fullmatch(bare)) is not None and closing[1].startswith(fence):
+            if opened is not None:
+                end = place + len(bare)
+                yield Block(begin, end, opened[1], fence, opened[3], text[begin:end], text[inner:place])
+            fence = ""
         place += len(line)
 
 
@@ -109,27 +117,36 @@ def settings_of(inner: str) -> tuple[dict[str, str], str, str]:
     settings: dict[str, str] = {}
     lines = inner.split("\n")
     for place, line in enumerate(lines):
-        if line.startswith(MARK):
-            return settings, line[len(MARK) :].strip(), "\n".join(lines[place + 1 :]).strip()
+        if line.strip().startswith(MARK):
+            return settings, line.strip().removeprefix(MARK).strip(), "\n".join(lines[place + 1 :]).strip()
         name, _, value = line.partition(":")
         if name.strip():
             settings[name.strip().lower()] = value.strip()
     return settings, "", ""
 
 
-def freeze(book: EntryBook, experiment: str, text: str, format: Format, before: str = "") -> Frozen:
+def is_descending(settings: Mapping[str, str]) -> bool:
+    """Tell whether the settings of a table ask for the greatest first."""
+    return settings.get("descending", "no").lower() in ("yes", "true", "1")
+
+
+def freeze(
+    book: EntryBook, experiment: str, text: str, format: Format, before: Content | None = None
+) -> Frozen:
     """Return a text with its blocks frozen.
 
     :param book: where runs and tables are read.
-    :param before: the text of the version before: blocks of it stay what they are.
+    :param before: the version before: blocks that were frozen in it stay what they are.
     :raises DocumentError: if a block says what is not known, or names what is not there.
     """
     found = Frozen()
     if format is not Format.MARKDOWN:
         found.parts.append(text)
         return found
-    kept = {block.text for block in _blocks(before)}
-    blocks = list(_blocks(text))
+    kept: set[str] = set()
+    if before is not None and before.format is Format.MARKDOWN:
+        kept = {block.text for block in find_blocks(before.text)}
+    blocks = list(find_blocks(text))
     if len(blocks) > _MOST_BLOCKS:
         raise DocumentError(f"The text has {len(blocks)} blocks to be frozen. Give at most {_MOST_BLOCKS}.")
     last = 0
@@ -141,24 +158,25 @@ def freeze(book: EntryBook, experiment: str, text: str, format: Format, before: 
             continue
         kind = block.kind
         settings, _, _ = settings_of(block.inner)
+        settings.pop("uid", None)
         unknown = settings.keys() - _SETTINGS[kind]
         if unknown:
             known = ", ".join(sorted(_SETTINGS[kind]))
             msg = f"A block hutch-{kind} knows no {min(unknown)!r}. It knows: {known}."
             raise DocumentError(msg)
-        said = "".join(f"{name}: {value}\n" for name, value in settings.items())
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        found.parts.append(f"{block.fence}hutch-{kind}\n{said}{MARK} {now}\n")
         try:
-            _MAKE[kind](book, experiment, settings, found)
+            body = _MAKE[kind](book, experiment, settings, found)
         except HutchError as error:
             raise DocumentError(f"A block hutch-{kind} cannot be filled: {error}") from error
-        found.parts.append(f"\n{block.fence}")
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        lines = [f"{block.fence}hutch-{kind}", *(f"{name}: {value}" for name, value in settings.items())]
+        said = "".join(f"{block.indent}{line}\n" for line in (*lines, f"{MARK} {now}"))
+        found.parts += [f"{said}{block.indent}", body, f"\n{block.indent}{block.fence}"]
     found.parts.append(text[last:])
     return found
 
 
-def _freeze_table(book: EntryBook, experiment: str, settings: dict[str, str], found: Frozen) -> None:
+def _freeze_table(book: EntryBook, experiment: str, settings: dict[str, str], found: Frozen) -> str:
     names = [name.strip() for name in settings.get("columns", "").split(",") if name.strip()]
     wanted: Any = book
     data = wanted.table_data(
@@ -166,17 +184,17 @@ def _freeze_table(book: EntryBook, experiment: str, settings: dict[str, str], fo
         settings.get("table", "default"),
         columns=names or None,
         sort=settings.get("sort"),
-        descending=settings.get("descending", "no").lower() in ("yes", "true", "1"),
+        descending=is_descending(settings),
         runs=_runs(settings.get("runs", "")),
         limit=min(_number(settings.get("limit", "50"), "limit"), _MOST_ROWS),
     )
     body = {"columns": [column.heading for column in data.columns], "rows": data.rows, "total": data.total}
     # JSON has no NaN; what it cannot say is text.
     said = json.dumps(_finite(body), ensure_ascii=False, default=str, allow_nan=False)
-    found.parts.append(said.replace("`", "\\u0060").replace("~", "\\u007e"))
+    return said.replace("`", "\\u0060").replace("~", "\\u007e")
 
 
-def _freeze_plot(book: EntryBook, experiment: str, settings: dict[str, str], found: Frozen) -> None:
+def _freeze_plot(book: EntryBook, experiment: str, settings: dict[str, str], found: Frozen) -> int:
     from hutch.catalogs.plotting import draw
 
     current = book.current_run(experiment) if "run" not in settings else None
@@ -186,11 +204,13 @@ def _freeze_plot(book: EntryBook, experiment: str, settings: dict[str, str], fou
     figure = draw(run, stream=settings.get("stream"), x=settings.get("x"), y=keys)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=100)
-    found.parts.append(len(found.files))
+    if run.uid.isprintable():
+        settings["uid"] = run.uid
     found.files.append(NewFile(out.getvalue(), f"run-{num}.png", f"Run {num} as it was"))
+    return len(found.files) - 1
 
 
-_MAKE: dict[str, Callable[[Any, str, dict[str, str], Frozen], None]] = {
+_MAKE: dict[str, Callable[[Any, str, dict[str, str], Frozen], str | int]] = {
     "table": _freeze_table,
     "plot": _freeze_plot,
 }

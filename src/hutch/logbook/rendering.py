@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from hutch.catalogs.summary import local_time
 from hutch.logbook.attachments import shown_name
 from hutch.logbook.entries import Attachment, Content, Format
-from hutch.logbook.freezing import settings_of
+from hutch.logbook.freezing import find_blocks, settings_of
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -36,6 +36,19 @@ NowUrl = Callable[[str, Mapping[str, str]], str]
 _LARGEST_TEXT = 200_000
 """Characters; longer text is shown as it is written."""
 
+_LARGEST_MARKDOWN = 20_000
+"""Characters without frozen blocks: some texts take a time that grows with the square of their length."""
+
+_LARGEST_HTML = 40_000
+"""Characters of an entry that is HTML: so do tags that are never closed."""
+
+_LARGEST_RESULT = 1_000_000
+"""Characters of HTML that markdown becomes: a few of it may become many, as a link that is named often."""
+
+_MOST_LINES = 4_000
+_DEEPEST = 16
+"""How deep lists and quotes stand in one another; each list counts twice."""
+
 _TAGS = frozenset(
     "a abbr b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li ol p pre "
     "q s samp small span strong sub sup table tbody td tfoot th thead tr u ul var".split()
@@ -50,7 +63,6 @@ _ATTRIBUTES = {
 }
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x1f]+", re.IGNORECASE)
 _OWN = "attachment:"
-_FROZEN = frozenset({"hutch-table", "hutch-plot"})
 _MOST_CELLS = 20_000
 
 
@@ -62,16 +74,18 @@ def render(
     :param attachment_url: gives images of the entry their address; without it they are only named.
     :param now_url: gives frozen blocks a link to how they are now.
     """
-    if content.format is Format.TEXT or len(content.text) > _LARGEST_TEXT:
-        return f'<pre class="hutch-text">{escape(content.text)}</pre>\n'
-    blocks: dict[str, str] = {}
-    if content.format is Format.HTML:
+    blocks: dict[str, tuple[str, str]] = {}
+    html: str | None = None
+    if content.format is Format.HTML and len(content.text) <= _LARGEST_HTML:
         html = content.text
-    else:
+    elif content.format is Format.MARKDOWN and len(content.text) <= _LARGEST_TEXT:
         html = _markdown(content, attachment_url, now_url, blocks)
+    if html is None:
+        return f'<pre class="hutch-text">{escape(content.text)}</pre>\n'
     cleaned = _clean(html, content.attachments, attachment_url)
-    for place, block in blocks.items():
-        cleaned = cleaned.replace(f"<p>{place}</p>", block)
+    for place, (block, written) in blocks.items():
+        # Within what markdown takes for code it is shown as it is written.
+        cleaned = cleaned.replace(f"<p>{place}</p>", block).replace(place, escape(written))
     return cleaned
 
 
@@ -82,35 +96,47 @@ def _markdown(
     content: Content,
     attachment_url: AttachmentUrl | None,
     now_url: NowUrl | None,
-    blocks: dict[str, str],
-) -> str:
-    """Return the HTML of markdown, which is not safe yet.
+    blocks: dict[str, tuple[str, str]],
+) -> str | None:
+    """Return the HTML of markdown, which is not safe yet; None if it is too much.
 
-    :param blocks: gets the HTML of frozen blocks, by the text that stands for each.
+    :param blocks: gets the HTML and the text of frozen blocks, by what stands for each.
     """
+    parts, last = [], 0
+    for block in find_blocks(content.text):
+        # Nobody who writes an entry can know it.
+        place = f"block{secrets.token_hex(16)}"
+        html = _frozen(block.kind, block.inner, content, attachment_url, now_url)
+        blocks[place] = html, block.text
+        parts += [content.text[last : block.start], f"\n{block.indent}{place}\n"]
+        last = block.end
+    text = "".join([*parts, content.text[last:]])
+    lines = text.split("\n")
+    # Rows of a table are filled up to the width of its head.
+    cells = len(lines) * max(line.count("|") for line in lines)
+    if len(text) > _LARGEST_MARKDOWN or len(lines) > _MOST_LINES or cells > _MOST_CELLS:
+        return None
     parser = _parser()
     environment: dict[str, Any] = {}
-    tokens = parser.parse(content.text, environment)
-    for token in tokens:
-        if token.type == "fence" and token.info.strip() in _FROZEN:
-            # Nobody who writes an entry can know it.
-            place = f"block{secrets.token_hex(16)}"
-            kind = token.info.strip().removeprefix("hutch-")
-            blocks[place] = _frozen(kind, token.content, content, attachment_url, now_url)
-            token.type, token.content = "html_block", f"<p>{place}</p>\n"
+    tokens = parser.parse(text, environment)
+    # The parser leaves out what stands deeper.
+    is_cut = any(token.nesting == 1 and token.level >= _DEEPEST - 1 for token in tokens)
+    if is_cut or _size(tokens) > _LARGEST_RESULT:
+        return None
     for token in _all(tokens):
         if token.type == "image":
             source = str(token.attrGet("src") or "")
             if not _LINK.match(source) and not source.startswith(_OWN):
                 token.attrSet("src", f"{_OWN}{source}")
-    return str(parser.renderer.render(tokens, parser.options, environment))
+    found = str(parser.renderer.render(tokens, parser.options, environment))
+    return found if len(found) <= _LARGEST_RESULT else None
 
 
 @cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
-    found = MarkdownIt("commonmark", {"html": False, "breaks": True})
+    found = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": _DEEPEST})
     found.enable(["table", "strikethrough"])
     # What is no link becomes text; the cleaning decides once more.
     found.validateLink = lambda url: bool(_LINK.match(url) or ":" not in url or url.startswith(_OWN))  # type: ignore[method-assign]
@@ -121,6 +147,15 @@ def _all(tokens: Sequence[Token]) -> Iterator[Token]:
     for token in tokens:
         yield token
         yield from _all(token.children or ())
+
+
+def _size(tokens: Sequence[Token]) -> int:
+    """Return how many characters their HTML has at least."""
+    return sum(
+        len(token.content) + sum(len(str(value)) for value in token.attrs.values())
+        for token in _all(tokens)
+        if not token.children
+    )
 
 
 # cleaning
@@ -199,7 +234,8 @@ def _table(body: str) -> str | None:
 
 
 def _plot(body: str, content: Content, attachment_url: AttachmentUrl | None) -> str | None:
-    file = _named(body.strip(), content.attachments) if body.strip().isdigit() else None
+    # By its number alone: anybody may attach a picture of this name.
+    file = next((one for one in content.attachments if one.is_image and str(one.id) == body), None)
     if file is None or attachment_url is None:
         return None
     return f'<img src="{escape(attachment_url(file))}" alt="{escape(file.description or file.name)}">'

@@ -17,6 +17,7 @@ from hutch.access import Action
 from hutch.access.membership import Shift, experiments_of, runs_of, shifts
 from hutch.catalogs import Run
 from hutch.catalogs.closing import close_run
+from hutch.catalogs.open_runs import BY_HAND
 from hutch.catalogs.signatures import Signature
 from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode, encode, leaves, plain
@@ -36,8 +37,6 @@ from hutch.store.protocol import RunRow, Topic, Writer
 __all__ = ["NumberedRun", "RunBook"]
 
 _CHANGES_AT_ONCE = 1000
-_MARK = "run_control"
-"""In the start document of a run that is begun and ended by hand."""
 _STATUSES = ("abort", "fail", "success")
 
 
@@ -161,7 +160,7 @@ class RunBook(Desk):
                     "experiment": experiment,
                     "instrument": about.instrument,
                     "run_num": num,
-                    _MARK: signed,
+                    BY_HAND: signed,
                 }
             )
             begun = begin_run(self.store, start["uid"], start, encode(start))
@@ -228,7 +227,7 @@ class RunBook(Desk):
             "exit_status": exit_status,
             "reason": reason,
             "num_events": {},
-            _MARK: author,
+            BY_HAND: author,
         }
         writer.add_leaves(run, row.time, leaves(stop, "stop"))
         writer.end_run(run, encode(stop), exit_status)
@@ -349,7 +348,7 @@ def _wished(row: RunRow) -> list[int]:
 
 
 def _is_by_hand(row: RunRow) -> bool:
-    return _MARK in decode(row.start)
+    return BY_HAND in decode(row.start)
 
 
 def _no_run(experiment: str, num: int) -> RunNotFoundError:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from hutch.documents import decode
+from hutch.documents.text import has_shape
 from hutch.errors import DocumentError
 from hutch.queries.paths import parse_path
 from hutch.store.logbook_rows import RunTableRow
@@ -160,7 +161,8 @@ def check_table_name(name: str) -> None:
 
     :raises DocumentError: saying which they may.
     """
-    if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+    is_one = name.strip() and name == name.strip() and all(map(has_shape, name))
+    if not is_one or len(name) > _LONGEST_NAME:
         msg = f"{name[:40]!r} is no name of a run table. Give 1 to {_LONGEST_NAME} characters."
         raise DocumentError(msg)
 

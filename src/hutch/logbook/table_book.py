@@ -29,6 +29,9 @@ __all__ = ["TableBook"]
 _LOOKED_AT = 300
 """Runs, the latest, whose fields are offered as columns."""
 
+_PREFIXES = ("start.", "stop.", "param.", "dqm.", "counter.")
+"""What sources begin with that are none of the run's own."""
+
 _JOBS = 100_000
 _DEEPEST = 3
 
@@ -160,7 +163,7 @@ class TableBook(ParamBook):
         :param group_by: the source of a column by which rows stand together.
         :param runs: numbers of the first and the last run; None where it does not matter.
         :raises RunTableNotFoundError: if there is no such table.
-        :raises QueryError: if there is no order by a column.
+        :raises QueryError: if there is no such column, or no order by it.
         """
         chosen = self.run_table(experiment, table).columns if columns is None else parse_columns(columns)
         if start < 0 or (limit is not None and limit < 0):
@@ -171,7 +174,7 @@ class TableBook(ParamBook):
         keys = [] if group_by is None else [(group_by, 1)]
         keys += [] if sort is None else [(sort, -1 if descending else 1)]
         for source, _ in keys:
-            Column.parse(source)
+            _check_order(source, chosen)
         order = RunOrder(self.store, numbers, counters)
         ids = order.sorted(keys) if keys else list(numbers)
         groups = order.groups(group_by, ids) if group_by is not None else []
@@ -220,6 +223,23 @@ class TableBook(ParamBook):
                 counters = decode(job.counters)
                 found.setdefault(job.run_num, {}).update({one["key"]: one["value"] for one in counters})
         return found
+
+
+def _check_order(source: str, columns: Iterable[Column]) -> None:
+    """Raise if rows have no order by a source: no column shows it, and it is no field that a run may have.
+
+    :param columns: of the table, which may show a field of the start document without its prefix.
+    :raises QueryError: naming what there is.
+    """
+    Column.parse(source)
+    known = {*OWN_SOURCES, *(column.source for column in columns)}
+    if source not in known and not source.startswith(_PREFIXES):
+        fields = ", ".join(f"{prefix}NAME" for prefix in _PREFIXES)
+        msg = (
+            f"There is no column {source!r} to order rows by. There are {', '.join(OWN_SOURCES)}, {fields}. "
+            "List them with: hutch table sources"
+        )
+        raise QueryError(msg)
 
 
 def _fields(document: Mapping[str, Any], depth: int = _DEEPEST) -> Iterable[str]:

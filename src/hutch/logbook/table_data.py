@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hutch.catalogs.open_runs import open_status
 from hutch.documents import decode
 from hutch.documents.spreadsheets import csv_text
 from hutch.errors import QueryError
 from hutch.logbook.run_tables import Column
+from hutch.logbook.tags import written_tags
 from hutch.queries.conditions import Path
 from hutch.queries.matching import ABSENT, reach
 from hutch.queries.paths import POSTED, parse_path
@@ -154,10 +156,9 @@ def _own(store: Store, source: str, run: NumberedRun, documents: Mapping[str, An
         case "status":
             if isinstance(stop, dict):
                 return stop.get("exit_status")
-            return "running" if store.is_live(row.owner) else "interrupted"
+            return open_status(store, row)
         case "tags":
-            terms = store.terms_of_run(run.experiment, run.num, "t")
-            return " ".join(term.partition(":")[2] for term, _ in terms)
+            return " ".join(written_tags(store, store.terms_of_run(run.experiment, run.num, "t")))
     return None
 
 

@@ -178,7 +178,7 @@ class WorkflowBook(RunBook):
         if "\0" in parameters:
             raise DocumentError("The parameters hold a NUL character, which no program can be given.")
         self.access.executables.check(executable)
-        if kind is Trigger.PARAM_IS and not param_name:
+        if kind is Trigger.PARAM_IS and (not param_name or param_value is None):
             raise DocumentError("The trigger 'param_is' needs the name of a parameter and its value.")
         definition = {
             "executable": executable,
@@ -352,6 +352,10 @@ class WorkflowBook(RunBook):
         row = self.store.job_by_token(_digest(token))
         if row is None or row.expires is None or row.expires <= self._clock():
             raise AccessDeniedError("No job reports with this token, or it has expired.")
+        if row.status == JobStatus.KILLED:
+            raise AccessDeniedError("The job was killed: it reports nothing any more.")
+        if not self.access.is_trusted(row.author, row.experiment):
+            raise AccessDeniedError(f"{row.author!r}, whose job it is, may not write there any more.")
         return row
 
 

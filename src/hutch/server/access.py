@@ -17,7 +17,7 @@ from hutch.catalogs import Catalog
 from hutch.errors import CatalogNotFoundError, ConfigurationError
 from hutch.server.negotiate import Acceptor
 
-__all__ = ["KEY_COOKIE", "Admission", "Gate", "is_same_origin", "presented_key"]
+__all__ = ["KEY_COOKIE", "Admission", "Gate", "is_foreign_page", "presented_key"]
 
 KEY_COOKIE = "hutch_key"
 """The cookie in which a browser keeps the key that came with the address."""
@@ -72,14 +72,16 @@ class Gate:
         :raises TooManyAttemptsError: if too many wrong passwords were given for a name.
         """
         user = _presented_user(request)
+        # What browsers send by themselves says nothing of who wants something changed.
+        is_foreign = request.scope.get("method") not in _SAFE_METHODS and is_foreign_page(request)
         if user is not None:
-            return self.identify_user(*user) if user[0] else None
+            return self.identify_user(*user) if user[0] and not is_foreign else None
         key = presented_key(request)
         if key is not None:
             return self.identify_key(key)
         told = request.headers.get(self._user_header) if self._user_header else None
         if told and self._is_proxy(request):
-            return self.identify_known(told)
+            return None if is_foreign else self.identify_known(told)
         return PUBLIC if self.public else None
 
     def identify_user(self, name: str, password: str) -> Identity | None:
@@ -166,6 +168,12 @@ def presented_key(request: HTTPConnection) -> str | None:
     if request.scope.get("method") in _SAFE_METHODS or is_same_origin(request):
         return request.cookies.get(KEY_COOKIE)
     return None
+
+
+def is_foreign_page(request: HTTPConnection) -> bool:
+    """Tell whether a page of another site sends a request; programs that are no browsers do not say."""
+    is_page = "sec-fetch-site" in request.headers or "origin" in request.headers
+    return is_page and not is_same_origin(request)
 
 
 def is_same_origin(request: HTTPConnection) -> bool:

@@ -24,8 +24,8 @@ from hutch.server.statuses import status_of
 
 __all__ = ["make_logbook_forms"]
 
-_MOST_FILES = 20
-_MOST_FIELDS = 40
+_LIMITS: dict[str, Any] = {"max_files": 20, "max_fields": 40, "max_part_size": 8_000_000}
+"""Of what a form carries; how large a file may be, is for the logbook to say."""
 
 
 def make_logbook_forms() -> APIRouter:
@@ -135,7 +135,7 @@ async def post_entry(request: Request, identity: Reader, experiment: str) -> Res
 
 async def preview(request: Request, identity: Reader, experiment: str) -> Response:
     """Give what a text would look like, to be put into the page."""
-    async with request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS) as form:
+    async with request.form(**_LIMITS) as form:
         draft = _Draft.of_form(form)
         logbook = find_logbook(request, identity, experiment)
         await run_in_threadpool(logbook.check, Action.WRITE, experiment)
@@ -194,7 +194,7 @@ async def _take(
     request: Request, identity: Identity, experiment: str, entry: int | None, write: Callable[[_Draft], str]
 ) -> Response:
     """Do what a form asks for, and go on to a page; show the form again if it cannot be done."""
-    async with request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS) as form:
+    async with request.form(**_LIMITS) as form:
         draft = _Draft.of_form(form)
         return await run_in_threadpool(_done, request, identity, experiment, entry, draft, write)
 

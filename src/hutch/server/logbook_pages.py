@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Annotated, Any, NamedTuple
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -15,6 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from hutch.access import Action, Experiment, Identity
 from hutch.errors import EntryNotFoundError, QueryError
 from hutch.logbook import Attachment, Content, Entry, Logbook, render
+from hutch.logbook.freezing import is_descending
 from hutch.server.access import Gate
 from hutch.server.asking import Reader
 from hutch.server.books import Book, find_book
@@ -54,6 +56,7 @@ def make_logbook_pages() -> APIRouter:
     ):
         router.add_api_route(path, page, response_class=HTMLResponse)
     router.add_api_route("/logbook/{experiment}/entries/{entry}/files/{file}", attachment)
+    router.add_api_route("/logbook/{experiment}/runs/{num}", run_page)
     return router
 
 
@@ -175,6 +178,12 @@ def attachment(
     return response
 
 
+def run_page(request: Request, identity: Reader, experiment: str, num: int) -> Response:
+    """Lead to the page of a run, by its number in the experiment."""
+    found = find_logbook(request, identity, experiment).run(experiment, num)
+    return RedirectResponse(link(f"/runs/{found.run.uid}", kept_of(request)), 303)
+
+
 # what these pages share
 
 
@@ -256,9 +265,14 @@ def entry_html(experiment: str, entry: int, content: Content, kept: Mapping[str,
 
     def now(kind: str, settings: Mapping[str, str]) -> str:
         if kind == "table":
-            return link(f"/logbook/{experiment}/tables", {**kept, "name": settings.get("table", "")})
-        asked = f"run:{settings['run']}" if "run" in settings else ""
-        return link(f"/logbook/{experiment}", {**kept, "q": asked})
+            sort = settings.get("sort", "")
+            order = f"-{sort}" if sort and is_descending(settings) else sort
+            asked = {"name": settings.get("table", ""), "sort": order}
+            return link(f"/logbook/{experiment}/tables", {**kept, **asked})
+        if "uid" in settings:
+            return link(f"/runs/{quote(settings['uid'], safe='')}", kept)
+        wanted = f"run:{settings['run']}" if "run" in settings else ""
+        return link(f"/logbook/{experiment}", {**kept, "q": wanted})
 
     return render(content, attachment_url=lambda file: _address(experiment, entry, file, kept), now_url=now)
 

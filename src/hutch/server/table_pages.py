@@ -135,6 +135,7 @@ def _page(
         page=_PAGE,
         edit=edit,
         shown=_shown,
+        typed=_to_type,
         numeric={column.source for place, column in enumerate(data.columns) if _is_numeric(data, place)},
         url=lambda **changes: link(f"/logbook/{experiment}/tables", {**asked, **changes}),
     )
@@ -175,6 +176,14 @@ def _shown(column: Column, value: Any) -> str:
         value = value["name"]
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     return printable(text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…")
+
+
+def _to_type(value: Any) -> str:
+    """Return what somebody would type so that a cell has a value: the reverse of :func:`_typed`."""
+    if value is None:
+        return ""
+    is_plain = isinstance(value, str) and _typed(value) == value
+    return value if is_plain else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _typed(text: str) -> Any:

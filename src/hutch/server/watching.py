@@ -6,7 +6,9 @@ hold keys.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 import time
 from typing import Any
 
@@ -16,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hutch.config.limits import attachment_limit_bytes
 from hutch.server.lcls import is_lcls
 from hutch.server.lcls.jobs import hide_secret
 
@@ -24,6 +27,10 @@ __all__ = ["BodyLimit", "Metrics", "Watch"]
 MOST_BODY_BYTES = 10_000_000
 
 _logger = logging.getLogger("hutch.server.requests")
+_CARRIES_FILES = re.compile(r"/logbook/[^/]+/(new|entries/\d+/edit)$")
+"""Paths of forms that files are attached with."""
+_FILES = 4
+"""So many files of the greatest size are taken at once."""
 _OWN = ("hutch", "healthz", "readyz", "metrics")
 
 
@@ -94,14 +101,16 @@ class Watch:
 
 
 class BodyLimit:
-    """Refuses requests that carry too much.
+    """Refuses requests that carry too much, or stop in the midst of it.
 
-    :param most_bytes: of a body.
+    :param most_bytes: of a body that carries no files.
+    :param pause_s: for the next part of a body.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int = MOST_BODY_BYTES) -> None:
+    def __init__(self, app: ASGIApp, most_bytes: int = MOST_BODY_BYTES, pause_s: float = 30.0) -> None:
         self._app = app
         self._most = most_bytes
+        self._pause_s = pause_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, as long as its body is not too large."""
@@ -110,34 +119,48 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._most:
-            await JSONResponse({"error": self._message()}, 413)(scope, receive, send)
+        most = self._most
+        if _CARRIES_FILES.search(scope["path"]):
+            most += _FILES * attachment_limit_bytes()
+        if declared.isdigit() and int(declared) > most:
+            await JSONResponse({"error": _too_much(most)}, 413)(scope, receive, send)
             return
-        came, has_begun = 0, False
+        came, has_begun, is_whole, is_late = 0, False, False, False
 
         async def counting() -> Message:
-            nonlocal came
-            message = await receive()
+            nonlocal came, is_whole, is_late
+            if is_whole:  # what comes after the body is that the client has gone
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self._pause_s)
+            except TimeoutError:
+                is_late = True
+                return {"type": "http.disconnect"}
+            is_whole = not message.get("more_body", False)
             came += len(message.get("body", b""))
             # Raising would do as well, if no middleware in between made something else of it.
-            return {"type": "http.disconnect"} if came > self._most else message
+            return {"type": "http.disconnect"} if came > most else message
 
         async def answering(message: Message) -> None:
             nonlocal has_begun
-            if came <= self._most or has_begun:
+            if (came <= most and not is_late) or has_begun:
                 has_begun = True
                 await send(message)
 
         try:
             await self._app(scope, counting, answering)
         except ClientDisconnect:
-            if came <= self._most:
+            if came <= most and not is_late:
                 raise
-        if came > self._most and not has_begun:
-            await JSONResponse({"error": self._message()}, 413)(scope, receive, send)
+        if came > most and not has_begun:
+            await JSONResponse({"error": _too_much(most)}, 413)(scope, receive, send)
+        elif is_late and not has_begun:
+            said = f"Nothing more of the request came for {self._pause_s:g} s."
+            await JSONResponse({"error": said}, 408, {"Connection": "close"})(scope, receive, send)
 
-    def _message(self) -> str:
-        return f"The request carries more than {self._most:,} bytes, which is the most that is taken."
+
+def _too_much(most: int) -> str:
+    return f"The request carries more than {most:,} bytes, which is the most that is taken."
 
 
 def _part(path: str) -> str:

@@ -251,3 +251,19 @@ def test_a_folder_is_not_allowed_as_a_program(invoke, access, tmp_path) -> None:
     assert found.exit_code == 1
     assert "is a folder" in found.stderr
     assert access.executables.all() == []
+
+
+def test_more_is_said_of_an_experiment_later(invoke, access) -> None:
+    invoke("experiment", "create", "xpp1", "--instrument", "XPP", "--leader", "Ada", "--start", "2026-11-26")
+    options = ["--description", "LaB₆", "--end", "2026-11-28", "--author", "bob"]
+    assert invoke("experiment", "describe", "xpp1", *options).exit_code == 0
+    found = access.experiments.find("xpp1")
+    assert (found.leader, found.description, found.ends - found.begins) == ("Ada", "LaB₆", 2 * 86_400)
+    wrong = invoke("experiment", "describe", "xpp1", "--end", "2026-11-25", "--leader", "Eve")
+    assert (wrong.exit_code, access.experiments.find("xpp1")) == (1, found)
+    (last, _) = listed(invoke, "experiment", "audit", "xpp1")
+    assert (last["action"], last["author"], last["details"]["description"]) == (
+        "experiment.describe",
+        "bob",
+        "LaB₆",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +142,167 @@ def test_run_tables_are_defined_filled_and_shown(invoke, book):
     done(invoke, "table", "delete", "gains")
     assert [one["name"] for one in json.loads(done(invoke, "table", "list", "--json").stdout)] == ["default"]
     assert invoke("table", "show", "gains").exit_code == 1
+
+
+def test_groups_of_runs_are_printed_and_no_column_is_refused(invoke, book):
+    book.add_run_params("xpp1", 1, {"gain": 2.5})
+    shown = done(invoke, "table", "show", "--group-by", "param.gain", "--columns", "run_num").stdout
+    lines = [line.split() for line in shown.splitlines()]
+    assert lines == [["param.gain", "runs"], ["nothing", "1"], ["2.5", "1"], [], ["run_num"], ["2"], ["1"]]
+    for option in ("--sort", "--group-by"):
+        refused = invoke("table", "show", option, "nope")
+        assert (refused.exit_code, "There is no column 'nope'" in refused.stderr) == (1, True)
+
+
+def test_locking_says_that_it_holds_for_programs_too(invoke):
+    said = " ".join(done(invoke, "experiment", "lock", "--help").stdout.split())
+    assert "through hutch serve or in a program that has the store" in said
+
+
+# in an editor
+
+
+@pytest.fixture
+def editor(tmp_path, monkeypatch):
+    """A function that makes $EDITOR a script, which gets the path of the text as $1, and notes its calls."""
+    path = tmp_path / "editor"
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", str(path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+    def become(script):
+        path.write_text(f"#!/bin/sh\necho called >> {tmp_path}/calls\n{script}\n")
+        path.chmod(0o755)
+        return tmp_path / "calls"
+
+    return become
+
+
+TYPE = """sed -i '1s/^/typed/' "$1" """
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--run", "777"], "777"),
+        (["--file", "/none"], "cannot be attached"),
+        (["--file", "."], "cannot be attached"),
+        (["--file", "large"], "has 30 bytes, and the logbook takes 20"),
+        (["--tag", "x" * 101], "is no tag"),
+        (["--title", "x" * 501], "The title has 501 characters"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_before_an_editor_opens(
+    invoke, book, editor, tmp_path, monkeypatch, options, said
+):
+    monkeypatch.setenv("HUTCH_ATTACHMENT_LIMIT_BYTES", "20")
+    (tmp_path / "large").write_bytes(b"x" * 30)
+    first = str(book.post("xpp1", "why?").id)
+    calls = editor(TYPE)
+
+    for command in (["post"], ["reply", first], ["edit", first, "--editor"]):
+        refused = invoke("log", *command, *options)
+        assert (refused.exit_code, said in refused.stderr) == (1, True), refused.output
+    assert not calls.exists()
+
+
+def test_no_editor_opens_for_an_experiment_that_is_locked(invoke, book, editor):
+    first = str(book.post("xpp1", "why?").id)
+    book.access.experiments.lock("xpp1")
+    calls = editor(TYPE)
+
+    for command in (["post"], ["reply", first], ["edit", first]):
+        refused = invoke("log", *command)
+        assert (refused.exit_code, "hutch experiment unlock xpp1" in refused.stderr) == (1, True)
+    assert not calls.exists()
+
+
+@pytest.mark.parametrize("command", [["post"], ["reply", "1"], ["edit", "1", "--editor"]])
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_what_was_typed_is_kept_if_it_is_not_taken(invoke, book, editor, tmp_path, command, has_folder):
+    assert book.post("xpp1", "").id == 1
+    (tmp_path / "data").write_bytes(b"1")
+    if not has_folder:
+        (tmp_path / "state").write_bytes(b"no folder")
+    editor(f"{TYPE}; rm {tmp_path}/data")
+    refused = invoke("log", *command, "--file", str(tmp_path / "data"))
+
+    assert refused.exit_code == 1
+    assert "cannot be attached" in refused.stderr
+    again, path = refused.stderr.strip().rsplit("hutch log ", 1)[1].split(" - < ")
+    assert again.split() == [word for word in command if word != "--editor"]
+    assert Path(path).read_text() == "typed\n"
+    assert Path(path).is_relative_to(tmp_path / "state") == has_folder
+    Path(path).unlink()
+    assert len(book.entries("xpp1").entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("printf 'below\\n' >> {0}", "below\n"),
+        ("printf 'no break' >> {0}", "no break\n"),
+        ("sed -i '1d; 2s/.*/above/' {0}", "above\n"),
+        ("sed -i '1,2d; s/^# -/above# -/' {0}", "above\n"),
+        ("sed -i '1s/.*/above/; $a below' {0}", "above\n\nbelow\n"),
+        ("sed -i '1s/.*/# Beam\\n\\n## At night/; $a # Later' {0}", "# Beam\n\n## At night\n\n# Later\n"),
+        ("sed -i '1s/.*/    code/; s/$/ /' {0}", "    code\n"),
+        ("sed -i '$s/$/joined/' {0}", "joined\n"),
+        ("printf 'x\\r\\n\\r\\ny' > {0}", "x\n\ny\n"),
+    ],
+)
+def test_the_entry_is_all_that_is_typed_above_and_below_the_help(invoke, book, editor, script, text):
+    editor(script.format('"$1"'))
+    done(invoke, "log", "post")
+    assert book.entries("xpp1").entries[0].text == text
+
+
+def test_an_entry_that_says_nothing_is_refused(invoke, book, editor, tmp_path):
+    calls = editor("")
+    first = book.post("xpp1", "why?", title="T", run=1).id
+    for command in (["post"], ["reply", str(first)]):
+        for text in ("", "   ", "\n"):
+            for given in ([text], ["-"]):
+                refused = invoke("log", *command, *given, input=text)
+                assert (refused.exit_code, "nothing is written" in refused.stderr) == (1, True)
+    assert invoke("log", "edit", str(first), "", "--title", " ").exit_code == 1
+    assert len(book.versions(first)) == 1
+
+    (tmp_path / "data").write_bytes(b"1")
+    done(invoke, "log", "post", "", "--title", "Beam")
+    done(invoke, "log", "post", "", "--file", str(tmp_path / "data"))
+    last, titled = book.entries("xpp1").entries[:2]
+    assert (last.text, last.attachments[0].name, titled.text, titled.title) == ("", "data", "", "Beam")
+    assert invoke("log", "edit", str(last.id), "--without", "1").exit_code == 1
+    done(invoke, "log", "edit", str(first), "")
+    assert not calls.exists()
+
+
+def test_the_text_is_edited_together_with_other_things(invoke, book, editor):
+    first = str(book.post("xpp1", "why?", run=1, shift="night").id)
+    calls = editor(TYPE)
+    done(invoke, "log", "edit", first, "--tag", "new", "--shift", "day")
+    assert not calls.exists()
+    done(invoke, "log", "edit", first, "--tag", "newer", "--run", "current", "--editor")
+    entry = book.entry(int(first))
+    assert (entry.text, entry.tags, entry.shift, entry.run_num) == ("typedwhy?\n", ("newer",), "day", 2)
+    done(invoke, "log", "edit", first, "--shift", "")
+    assert (book.entry(int(first)).shift, book.entry(int(first)).text) == (None, "typedwhy?\n")
+    both = invoke("log", "edit", first, "text", "--editor")
+    assert (both.exit_code, "Give one of them" in both.stderr) == (2, True)
+
+
+def test_an_answer_is_attached_to_the_run_that_is_named(invoke, book):
+    first = str(book.post("xpp1", "why?", run=1).id)
+    for options, run in (([], 1), (["--run", "2"], 2), (["--run", "none"], None), (["--run", "current"], 2)):
+        made = json.loads(done(invoke, "log", "reply", first, "so", *options, "--json").stdout)
+        assert made["run_num"] == run
+    listed = json.loads(done(invoke, "log", "list", "--run", "current", "--json").stdout)
+    assert [entry["run_num"] for entry in listed] == [2, 2]
+
+
+def test_entries_of_no_run_cannot_be_asked_for_and_that_is_said(invoke, book):
+    refused = invoke("log", "list", "--run", "none")
+    assert refused.exit_code == 2
+    assert "Give the number of a run, or current" in " ".join(refused.stderr.split())
+    assert invoke("log", "list", "--run", "odd").exit_code == 2

@@ -32,7 +32,7 @@ def test_an_entry_has_what_was_written(book):
         "xpp1", "Beam is\r\nback", title="  Good \n news ", tags="DARK beam DARK", author="ada", shift="night"
     )
 
-    assert (found.text, found.title, found.tags) == ("Beam is\nback", "Good news", ("DARK", "beam"))
+    assert (found.text, found.title, found.tags) == ("Beam is\nback", "  Good   news ", ("DARK", "beam"))
     assert (found.author, found.shift, found.version, found.run_num) == ("ada", "night", 1, None)
     assert found.format is Format.MARKDOWN
     assert book.entry(found.id) == found
@@ -99,6 +99,16 @@ def test_every_version_is_kept_and_the_last_one_holds(book):
     actions = [(row["action"], row["author"]) for row in book.audit("xpp1", limit=4)]
     assert actions == [("entry.restore", "ada"), ("entry.delete", "bob"), ("entry.edit", "bob"),
                        ("entry.post", "ada")]  # fmt: skip
+
+
+def test_what_is_deleted_is_not_changed_before_it_is_restored(book):
+    entry = book.post("xpp1", "gone").id
+    book.delete(entry)
+    with pytest.raises(DocumentError, match="Restore it"):
+        book.edit(entry, text="back")
+    assert [one.action for one in book.versions(entry)] == ["post", "delete"]
+    book.restore(entry)
+    assert book.edit(entry, text="back").text == "back"
 
 
 def test_what_is_deleted_is_found_only_by_who_asks_for_it(book):
@@ -218,6 +228,23 @@ def test_common_words_are_found_as_rare_ones_are(book, monkeypatch):
     older = book.search("xpp1", "beam odd", before=ids[5], limit=9).entries
     assert [e.id for e in older] == [ids[3], ids[1]]
     assert book.search("xpp1", "even odd").entries == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["👨‍👩‍👧", "می‌خواهم", "a\u00a0b", " lead", "\u3000", "x\u200f", "e\u0301", "𝔘𝔫𝔦", "ﬁ", "İi", "ß"]
+)
+def test_text_of_every_kind_arrives_as_it_was_given(book, text):
+    tags = text.split()
+    entry = book.entry(book.post("xpp1", text, title=f"{text}.", tags=text, author=text, shift=text).id)
+
+    assert (entry.text, entry.title, list(entry.tags)) == (text, f"{text}.", tags)
+    assert list(book.tags("xpp1")) == tags
+    assert all(book.entries("xpp1", tags=tag).entries == (entry,) for tag in tags)
+    assert entry.author == (text.strip() or entry.author)
+    if tags:
+        name = text.strip()
+        book.create_run_table("xpp1", name, ["run_num", f"param.{name}"])
+        assert book.run_table("xpp1", name).columns[1].source == f"param.{name}"
 
 
 def test_only_what_an_entry_can_have_is_taken(book):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
@@ -156,3 +158,55 @@ def test_frozen_blocks_are_shown_with_a_link_to_how_they_are_now():
     shown = local_time(datetime(2026, 11, 26, 20, tzinfo=UTC).timestamp())
     time = f'<time datetime="2026-11-26T20:00:00Z">{shown}</time>'
     assert f'as it was at {time} · <a href="/table?runs=1-2&amp;x">' in found
+
+
+TABLE = "|a" * 100 + "|\n" + "|-" * 100 + "|\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "format"),
+    [
+        ("[a]: http://" + "x" * 10_000 + "\n\n" + "[a] " * 2_000, "markdown"),
+        ("[" * 200_000, "markdown"),
+        ("![" * 20_000, "markdown"),
+        ("a\n" * 5_000, "markdown"),
+        (TABLE + "|\n" * 3_000, "markdown"),
+        (">" * 5_000 + "deep", "markdown"),
+        ("- " * 100 + "deep", "markdown"),
+        ("<div>" * 40_000, "html"),
+    ],
+)
+def test_what_would_take_long_or_become_much_is_shown_as_it_is_written(text, format):
+    found = shown(text, format)
+
+    assert found == f'<pre class="hutch-text">{escape(text)}</pre>\n'
+    assert len(found) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["*a " * 3_000 + "a* " * 3_000, "[a]: http://x.y\n\n" + "[a] " * 4_000, "&" * 20_000, "~~a~ " * 4_000],
+)
+def test_what_is_rendered_is_not_much_more_than_what_is_written(text):
+    assert len(shown(text)) < 1_000_000
+
+
+def test_a_long_entry_looks_as_it_should():
+    rows = [[number, f"sample {number}", 0.5] for number in range(50)]
+    block = (
+        "```hutch-table\nruns: 1-50\n--- 2026-11-26T20:00:00Z\n"
+        + json.dumps({"columns": ["run", "sample", "gain"] * 20, "rows": [row * 20 for row in rows]})
+        + "\n```"
+    )
+    part = "# Beam\n\n- *lost*\n  - again\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n```python\nx = 1\n```\n"
+    found = shown(f"{part * 100}\n{block}\n\n{part * 100}")
+
+    assert found.count("<h1>Beam</h1>") == found.count("<code>x = 1\n</code>") == 200
+    assert found.count("<tr>") == 200 * 2 + 51 and "as it was at" in found
+
+
+def test_a_block_within_code_is_shown_as_it_is_written():
+    block = '```hutch-table\n--- x\n{"columns": ["<b>"], "rows": [["a"]]}\n```'
+    found = shown(f"- ~~~\n\n  {block}")
+
+    assert "&lt;b&gt;" in found and "<figure" not in found and "block" not in found

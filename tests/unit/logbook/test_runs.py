@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hutch.catalogs.verifying import verify
 from hutch.errors import (
     DocumentError,
     QueryError,
@@ -247,11 +248,22 @@ def test_rows_are_sorted_by_a_parameter_as_a_list_is(book, catalog, values, desc
     assert page.total == len(values)
 
 
+def test_a_run_that_was_begun_by_hand_goes_on_when_who_began_it_has_died(book, store):
+    run = book.start_run("xpp1")
+    with store.transaction() as writer:
+        writer.disown_run(run.run.row.id)
+
+    assert book.run("xpp1", 1).run.status == "running"
+    assert book.table_data("xpp1", columns=["status"]).rows == (("running",),)
+    assert [found.kind for found in verify(store).findings if "interrupted" in found.text] == []
+    assert book.end_run("xpp1").run.status == "success"
+
+
 def test_rows_have_what_runs_have(book, catalog):
     for sample in ("A", "B", "A"):
         record(catalog, experiment="xpp1", sample=sample, nested={"x": [1, 2]})
     book.add_run_params("xpp1", 2, {"gain": 2.5})
-    book.post("xpp1", "x", tags="dark good", run=2)
+    book.post("xpp1", "x", tags="Dark good", run=2)
     job = book.create_job("xpp1", book.define_workflow("xpp1", "w", "/bin/true").id, 2)
     book.set_counters(job.token, [{"key": "events", "value": 12}])
     columns = ["run_num", "start.sample", "start.nested.x", "status", "tags", "param.gain", "counter.events"]
@@ -259,7 +271,7 @@ def test_rows_have_what_runs_have(book, catalog):
 
     assert data.rows == (
         (3, "A", [1, 2], "success", "", None, None),
-        (2, "B", [1, 2], "success", "dark good", 2.5, 12),
+        (2, "B", [1, 2], "success", "Dark good", 2.5, 12),
     )
     assert book.table_data("xpp1", sort="counter.events", descending=True).runs[0] == 2
     assert book.table_data("xpp1", sort="duration").total == 3
@@ -273,6 +285,16 @@ def test_rows_have_what_runs_have(book, catalog):
     }
     with pytest.raises(QueryError, match="no order by tags"):
         book.table_data("xpp1", sort="tags")
+
+
+@pytest.mark.parametrize("source", ["nope", "start", "counter", "nested.x"])
+def test_rows_have_no_order_by_what_is_no_column(book, catalog, source):
+    record(catalog, experiment="xpp1")
+    for order in ({"sort": source}, {"group_by": source}):
+        with pytest.raises(QueryError, match=f"no column '{source}' to order .* run_num, .* param.NAME"):
+            book.table_data("xpp1", **order)
+        assert book.table_data("xpp1", columns=[source], **order).runs == (1,)
+    assert book.table_data("xpp1", sort="param.nobody", group_by="dqm.nobody").runs == (1,)
 
 
 def test_csv_holds_no_formula_and_numbers_stay_numbers(book, catalog):

@@ -31,6 +31,27 @@ def test_a_workflow_of_the_same_name_and_owner_is_defined_anew(book):
     assert (back.id, back.version) == (first.id, 3)
 
 
+def test_a_token_is_worth_no_more_than_who_made_the_job(book):
+    users, experiments = book.access.users, book.access.experiments
+    for name in ("ann", "bob"):
+        users.add(name, scopes=["read", "record", "write"])
+        experiments.set_role("xpp1", name, "operator")
+    book.define_workflow("xpp1", "w", "/bin/true", author="ann")
+    of_ann, killed, of_bob = (
+        book.create_job("xpp1", "w", None, author=name) for name in ("ann", "ann", "bob")
+    )
+    book.kill_job("xpp1", killed.job.id)
+    experiments.set_role("xpp1", "bob", "reader")
+    with pytest.raises(AccessDeniedError, match="killed"):
+        book.set_counters(killed.token, [])
+    with pytest.raises(AccessDeniedError, match="'bob'"):
+        book.job_of_token(of_bob.token)
+    assert book.job_of_token(of_ann.token).id == of_ann.job.id
+    users.disable("ann")
+    with pytest.raises(AccessDeniedError, match="'ann'"):
+        book.set_counters(of_ann.token, [])
+
+
 def test_only_what_can_be_run_is_defined(book):
     for wrong in (
         {"name": ""},
@@ -38,6 +59,7 @@ def test_only_what_can_be_run_is_defined(book):
         {"parameters": "a\0b"},
         {"trigger": "sometimes"},
         {"trigger": "param_is"},
+        {"trigger": "param_is", "param_name": "gain"},
     ):
         with pytest.raises(DocumentError):
             book.define_workflow("xpp1", **{"name": "w", "executable": "/bin/true", **wrong})

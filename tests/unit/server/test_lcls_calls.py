@@ -131,6 +131,34 @@ def test_runs_are_told_with_their_parameters_or_without(client):
     assert value(client.get("2/get_tags_for_run")) == ["day2", "day3"]
 
 
+def test_who_deleted_an_entry_is_told(client, logbook):
+    entry = logbook.post(EXPERIMENT, "of ada", author="ada", run=0, time=NOON - DAY_S)
+    gone = value(client.post("delete_elog_entry", data={"_id": entry.id}))
+    assert (gone["author"], gone["deleted_by"]) == ("ada", "xppopr")
+
+
+def test_an_entry_is_modified_by_json_as_by_a_form(client, logbook):
+    entry = logbook.post(EXPERIMENT, "old", title="T", tags="a", run=0, time=NOON - DAY_S, author="xppopr")
+    changed = {"_id": str(entry.id), "log_text": "new", "log_title": "", "log_tags": "b c"}
+    found = value(client.post("modify_elog_entry", json=changed))
+    assert (found["content"], found["title"], found["tags"]) == ("new", "", ["b", "c"])
+    value(client.post("delete_elog_entry", data={"_id": entry.id}))
+
+
+def test_a_thread_is_told_however_it_is_asked_for(client, logbook):
+    first = logbook.post(EXPERIMENT, "asked", run=0, time=NOON - 2 * DAY_S, author="xppopr")
+    second = logbook.post(EXPERIMENT, "answered", parent=first.id, time=NOON - DAY_S, author="xppopr")
+    ways = (f"elog/{second.id}/complete_elog_tree", f"complete_elog_tree?entry_id={first.id}")
+    for path in ways:
+        assert [one["content"] for one in value(client.get(path))] == ["asked", "answered"]
+    assert len(value(client.get("complete_elog_tree"))) == len(value(client.get("elog")))
+    assert client.get("complete_elog_tree?entry_id=4711").status_code == 404
+    entry = value(client.post("new_elog_entry", data={"log_text": "now", "run_num": "current"}))
+    assert entry["run_num"] == 5
+    for one in (entry["_id"], second.id, first.id):
+        value(client.post("delete_elog_entry", data={"_id": one}))
+
+
 def test_a_value_that_a_job_posts_tells_which(client, logbook):
     logbook.define_workflow(EXPERIMENT, "fit", "/bin/true", author="xppopr")
     made = logbook.create_job(EXPERIMENT, "fit", 3, author="xppopr")

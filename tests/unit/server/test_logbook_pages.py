@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
+import socket
+from functools import partial
 
 import httpx
 import pytest
@@ -12,7 +15,7 @@ from PIL import Image
 import hutch
 from hutch.access import Access
 from hutch.logbook import Logbook, NewFile
-from hutch.server import Admission, build_app
+from hutch.server import Admission, build_app, watching
 from hutch.server.access import KEY_COOKIE
 
 from ...serving import KEY, serving
@@ -129,6 +132,18 @@ def test_an_entry_is_written_and_read_with_its_picture(http, logbook):
     assert http.get("/logbook/xpp1/entries/999").status_code == 404
 
 
+def test_the_number_of_a_run_leads_to_its_page(http, catalog, logbook):
+    with catalog.start_run(experiment="xpp1") as run:
+        pass
+    logbook.post("xpp1", "about it")
+    for page in ("/logbook/xpp1", "/logbook/xpp1/tables"):
+        assert 'href="/logbook/xpp1/runs/1"' in http.get(page).text
+    found = http.get("/logbook/xpp1/runs/1")
+    assert (found.status_code, found.headers["location"]) == (303, f"/runs/{run.uid}")
+    assert http.get(found.headers["location"]).status_code == 200
+    assert http.get("/logbook/xpp1/runs/7").status_code == 404
+
+
 def test_a_picture_that_the_text_shows_is_not_shown_once_more(http, logbook):
     files = [NewFile(png(), "a.png"), NewFile(png((200, 300)), "b.png")]
     entry = logbook.post("xpp1", "![as it was](attachment:1)", files=files).id
@@ -217,6 +232,39 @@ def test_nothing_is_written_for_a_page_of_another_site(address, logbook, path, h
     assert entry.text == "stays" and entry.version == 1
 
 
+@pytest.mark.parametrize("how", ["password", "proxy"])
+def test_what_browsers_send_by_themselves_writes_nothing_for_a_page_of_another_site(catalog, logbook, how):
+    Access(catalog.store).users.add("xppopr", PASSWORD)
+    identity = {"auth": ("xppopr", PASSWORD)} if how == "password" else {"headers": {"X-User": "xppopr"}}
+    admission = Admission([KEY], user_header="X-User", proxies=["127.0.0.1"])
+    with (
+        serving(build_app({"raw": catalog}, admission)) as address,
+        httpx.Client(base_url=address, timeout=20, **identity) as http,
+    ):
+        for headers in ({"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            found = http.post("/logbook/xpp1/new", data={"text": "evil", "do": "post"}, headers=headers)
+            assert found.status_code == 401
+        assert http.get("/logbook/xpp1", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+        for headers in ({}, {"Origin": address}, {"Sec-Fetch-Site": "same-origin"}):
+            found = http.post("/logbook/xpp1/new", data={"text": "good", "do": "post"}, headers=headers)
+            assert found.status_code == 303
+    assert [entry.text for entry in logbook.entries("xpp1").entries] == 3 * ["good"]
+
+
+def test_who_sends_half_a_form_is_not_waited_for(catalog, logbook, monkeypatch):
+    limited = partial(watching.BodyLimit, pause_s=0.3)
+    monkeypatch.setattr("hutch.server.app.BodyLimit", limited)
+    with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+        host, port = address.removeprefix("http://").split(":")
+        head = f"POST /logbook/xpp1/new HTTP/1.1\r\nHost: {host}\r\nAuthorization: Apikey {KEY}\r\n"
+        head += "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 500\r\n\r\n"
+        half = '--b\r\nContent-Disposition: form-data; name="text"\r\n\r\nhalf'
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.sendall(f"{head}{half}".encode())
+            assert client.recv(1000).startswith(b"HTTP/1.1 408 ")
+    assert logbook.entries("xpp1").entries == ()
+
+
 def test_nothing_is_written_by_looking(http, logbook):
     entry = logbook.post("xpp1", "stays")
     for path in ("delete", "restore"):
@@ -276,6 +324,35 @@ def test_the_run_table_is_sorted_changed_and_given_as_csv(http, catalog, logbook
     text = http.get("/logbook/xpp1/tables.csv?name=gains&sort=run_num").text
     assert text.splitlines()[2] == "2,plan1,'=1+1,7.5"
     assert http.get("/logbook/xpp1/tables?name=nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "value", [1234567.125, 12345, True, False, "5", "true", " two  words", "x" * 300, "é"]
+)
+def test_a_cell_that_is_kept_as_it_is_stays_what_it_is(http, catalog, logbook, value):
+    with catalog.start_run(experiment="xpp1"):
+        pass
+    logbook.add_run_params("xpp1", 1, {"gain": value})
+    logbook.create_run_table("xpp1", "gains", ["run_num", "param.gain"])
+    page = http.get("/logbook/xpp1/tables?name=gains&edit=1:param.gain").text
+    (typed,) = re.findall(r'<input name="value" value="([^"]*)"', page)
+    form = {"cell": "1:param.gain", "name": "gains", "value": html.unescape(typed)}
+    assert http.post("/logbook/xpp1/tables", data=form).status_code == 303
+    kept = logbook.params_of_runs("xpp1")[1]["gain"]
+    assert (kept, type(kept)) == (value, type(value))
+
+
+def test_a_large_file_is_taken_and_one_too_large_loses_nothing_that_was_typed(http, logbook, monkeypatch):
+    monkeypatch.setenv("HUTCH_ATTACHMENT_LIMIT_BYTES", str(12_000_000))
+    typed = {"text": "kept text", "do": "post"}
+    found = http.post("/logbook/xpp1/new", data=typed, files={"files": ("a.bin", bytes(11_000_000))})
+    assert found.status_code == 303
+    found = http.post("/logbook/xpp1/new", data=typed, files={"files": ("b.bin", bytes(13_000_000))})
+    assert found.status_code == 413 and "kept text" in found.text
+    (entry,) = logbook.entries("xpp1").entries
+    assert entry.attachments[0].size == 11_000_000
+    long = http.post("/logbook/xpp1/new", data={"text": "x" * 1_500_000, "do": "post"})
+    assert long.status_code == 303
 
 
 def test_nothing_that_was_written_is_taken_for_markup(http, catalog, logbook):

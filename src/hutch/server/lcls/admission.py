@@ -25,7 +25,7 @@ from starlette.requests import Request
 from hutch.access import PUBLIC, Identity
 from hutch.errors import AccessDeniedError
 from hutch.logbook import Job
-from hutch.server.access import Gate, is_same_origin
+from hutch.server.access import Gate, is_foreign_page
 from hutch.server.books import Book
 from hutch.server.negotiate import Acceptor, presented_token
 
@@ -95,8 +95,7 @@ def check_origin(request: Request) -> None:
 
     :raises HTTPException: 403.
     """
-    is_page = "sec-fetch-site" in request.headers or "origin" in request.headers
-    if is_page and not is_same_origin(request):
+    if is_foreign_page(request):
         raise HTTPException(403, "Pages of other sites change nothing here.")
 
 

@@ -53,13 +53,14 @@ class Call:
 
     def text(self, *names: str) -> str | None:
         """Return a field by one of its names; None if it is empty or missing."""
-        for name in names:
-            found = self.fields.get(name)
-            if found is None and isinstance(self.json, dict) and self.json.get(name) is not None:
-                found = str(self.json[name])
-            if found:
-                return found
-        return None
+        return next((found for found in map(self.given, names) if found), None)
+
+    def given(self, name: str) -> str | None:
+        """Return a field, which may be empty; None if it is missing."""
+        found = self.fields.get(name)
+        if found is None and isinstance(self.json, dict) and self.json.get(name) is not None:
+            found = str(self.json[name])
+        return found
 
     def needed(self, *names: str) -> str:
         """Return a field by one of its names.

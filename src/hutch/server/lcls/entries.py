@@ -37,11 +37,13 @@ def _new(call: Call) -> dict[str, Any]:
         author=call.author,
         key=call.key,
     )
-    return _told(entry)
+    return _told(call, entry)
 
 
 def _run_of(call: Call) -> int | None:
     """Return the number of the run that an entry is about: of a job, its own; None says nothing."""
+    if call.text("run_num") == "current":
+        return None
     given = call.number("run_num")
     return call.job.run_num if given is None and call.job is not None else given
 
@@ -50,16 +52,16 @@ def _modify(call: Call) -> dict[str, Any]:
     entry = call.logbook.edit(
         call.entry("_id"),
         text=call.needed("log_text"),
-        title=call.fields.get("log_title"),
-        tags=call.fields.get("log_tags"),
+        title=call.given("log_title"),
+        tags=call.given("log_tags"),
         run=call.number("run_num"),
         files=call.files,
     )
-    return _told(entry)
+    return _told(call, entry)
 
 
 def _delete(call: Call) -> dict[str, Any]:
-    return _told(call.logbook.delete(call.entry("_id")))
+    return _told(call, call.logbook.delete(call.entry("_id")))
 
 
 def _all(call: Call) -> list[dict[str, Any]]:
@@ -69,13 +71,13 @@ def _all(call: Call) -> list[dict[str, Any]]:
     def page(before: int | None, limit: int) -> EntryPage:
         return call.logbook.entries(call.experiment, before=before, limit=limit)
 
-    return _collected(page, before, call.number("limit"))
+    return _collected(call, page, before, call.number("limit"))
 
 
 def _search(call: Call) -> list[dict[str, Any]]:
     """Return the entries with words, a tag, of some runs, or of some time; several of these narrow it."""
     if call.text("_id"):
-        return [_told(call.logbook.entry(call.entry("_id")))]
+        return [_told(call, call.logbook.entry(call.entry("_id")))]
     tag = call.text("tag")
     since, until = _moment(call, "start_date"), _moment(call, "end_date")
     one = call.number("run_num")
@@ -93,7 +95,7 @@ def _search(call: Call) -> list[dict[str, Any]]:
             limit=limit,
         )
 
-    return _collected(found, None, call.number("limit"))
+    return _collected(call, found, None, call.number("limit"))
 
 
 def _moment(call: Call, name: str) -> float | None:
@@ -108,7 +110,10 @@ def _moment(call: Call, name: str) -> float | None:
 
 
 def _collected(
-    page: Callable[[int | None, int], EntryPage], before: int | None, most: int | None
+    call: Call,
+    page: Callable[[int | None, int], EntryPage],
+    before: int | None,
+    most: int | None,
 ) -> list[dict[str, Any]]:
     """Return the entries of all pages.
 
@@ -122,11 +127,19 @@ def _collected(
         before = some.next
         if before is None:
             break
-    return [_told(entry) for entry in found]
+    return [_told(call, entry) for entry in found]
 
 
 def _tree(call: Call) -> list[dict[str, Any]]:
-    return [_told(entry) for entry in call.logbook.thread(call.entry())]
+    return [_told(call, entry) for entry in call.logbook.thread(call.entry())]
+
+
+def _tree_of_field(call: Call) -> list[dict[str, Any]]:
+    """Return the thread of the entry that a field names; of none, all entries."""
+    names = ("entry_id", "_id", "id")
+    if call.text(*names) is None:
+        return _all(call)
+    return [_told(call, entry) for entry in call.logbook.thread(call.entry(*names))]
 
 
 # files
@@ -176,7 +189,7 @@ def _tags_of_run(call: Call) -> list[str]:
 # how entries are told
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _told(call: Call, entry: Entry) -> dict[str, Any]:
     """Return an entry as these clients know entries."""
     told = {
         "_id": str(entry.id),
@@ -197,7 +210,9 @@ def _told(entry: Entry) -> dict[str, Any]:
     if entry.edited is not None:
         told["modified_time"] = iso(entry.edited)
     if entry.is_deleted:
-        told |= {"deleted_by": entry.author, "deleted_time": iso(entry.deleted)}
+        # Its last version is that it was deleted.
+        by = call.logbook.versions(entry.id)[-1].author
+        told |= {"deleted_by": by, "deleted_time": iso(entry.deleted)}
     return told
 
 
@@ -224,6 +239,7 @@ ROUTES = (
     experiment_route("elog", _all, by_job=True),
     experiment_route("search_elog", _search, by_job=True),
     experiment_route("elog/{entry}/complete_elog_tree", _tree, by_job=True),
+    experiment_route("complete_elog_tree", _tree_of_field, by_job=True),
     experiment_route("attachment", _attachment, by_job=True),
     experiment_route("get_elog_tags", _tags, by_job=True),
     experiment_route("get_tags_to_runs", _tags_to_runs, by_job=True),

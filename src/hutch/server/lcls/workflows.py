@@ -44,6 +44,8 @@ def _define(call: Call) -> dict[str, Any]:
         raise QueryError(f"{trigger[:40]!r} is no trigger. Triggers are: {', '.join(_TRIGGERS)}.")
     value = next((given[name] for name in ("run_param_value", "run_param_val") if name in given), None)
     param = given.get("run_param_name")
+    if not isinstance(param, str | None):
+        raise QueryError("The 'run_param_name' of a workflow must be text.")
     found = call.logbook.define_workflow(
         call.experiment,
         texts["name"],
@@ -51,7 +53,7 @@ def _define(call: Call) -> dict[str, Any]:
         texts["parameters"],
         trigger=_TRIGGERS[trigger][0],
         location=texts["location"],
-        param_name=None if param is None else str(param),
+        param_name=param,
         param_value=value,
     )
     return _told(found)
