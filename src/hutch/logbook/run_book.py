@@ -17,7 +17,7 @@ from hutch.access import Action
 from hutch.access.membership import Shift, experiments_of, runs_of, shifts
 from hutch.catalogs import Run
 from hutch.catalogs.closing import close_run
-from hutch.catalogs.open_runs import BY_HAND
+from hutch.catalogs.open_runs import BY_HAND, is_by_hand
 from hutch.catalogs.signatures import Signature
 from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode, encode, leaves, plain
@@ -197,7 +197,7 @@ class RunBook(Desk):
         if found is None:
             raise RunNotFoundError(f"Experiment {experiment!r} has no runs yet.")
         row = found.run.row
-        if _is_by_hand(row):
+        if is_by_hand(row):
             with self.store.transaction() as writer:
                 self._end_by_hand(writer, row.id, exit_status, signed, reason)
                 self._note(writer, experiment, signed, "run.end", str(found.num))
@@ -211,7 +211,7 @@ class RunBook(Desk):
     def _end_before(self, last: RunNumberRow, author: str) -> None:
         """End the run that was begun by hand before another one, if it goes on."""
         row = self.store.runs_by_id([last.run]).get(last.run)
-        if row is not None and row.stop is None and _is_by_hand(row):
+        if row is not None and row.stop is None and is_by_hand(row):
             with self.store.transaction() as writer:
                 self._end_by_hand(writer, row.id, "success", author, "another run was begun")
 
@@ -345,10 +345,6 @@ def _wished(row: RunRow) -> list[int]:
     start = decode(row.current)
     given = (start.get("run_num"), row.scan_id)
     return [number for number in given if type(number) is int and 0 < number < 2**63]
-
-
-def _is_by_hand(row: RunRow) -> bool:
-    return BY_HAND in decode(row.start)
 
 
 def _no_run(experiment: str, num: int) -> RunNotFoundError:

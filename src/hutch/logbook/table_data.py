@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from hutch.catalogs.open_runs import open_status
@@ -108,6 +109,7 @@ def cells_of(
     ids = [run.run.row.id for run in runs]
     documents = _documents(store, ids, list(paths.values()))
     counted = counters() if any(column.counter for column in columns) else {}
+    tags = _tags_of(store, runs) if any(column.source == "tags" for column in columns) else {}
     for run in runs:
         known = documents.get(run.run.row.id, {})
         cells = []
@@ -120,6 +122,8 @@ def cells_of(
                 cells.append(reached[0] if len(reached) == 1 else reached or None)
             elif column.counter is not None:
                 cells.append(counted.get(run.num, {}).get(column.counter))
+            elif column.source == "tags":
+                cells.append(tags[run.num])
             else:
                 cells.append(_own(store, column.source, run, known))
         yield tuple(cells)
@@ -157,9 +161,14 @@ def _own(store: Store, source: str, run: NumberedRun, documents: Mapping[str, An
             if isinstance(stop, dict):
                 return stop.get("exit_status")
             return open_status(store, row)
-        case "tags":
-            return " ".join(written_tags(store, store.terms_of_run(run.experiment, run.num, "t")))
     return None
+
+
+def _tags_of(store: Store, runs: Sequence[NumberedRun]) -> dict[int, str]:
+    """Return the tags of runs, by number; the entries that have them are read together."""
+    terms = {run.num: store.terms_of_run(run.experiment, run.num, "t") for run in runs}
+    written = iter(written_tags(store, [term for some in terms.values() for term in some]))
+    return {num: " ".join(islice(written, len(some))) for num, some in terms.items()}
 
 
 def _is_field(source: str) -> bool:

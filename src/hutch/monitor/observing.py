@@ -7,7 +7,7 @@ file of the output folder, ``status.json``, says the same to everybody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from hutch.errors import HutchError
 from hutch.monitor.forms import Plot
 from hutch.monitor.sources import BadRange, Sighting
 
-__all__ = ["Failure", "Observer", "Publisher", "Tile", "sentence_of"]
+__all__ = ["Failure", "Observer", "Publisher", "Tile", "count_rows", "fraction_of", "sentence_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,16 @@ class Failure:
 def sentence_of(error: BaseException) -> str:
     """Return what an error says, in one line: hutch's own explain themselves."""
     return str(error) if isinstance(error, HutchError) else f"{type(error).__name__}: {error}"
+
+
+def count_rows(bad: Iterable[BadRange]) -> int:
+    """Return how many rows were passed over because they cannot be read."""
+    return sum(one.stop - one.start for one in bad)
+
+
+def fraction_of(taken: int, there: int) -> float:
+    """Return which part of the rows that there are has been taken into account, 0 to 1."""
+    return min(taken / there, 1.0) if there else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +112,12 @@ class Tile:
     @property
     def fraction(self) -> float:
         """Which part of the rows has been taken into account, 0 to 1."""
-        taken = self.seen - self.skipped - self.unreadable
-        return min(taken / self.there, 1.0) if self.there else 1.0
+        return fraction_of(self.seen - self.skipped - self.unreadable, self.there)
 
     @property
     def unreadable(self) -> int:
         """How many rows were passed over because they cannot be read."""
-        return sum(one.stop - one.start for one in self.bad)
+        return count_rows(self.bad)
 
 
 class Observer(Protocol):

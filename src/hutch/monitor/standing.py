@@ -10,7 +10,7 @@ from typing import Any
 
 from hutch.monitor.jobs import Drawn, Folded
 from hutch.monitor.keeping import Keeper, replace_file
-from hutch.monitor.observing import Failure, Tile
+from hutch.monitor.observing import Failure, Tile, count_rows, fraction_of
 from hutch.monitor.sources import BadRange, Sighting
 from hutch.monitor.work import picture_file
 
@@ -50,7 +50,7 @@ class Standing:
     @property
     def unreadable(self) -> int:
         """How many rows were passed over because they cannot be read."""
-        return sum(one.stop - one.start for one in self.bad)
+        return count_rows(self.bad)
 
     def folded(self, answer: Folded) -> None:
         """Take in how far the plot has come."""
@@ -189,7 +189,7 @@ class Watched:
             "rows_seen": seen - one.skipped,
             "rows_unreadable": one.unreadable,
             "rows_there": there,
-            "fraction": min((seen - one.skipped - one.unreadable) / there, 1.0) if there else 1.0,
+            "fraction": fraction_of(seen - one.skipped - one.unreadable, there),
             "updated": one.updated or None,
             "drawn": one.drawn,
             "age_s": max(now - one.drawn, 0.0) if one.drawn is not None else None,

@@ -51,7 +51,11 @@ _PAGES = ("/runs/", "/login", "/logbook", "/monitor")
 _environment = Environment(
     loader=PackageLoader("hutch.server"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
 )
+_STATUSES = ("success", "fail", "abort", "running", "interrupted")
+"""Statuses of runs that have a look of their own; documents may say others."""
+
 _environment.filters.update(
+    status_class=lambda status: status if status in _STATUSES else "",
     time=local_time,
     iso=lambda time: datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds"),
     printable=printable,

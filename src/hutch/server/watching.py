@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hutch.config.limits import attachment_limit_bytes
 from hutch.server.lcls import is_lcls
+from hutch.server.lcls.bodies import most_of_files
 from hutch.server.lcls.jobs import hide_secret
 
 __all__ = ["BodyLimit", "Metrics", "Watch"]
@@ -29,8 +30,6 @@ MOST_BODY_BYTES = 10_000_000
 _logger = logging.getLogger("hutch.server.requests")
 _CARRIES_FILES = re.compile(r"/logbook/[^/]+/(new|entries/\d+/edit)$")
 """Paths of forms that files are attached with."""
-_FILES = 4
-"""So many files of the greatest size are taken at once."""
 _OWN = ("hutch", "healthz", "readyz", "metrics")
 
 
@@ -121,46 +120,44 @@ class BodyLimit:
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         most = self._most
         if _CARRIES_FILES.search(scope["path"]):
-            most += _FILES * attachment_limit_bytes()
+            most += most_of_files(attachment_limit_bytes())
+        too_much = f"The request carries more than {most:,} bytes, which is the most that is taken."
         if declared.isdigit() and int(declared) > most:
-            await JSONResponse({"error": _too_much(most)}, 413)(scope, receive, send)
+            await JSONResponse({"error": too_much}, 413)(scope, receive, send)
             return
-        came, has_begun, is_whole, is_late = 0, False, False, False
+        came, has_begun, is_whole = 0, False, False
+        refusal: JSONResponse | None = None
 
         async def counting() -> Message:
-            nonlocal came, is_whole, is_late
+            nonlocal came, is_whole, refusal
             if is_whole:  # what comes after the body is that the client has gone
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), self._pause_s)
             except TimeoutError:
-                is_late = True
+                said = f"Nothing more of the request came for {self._pause_s:g} s."
+                refusal = JSONResponse({"error": said}, 408, {"Connection": "close"})
                 return {"type": "http.disconnect"}
             is_whole = not message.get("more_body", False)
             came += len(message.get("body", b""))
+            if came > most:
+                refusal = JSONResponse({"error": too_much}, 413)
             # Raising would do as well, if no middleware in between made something else of it.
-            return {"type": "http.disconnect"} if came > most else message
+            return message if refusal is None else {"type": "http.disconnect"}
 
         async def answering(message: Message) -> None:
             nonlocal has_begun
-            if (came <= most and not is_late) or has_begun:
+            if refusal is None or has_begun:
                 has_begun = True
                 await send(message)
 
         try:
             await self._app(scope, counting, answering)
         except ClientDisconnect:
-            if came <= most and not is_late:
+            if refusal is None:
                 raise
-        if came > most and not has_begun:
-            await JSONResponse({"error": _too_much(most)}, 413)(scope, receive, send)
-        elif is_late and not has_begun:
-            said = f"Nothing more of the request came for {self._pause_s:g} s."
-            await JSONResponse({"error": said}, 408, {"Connection": "close"})(scope, receive, send)
-
-
-def _too_much(most: int) -> str:
-    return f"The request carries more than {most:,} bytes, which is the most that is taken."
+        if refusal is not None and not has_begun:
+            await refusal(scope, receive, send)
 
 
 def _part(path: str) -> str:

@@ -22,7 +22,7 @@ from starlette.types import Message, Receive
 from hutch.logbook import NewFile
 from hutch.server.lcls.calls import Body
 
-__all__ = ["Carried", "Limits", "carried"]
+__all__ = ["Carried", "Limits", "carried", "most_of_files"]
 
 _MOST_FILES = 50
 _MOST_FIELDS = 100
@@ -48,6 +48,14 @@ class Limits:
     whole_s: float = 600.0
 
 
+def most_of_files(file_bytes: int) -> int:
+    """Return how many bytes of files are taken at once.
+
+    :param file_bytes: how large one may be.
+    """
+    return _FILES * file_bytes
+
+
 @dataclass(slots=True)
 class Carried:
     """What a request carries.
@@ -69,7 +77,7 @@ async def carried(request: Request, kind: Body, limits: Limits) -> AsyncIterator
     if kind is Body.NONE:
         yield Carried()
         return
-    most = _REST_BYTES + (_FILES * limits.file_bytes() if kind is Body.FORM else 0)
+    most = _REST_BYTES + (most_of_files(limits.file_bytes()) if kind is Body.FORM else 0)
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > most:
         raise _too_large(most)
