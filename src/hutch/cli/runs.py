@@ -110,7 +110,11 @@ def runs(
 
 
 def _names(columns: str) -> list[str]:
-    return [name.strip() for name in columns.split(",") if name.strip()]
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    if not names:
+        msg = "--columns takes names with commas between, as in scan_id,uid,sample.name."
+        raise click.UsageError(msg, ctx=click.get_current_context())
+    return names
 
 
 def _order(key: str) -> tuple[str, int]:
