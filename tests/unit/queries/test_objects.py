@@ -208,6 +208,8 @@ def test_times_are_taken_in_many_forms():
         (lambda: TimeRange(since="2020", until="2019"), "since='2020' is later than until='2019'"),
         (lambda: TimeRange(since="soon"), "'soon' is no time. Give s since 1970"),
         (lambda: TimeRange(since=math.nan), "nan is no time"),
+        (lambda: TimeRange(since=np.datetime64("2019-09-01")), "'2019-09-01'. is no time. Give s since 1970"),
+        (lambda: TimeRange(since=10**400), "0 is no time"),
         (lambda: TimeRange(since="2020", timezone="Mars/Base"), "There is no time zone 'Mars/Base'"),
         (lambda: ScanID(), "at least one scan_id"),
         (lambda: ScanID("42"), "A scan_id is an integer; not '42'"),
