@@ -9,6 +9,7 @@ from typing import Any
 
 from hutch.catalogs.sorting import SortKey, in_order
 from hutch.catalogs.windows import WHOLE, Window
+from hutch.documents.text import is_storable
 from hutch.queries.conditions import And, Condition, Equal, Field, Matching, Path, everything, of_catalog
 from hutch.queries.patterns import quoted
 from hutch.store.protocol import Change, RunRow, Store
@@ -17,6 +18,9 @@ __all__ = ["Selection", "rows_by_uid"]
 
 _AT_ONCE = 100
 """Rows that are fetched together while iterating."""
+
+_MOST_RUNS = 2**60
+"""No store has so many."""
 
 _TIME = Path("start", ("time",))
 _SCAN_ID = Path("start", ("scan_id",))
@@ -130,6 +134,8 @@ class Selection:
 
     def by_prefix(self, prefix: str, limit: int) -> list[RunRow]:
         """Return runs among these whose uid begins with a text, newest first."""
+        if not is_storable(prefix):
+            return []
         if self.is_whole:
             return self.store.runs_by_prefix(prefix, limit)
         return list(islice(self._newest_with(Field(_UID, Matching(f"^{quoted(prefix)}"))), limit))
@@ -193,6 +199,9 @@ class Selection:
 
     def _read(self, start: int, limit: int | None, newest_first: bool) -> Iterator[RunRow]:
         """Yield runs in order of time, some of them from a position on."""
+        if start > _MOST_RUNS:
+            return
+        limit = None if limit is None or limit > _MOST_RUNS else limit
         if self.condition == everything and limit is not None and limit <= _AT_ONCE:
             yield from self.store.runs(start=start, limit=limit, newest_first=newest_first)
             return
