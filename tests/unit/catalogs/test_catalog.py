@@ -55,7 +55,7 @@ def test_an_empty_catalog_says_so(catalog):
 
 def test_a_search_that_found_nothing_is_no_empty_catalog(catalog, uids):
     nothing = catalog.search({"scan_id": 99})
-    with pytest.raises(RunNotFoundError, match=r"No run '00ff' among these runs of catalog 'raw': there are none"):
+    with pytest.raises(RunNotFoundError, match=r"'00ff' among these runs of catalog 'raw': there are none"):
         nothing["00ff"]
     assert repr(nothing).endswith(": no runs")
 
@@ -163,7 +163,9 @@ def test_a_slice_looks_runs_up_among_its_own_only(catalog, uids):
     assert last_two[3].uid == uids[5]
     assert last_two[2].uid == uids[4]
     for key in (uids[0], "00ff", 1):
-        with pytest.raises(RunNotFoundError, match="among these runs of catalog 'raw'. The newest of them: 3"):
+        with pytest.raises(
+            RunNotFoundError, match=r"among these runs of catalog 'raw'\. The newest of them: 3"
+        ):
             last_two[key]
     assert catalog[:4][1].uid == uids[3]
     assert catalog[:3][1].uid == uids[0]
