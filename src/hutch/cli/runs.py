@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -82,7 +81,7 @@ def runs(
         found = found.search(asked)
     ordered = found.sort(*map(_order, sort)) if sort else found[::-1]
     lines: list[tuple[int, views.RunLine]] = []
-    for run in islice(ordered[:limit].runs(), limit):
+    for run in ordered[:limit].runs():
         with suppress(RunDeletedError):  # a moment ago
             lines.append((run.row.id, views.RunLine.of(run)))
     if chosen is None and csv_wanted:
