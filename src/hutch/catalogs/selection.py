@@ -62,8 +62,9 @@ class Selection:
             condition = of_catalog(condition, self.among)
         if self.window != WHOLE:
             return Selection(self.store, condition, source=self, among=self.among)
-        both = condition if self.condition == everything else And((self.condition, condition))
-        return replace(self, condition=both)
+        # Side by side, as searches may narrow hundreds of times.
+        known = self.condition.parts if isinstance(self.condition, And) else (self.condition,)
+        return replace(self, condition=And((*known, condition)) if known else condition)
 
     def sorted(self, order: tuple[SortKey, ...]) -> Selection:
         """Return these runs in another order."""

@@ -7,6 +7,7 @@ import pytest
 import hutch
 from hutch.catalogs import Catalog, Run
 from hutch.errors import AmbiguousRunError, RunIndexError, RunNotFoundError
+from hutch.queries import Key
 
 ON_EACH_DATABASE = True
 
@@ -315,3 +316,15 @@ def test_a_time_bounds_what_has_one_of_two_things_or_lacks_another(catalog, reco
     late = catalog.search({"time": {"$gt": time}})
     assert list(late.search({"$or": [{"sample": "a"}, {"plan_name": {"$ne": "x"}}]})) == uids[2:]
     assert list(late.search({"$or": [{"sample": "a"}, {"plan_name": None, "scan_id": None}]})) == uids[2:]
+
+
+def test_conditions_may_be_many(catalog, uids):
+    others = range(3, 1500)
+    assert list(catalog.search({"uid": uids[0], "scan_id": {"$nin": [*others]}})) == [uids[0]]
+    assert list(catalog.search({"uid": uids[0], "detectors": {"$all": [*map(str, others)]}})) == []
+    found, query = catalog.search({"uid": uids[1]}), Key("scan_id") == 2
+    for number in others:
+        found = found.search(Key("scan_id") != number)
+        query = query | (Key("scan_id") == -number)
+    assert list(found) == list(catalog.search({"uid": uids[1]}).search(query)) == [uids[1]]
+    assert len(catalog.search(~query)) == len(uids) - 2

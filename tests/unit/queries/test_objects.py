@@ -327,3 +327,11 @@ def test_objects_of_databroker_are_taken(name, fields, expected):
 def test_a_pattern_of_a_beginning_is_the_question_that_the_index_answers():
     assert Like("start.uid", "17531a-%").condition == PartialUID("17531a-").condition.parts[0]
     assert Like("start.uid", "17_31a%").condition != PartialUID("17_31a").condition.parts[0]
+
+
+def test_a_chain_of_one_kind_is_flat_and_the_same_whatever_was_combined_first():
+    a, b, c = Key("a") == 1, Key("b") == 2, Key("c") == 3
+    assert (a & b) & c == a & (b & c)
+    assert (a | b) | c == a | (b | c)
+    assert (a & b) | c != a & (b | c)
+    assert len((a & b & c).queries) == 3
