@@ -326,8 +326,10 @@ class Catalog(Mapping[str, Run]):
 
     def _title(self) -> str:
         count = len(self)
-        runs = "1 run" if count == 1 else f"{count:,} runs" if count else "no runs yet"
-        what = "Catalog" if self._selection.is_whole else "Some of catalog"
+        is_whole = self._selection.is_whole
+        none = "no runs yet" if is_whole else "no runs"
+        runs = "1 run" if count == 1 else f"{count:,} runs" if count else none
+        what = "Catalog" if is_whole else "Some of catalog"
         note = ""
         if count > _SHOWN:
             note = f", the first {_SHOWN}" if self._is_arranged else f", the newest {_SHOWN}"
