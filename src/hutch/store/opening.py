@@ -25,7 +25,7 @@ from hutch.store.roles import MOVED, admit, backup_note, is_backup
 from hutch.store.schema import is_behind, write_schema
 from hutch.store.sqlite import BUSY_TIMEOUT_S, SqliteStore, connect
 
-__all__ = ["bring_up_to_date", "has_store", "make_folder", "open_store"]
+__all__ = ["bring_up_to_date", "check_no_files", "has_store", "make_folder", "open_store"]
 
 
 def open_store(
@@ -48,9 +48,7 @@ def open_store(
         from hutch.store.postgres_opening import open_database
 
         return open_database(os.fspath(where), create=create, files=files)
-    if files is not None:
-        msg = f"A folder of files is given with a database; the store {os.fspath(where)!r} has its own."
-        raise ConfigurationError(msg)
+    check_no_files(where, files)
     folder = Path(where).expanduser().absolute()
     path = folder / DATABASE
     if not is_backup_folder(folder):
@@ -61,6 +59,16 @@ def open_store(
             raise NoStoreError(msg)
         make_folder(folder)
     return SqliteStore(folder, admit(bring_up_to_date(path), str(folder)))
+
+
+def check_no_files(where: str | os.PathLike[str], files: str | os.PathLike[str] | None) -> None:
+    """Refuse a folder of files beside a store that is in a folder.
+
+    :raises ConfigurationError: if one is given.
+    """
+    if files is not None:
+        msg = f"A folder of files is given with a database; the store {os.fspath(where)!r} has its own."
+        raise ConfigurationError(msg)
 
 
 def has_store(where: str | os.PathLike[str]) -> bool:
