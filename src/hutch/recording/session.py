@@ -245,10 +245,9 @@ class RecordedRun:
     ) -> None:
         if kind is None:
             self.close()
-        elif issubclass(kind, Exception):
-            self.close("fail", f"{kind.__name__}: {error}")
-        else:
-            self.close("abort", f"{kind.__name__}: {error}" if str(error) else kind.__name__)
+            return
+        reason = f"{kind.__name__}: {error}" if str(error) else kind.__name__
+        self.close("fail" if issubclass(kind, Exception) else "abort", reason)
 
     def _descriptor(
         self, stream: str, about: dict[str, dict[str, Any]], blank: Set[str] = frozenset()

@@ -32,6 +32,12 @@ def test_an_exception_ends_the_run_as_failed_with_the_reason(cat):
     assert len(cat[-1].primary) == 1
 
 
+def test_an_exception_without_a_word_is_named(cat):
+    with pytest.raises(ValueError, match="^$"), cat.start_run():
+        raise ValueError
+    assert cat[-1].stop["reason"] == "ValueError"
+
+
 def test_ctrl_c_ends_the_run_as_aborted(cat):
     with pytest.raises(KeyboardInterrupt), cat.start_run():
         raise KeyboardInterrupt
