@@ -230,6 +230,12 @@ def test_delete_needs_a_reason(invoke, place) -> None:
     assert len(runs(place)) == 3
 
 
+def test_delete_needs_a_reason_also_to_say_what_would_go(invoke) -> None:
+    found = invoke("delete", "1", "--reason", " ")
+    assert found.exit_code == 1
+    assert "Say in a few words why" in found.stderr
+
+
 def test_runs_lists_what_was_deleted(invoke) -> None:
     nothing = invoke("runs", "--deleted")
     assert (nothing.exit_code, nothing.stdout) == (0, "")
