@@ -28,7 +28,17 @@ import orjson
 
 from hutch.errors import DocumentError
 
-__all__ = ["REPLACED", "decode", "decode_all", "encode", "encode_lossy", "is_same", "is_same_text", "plain"]
+__all__ = [
+    "DEEPEST",
+    "REPLACED",
+    "decode",
+    "decode_all",
+    "encode",
+    "encode_lossy",
+    "is_same",
+    "is_same_text",
+    "plain",
+]
 
 REPLACED = "cannot be kept exactly: its repr is kept"
 """Said of what no document can hold, an arbitrary object for example."""
@@ -37,7 +47,7 @@ _FAST_OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 _EXACT = frozenset({str, int, float, bool, type(None)})
-_DEEPEST = 250
+DEEPEST = 250
 """Dictionaries and lists within each other that are kept; the readers of JSON have their limits near."""
 
 
@@ -140,8 +150,8 @@ def _plain(
         value = str(value) if isinstance(value, UUID) else value.value
         return _plain(value, path, depth, replaced)
     try:
-        if depth > _DEEPEST:
-            msg = f"Lists and dictionaries are more than {_DEEPEST} deep, or within themselves: {path[:80]}"
+        if depth > DEEPEST:
+            msg = f"Lists and dictionaries are more than {DEEPEST} deep, or within themselves: {path[:80]}"
             raise DocumentError(msg)
         found = _plain_scalar_or_array(value, path)
     except DocumentError:

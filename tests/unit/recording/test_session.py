@@ -54,6 +54,12 @@ def test_call_time_metadata_wins_over_the_stash(cat):
     assert cat[-1].start["proposal_id"] == 7
 
 
+def test_metadata_may_have_any_name(cat):
+    with cat.start_run(self="a", store="b", rules="c"):
+        pass
+    assert [cat[-1].start[key] for key in ("self", "store", "rules")] == ["a", "b", "c"]
+
+
 def test_refused_metadata_records_nothing_and_uses_no_number(cat):
     with pytest.raises(MetadataError, match="'owner' is 5"):
         cat.start_run(owner=5)
