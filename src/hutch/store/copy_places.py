@@ -16,7 +16,7 @@ from hutch.store.faults import translate
 from hutch.store.file_copying import loose_files
 from hutch.store.folder_lock import LOCK, FolderLock
 from hutch.store.opening import bring_up_to_date, check_no_files, make_folder
-from hutch.store.places import DATABASE, check_folder
+from hutch.store.places import DATABASE, check_folder, named_folder
 from hutch.store.protocol import Store
 from hutch.store.roles import COPY, Copy, Purpose
 from hutch.store.sides import FolderSide, Side, read_properties
@@ -72,7 +72,7 @@ def open_unadmitted(where: Where) -> Store:
 
 def target_folder(where: Where) -> Path:
     """Return the folder of a store that is in one."""
-    return Path(where).expanduser().absolute()
+    return named_folder(where)
 
 
 def shown(where: Where) -> str:

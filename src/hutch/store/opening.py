@@ -19,7 +19,14 @@ from hutch.errors import (
 from hutch.store.addresses import is_address
 from hutch.store.faults import translate
 from hutch.store.folder_lock import FolderLock
-from hutch.store.places import BACKUP_NOTE, DATABASE, check_folder, is_backup_folder, is_writable
+from hutch.store.places import (
+    BACKUP_NOTE,
+    DATABASE,
+    check_folder,
+    is_backup_folder,
+    is_writable,
+    named_folder,
+)
 from hutch.store.protocol import Store
 from hutch.store.roles import MOVED, admit, backup_note, is_backup
 from hutch.store.schema import is_behind, write_schema
@@ -40,6 +47,7 @@ def open_store(
         ``$HUTCH_FILES``, else what ``hutch.toml`` says, else the one it was made with. A new store in a
         database needs one.
     :raises NoStoreError: if there is none and none may be made, or something else is in its place.
+    :raises ConfigurationError: if it is no name of a folder, or files are given with one.
     :raises NetworkFilesystemError: if the folder is on a network file system.
     :raises StoreVersionError: if a newer hutch wrote it.
     :raises StoreUnavailableError: if the server of the database does not answer.
@@ -49,7 +57,7 @@ def open_store(
 
         return open_database(os.fspath(where), create=create, files=files)
     check_no_files(where, files)
-    folder = Path(where).expanduser().absolute()
+    folder = named_folder(where)
     path = folder / DATABASE
     if not is_backup_folder(folder):
         check_folder(folder)
@@ -80,7 +88,7 @@ def has_store(where: str | os.PathLike[str]) -> bool:
         from hutch.store.postgres_opening import find_database
 
         return find_database(os.fspath(where))
-    return (Path(where).expanduser() / DATABASE).exists()
+    return (named_folder(where) / DATABASE).exists()
 
 
 def make_folder(folder: Path, **facts: str) -> None:
