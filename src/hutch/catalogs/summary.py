@@ -10,7 +10,16 @@ from typing import Any
 
 from hutch.catalogs.metadata import PRIMARY
 
-__all__ = ["HEADINGS", "RunSummary", "as_html", "as_text", "count_points", "local_time", "printable"]
+__all__ = [
+    "HEADINGS",
+    "RunSummary",
+    "as_html",
+    "as_text",
+    "count_points",
+    "local_time",
+    "printable",
+    "shape_text",
+]
 
 HEADINGS = ("scan_id", "uid", "plan", "time", "status", "points")
 """Of the columns of a table of runs."""
@@ -70,6 +79,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def shape_text(shape: Sequence[Any]) -> str:
+    """Return the shape of a data key as people read it; a length that is left open is ``any``."""
+    return printable(" × ".join("any" if size is None else str(size) for size in shape))
 
 
 def as_text(title: str, summaries: Iterable[RunSummary]) -> str:
