@@ -6,16 +6,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hutch.catalogs.metadata import PRIMARY
+from hutch.errors import CorruptDocumentError
+
+if TYPE_CHECKING:
+    from hutch.catalogs.run import Run
 
 __all__ = [
+    "DAMAGED",
     "HEADINGS",
     "RunSummary",
     "as_html",
     "as_text",
     "count_points",
+    "in_brief",
     "local_time",
     "printable",
     "shape_text",
@@ -23,6 +29,9 @@ __all__ = [
 
 HEADINGS = ("scan_id", "uid", "plan", "time", "status", "points")
 """Of the columns of a table of runs."""
+
+DAMAGED = "damaged"
+"""Stands for the status of a run whose start or stop document can't be read."""
 
 _SHORT_UID = 8
 _RIGHT = frozenset({0, 5})
@@ -52,6 +61,15 @@ class RunSummary:
             printable(self.status),
             f"{self.points:,}",
         )
+
+
+def in_brief(run: Run) -> tuple[str, int | None, str]:
+    """Return plan, scan_id and status of a run; one that can't be read is ``damaged``, and hides no other."""
+    try:
+        plan = run.start.get("plan_name") or ""
+        return plan if isinstance(plan, str) else repr(plan), run.scan_id, run.status
+    except CorruptDocumentError:
+        return "", None, DAMAGED
 
 
 def count_points(stop: Mapping[str, Any] | None, count_rows: Callable[[], Mapping[str, int]]) -> int:

@@ -26,7 +26,7 @@ from uuid import UUID
 
 import orjson
 
-from hutch.errors import DocumentError
+from hutch.errors import CorruptDocumentError, DocumentError
 
 __all__ = [
     "DEEPEST",
@@ -82,17 +82,25 @@ def encode_lossy(value: Any) -> tuple[bytes, list[str]]:
 
 
 def decode(text: bytes) -> Any:
-    """Return the value that :func:`encode` was given, in plain Python types."""
-    if text[:1] == b" ":
-        return json.loads(text)
-    return orjson.loads(text)
+    """Return the value that :func:`encode` was given, in plain Python types.
+
+    :raises CorruptDocumentError: if these are not the bytes that it returned.
+    """
+    try:
+        return json.loads(text) if text[:1] == b" " else orjson.loads(text)
+    except ValueError as error:
+        msg = f"A document is damaged: {error}. What is damaged in a store is told by: hutch verify"
+        raise CorruptDocumentError(msg) from error
 
 
 def decode_all(texts: Sequence[bytes]) -> list[Any]:
     """Return what :func:`decode` returns of each, sooner if they are many."""
     if any(text[:1] == b" " for text in texts):
         return [decode(text) for text in texts]
-    found: list[Any] = orjson.loads(b"[%b]" % b",".join(texts))
+    try:
+        found: list[Any] = orjson.loads(b"[%b]" % b",".join(texts))
+    except ValueError:
+        return [decode(text) for text in texts]
     return found
 
 
