@@ -214,7 +214,7 @@ class Catalog(Mapping[str, Run]):
 
         return Recorder(self.store, strict=strict)
 
-    def start_run(self, **metadata: Any) -> RecordedRun:
+    def start_run(self, /, **metadata: Any) -> RecordedRun:
         """Begin a run without Bluesky, to be used as ``with cat.start_run(sample="A") as run:``.
 
         :param metadata: of the start document.
