@@ -198,6 +198,54 @@ class CountFormat:
         return "count" in file
 
 
+class Unsure(CountFormat):
+    name = "unsure"
+    suffixes = (".cnt",)
+
+    def fits(self, file):
+        raise AttributeError("no attribute 'shape'")
+
+
+class Failing(CountFormat):
+    name = "failing"
+
+    def fits(self, file):
+        return "fails" in file
+
+    def open(self, spec):
+        raise TypeError("no spec")
+
+
+def test_formats_of_packages_say_which_files_are_looked_at_and_stop_nobody(tmp_path, monkeypatch, caplog):
+    entries = [
+        EntryPoint("unsure", f"{__name__}:Unsure", known.GROUP),
+        EntryPoint("failing", f"{__name__}:Failing", known.GROUP),
+        EntryPoint("counts", f"{__name__}:CountFormat", known.GROUP),
+        EntryPoint("lost", "nowhere.to_be:found", known.GROUP),
+    ]
+    monkeypatch.setattr(known, "entry_points", lambda group: entries)
+    known._published.cache_clear()
+    try:
+        for name, what in (("a.cnt", "count"), ("b.hdf", "count"), ("c.h5", "fails"), ("d.txt", "count")):
+            with h5py.File(tmp_path / name, "w") as file:
+                file[what] = 7
+        (tmp_path / "loop.h5").symlink_to("loop.h5")
+        watcher = FolderWatcher(tmp_path)
+        assert [one.spec.base for one in watcher.poll()] == ["a", "b"]
+        watcher.poll()
+        assert [one.why for one in watcher.refusals()] == [
+            "The format 'lost' cannot be used: ModuleNotFoundError: No module named 'nowhere'",
+            f"the format 'failing' cannot read {str(tmp_path / 'c.h5')!r}: TypeError: no spec",
+        ]
+        with h5py.File(tmp_path / "e.h5", "w"):
+            pass
+        with pytest.raises(UnknownFormatError, match="nothing. The format 'lost' cannot be used"):
+            sight_file(tmp_path / "e.h5")
+        assert "The format 'unsure' is passed over: AttributeError: no attribute 'shape'" in caplog.text
+    finally:
+        known._published.cache_clear()
+
+
 def test_packages_add_formats_and_a_broken_one_is_named(tmp_path, monkeypatch):
     entries = [
         EntryPoint("counts", f"{__name__}:CountFormat", known.GROUP),

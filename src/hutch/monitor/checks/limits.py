@@ -16,7 +16,14 @@ __all__ = ["Range", "Rate", "Threshold", "grade", "plainly"]
 
 _INFINITE = math.inf
 
-_REDUCTIONS: dict[str, Callable[[Any], Any]] = {"mean": np.mean, "min": np.min, "max": np.max, "sum": np.sum}
+_REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "mean": np.mean,
+    "min": np.min,
+    "max": np.max,
+    "sum": np.sum,
+    "last": lambda values: values[-1],
+}
+_OF = ("every", "mean", "last")
 
 
 def plainly(value: float, unit: str = "") -> str:
@@ -65,6 +72,9 @@ class Threshold:
     good_high: float = parameter("what was bad is good again only up to this", _INFINITE)
     unit: str = parameter("of the number, for people", "")
 
+    def __post_init__(self) -> None:
+        _refuse_others("reduce", self.reduce, ("", *_REDUCTIONS))
+
     def __call__(self, seen: Seen, references: Sequence[Seen]) -> Judgement:
         """Judge the number as it is now."""
         value = _reduced(seen, self.readout, self.reduce) if self.reduce else seen.number(self.readout)
@@ -105,10 +115,9 @@ class Rate:
     def __call__(self, seen: Seen, references: Sequence[Seen]) -> Judgement:
         """Judge the rate at the end of the data."""
         value, covered = self._rate(seen)
-        if covered < self.least_s:
-            return too_little(
-                f"There are {plainly(covered)} s of data; it takes {plainly(self.least_s)} s to tell."
-            )
+        least = min(self.least_s, self.window_s)
+        if not covered or covered < least:
+            return too_little(f"There are {plainly(covered)} s of data; it takes {plainly(least)} s to tell.")
         bad = (self.low_hz, self.high_hz)
         good = (self.low_hz * (1 + self.margin), self.high_hz * (1 - self.margin))
         medium = (self.medium_low_hz, self.medium_high_hz)
@@ -146,6 +155,9 @@ class Range:
     least: int = parameter("as many values there must be to tell", 1)
     plot: str | Sequence[str] = "ColumnStatistics"
 
+    def __post_init__(self) -> None:
+        _refuse_others("of", self.of, _OF)
+
     def __call__(self, seen: Seen, references: Sequence[Seen]) -> Judgement:
         """Judge the values so far."""
         known = seen.readout("column", self.field)
@@ -173,12 +185,17 @@ def _reduced(seen: Seen, name: str, how: str) -> float:
     values = seen.array(name).ravel().astype(float)
     if not values.size:
         return math.nan
-    if how == "last":
-        return float(values[-1])
-    if how not in _REDUCTIONS:
-        msg = f"An array cannot be reduced by {how!r}; give {', '.join(_REDUCTIONS)} or last."
-        raise CheckError(msg)
     return float(_REDUCTIONS[how](values))
+
+
+def _refuse_others(name: str, given: str, known: Sequence[str]) -> None:
+    """Refuse what a parameter cannot be.
+
+    :raises CheckError: naming what it can be.
+    """
+    if given not in known:
+        msg = f"{name!r} cannot be {given!r}; give {', '.join(filter(None, known))}."
+        raise CheckError(msg)
 
 
 def _outside(value: float, limits: tuple[float, float]) -> float:
