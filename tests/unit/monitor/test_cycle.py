@@ -341,6 +341,10 @@ def test_an_unknown_plot_is_refused_naming_the_nearest(bench: Bench) -> None:
 
 
 def test_two_monitors_do_not_write_into_one_folder(bench: Bench) -> None:
+    bench.out.write_text("no folder")
+    with pytest.raises(ConfigurationError, match="Name another folder with -o"), alone_in(bench.out):
+        pass
+    bench.out.unlink()
     with alone_in(bench.out), pytest.raises(ConfigurationError, match="Another monitor"), alone_in(bench.out):
         pass
     with alone_in(bench.out):
