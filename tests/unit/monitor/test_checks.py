@@ -121,6 +121,20 @@ def over_time(counts, before=None, width=2, first=1000, left_out=()):
     )
 
 
+def test_one_wrong_timestamp_is_no_rate_and_a_pause_is_none():
+    check = Rate("Counted", low_hz=50, window_s=20, least_s=6)
+    hour = 1800  # bins of 2 s
+    # A packet of the next year, while all others come as they should.
+    assert (
+        check(over_time([200] * 20 + [0] * 9 * hour + [1], left_out=range(20, 20 + 9 * hour)), []).value
+        == 100.0
+    )
+    # Taken up again after hours: only what has come since counts.
+    again = over_time([200] * 20 + [0] * 9 * hour + [300] * 5, left_out=range(20, 20 + 9 * hour))
+    assert (check(again, []).verdict, check(again, []).value) == (GOOD, 150.0)
+    assert check(over_time([9, *[0] * hour, 9], left_out=range(1, hour + 1)), []).verdict is None
+
+
 def test_a_window_that_is_shorter_than_what_it_takes_to_tell_is_enough():
     check = Rate("Counted", low_hz=50, window_s=4)
     assert check(over_time([200, 200]), []).sentence == "There are 2 s of data; it takes 4 s to tell."

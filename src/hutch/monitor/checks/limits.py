@@ -15,6 +15,7 @@ from hutch.monitor.checks.forms import Judgement, Seen, Verdict, parameter, too_
 __all__ = ["Range", "Rate", "Threshold", "grade", "plainly"]
 
 _INFINITE = math.inf
+_PAUSE_S = 3600
 
 _REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "mean": np.mean,
@@ -97,7 +98,7 @@ class Rate:
     """Packets come neither too slowly nor too fast.
 
     The rate is that of the last seconds of the data, by the data's own clock; a second that is not over
-    counts not yet.
+    counts not yet. What was before a pause of more than an hour does not count.
     """
 
     plot: str | Sequence[str] = "PacketRate"
@@ -129,12 +130,15 @@ class Rate:
     def _rate(self, seen: Seen) -> tuple[float, float]:
         """Return the rate, Hz, and over how long, s: without the last bin, which is not over."""
         starts, width = seen.array("time_s"), int(seen.array("bin_width_s"))
-        if len(starts) < 2:  # noqa: PLR2004
+        pauses = np.flatnonzero(np.diff(starts) > max(_PAUSE_S, width)) + 1
+        # One bin alone is over only when the next begins; hours after all others it is a clock gone wrong.
+        last = next((some for some in reversed(np.split(starts, pauses)) if len(some) > 1), starts[:0])
+        if not len(last):
             return 0.0, 0.0
         counts = seen.array(self.rates) * width
-        end = int(starts[-1])
+        end = int(last[-1])
         begin = end - max(round(self.window_s / width), 1) * width
-        covered = float(end - max(begin, int(seen.array("time_range_s")[0])))
+        covered = float(end - max(begin, int(last[0]), int(seen.array("time_range_s")[0])))
         chosen = (starts >= begin) & (starts < end)
         return (float(counts[chosen].sum()) / covered if covered > 0 else 0.0), covered
 
