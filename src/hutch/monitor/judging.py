@@ -18,7 +18,7 @@ from hutch.monitor.forms import Plot
 from hutch.monitor.found import Found, source_name, stream_name
 from hutch.monitor.observing import sentence_of
 from hutch.monitor.plot_finding import plot_version
-from hutch.monitor.plugin_modules import find_origins
+from hutch.monitor.plugin_modules import Broken, find_origins
 from hutch.monitor.references import ReferenceFinder
 from hutch.monitor.run_sources import catalog_at
 from hutch.monitor.sources import Sighting
@@ -139,13 +139,13 @@ class CheckObserver:
     folder: Path
     store: str | None = None
     attach_open: bool = False
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Broken, ...] = ()
     _judge: Judge | None = field(default=None, init=False, repr=False, compare=False)
 
     def observe(self, sighting: Sighting, name: str, plot: Plot, seen: int) -> Sequence[Found]:
         """Return what checks say of a plot after rows were folded in."""
         if self._judge is None:
-            kinds = find_checks(find_origins(self.plugins), left_out=dict.fromkeys(self.left_out, ""))
+            kinds = find_checks(find_origins(self.plugins), left_out=self.left_out)
             checks = make_checks(self.tables, kinds, self.where)
             self._judge = Judge(checks, _references(self.store, self.attach_open), self.folder)
         return self._judge.judge(sighting, name, plot, seen)
