@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -225,3 +226,15 @@ def test_a_long_name_loses_its_middle() -> None:
     assert shortened("short", 10) == "short"
     assert shortened("entry/data/detector_1", 11) == "ent…ector_1"
     assert len(shortened("x" * 99, 30)) == 30
+
+
+@pytest.mark.parametrize("name", ["HotPixel", "TimestampHistograms", "TriggerHistograms", "PixelMap_1_1"])
+def test_a_picture_that_was_another_looks_as_if_it_were_new(name: str) -> None:
+    figure = None
+    few = packets(20_000, 40)
+    for rows in (large(few.copy()), few[few["packet_type"] == 0], few, large(few.copy())):
+        made, again, fresh = filled(name, rows), io.BytesIO(), io.BytesIO()
+        figure = made.figure(figure)
+        figure.savefig(again, format="png")
+        made.figure().savefig(fresh, format="png")
+        assert again.getvalue() == fresh.getvalue()

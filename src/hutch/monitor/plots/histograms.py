@@ -152,6 +152,8 @@ def show_by_group(axes: Axes, lines: list[Any], x: Floats, counts: Ints, what: s
     shown = [line for line in lines if line.get_visible()]
     if shown:
         axes.legend(handles=shown, loc="upper right", fontsize=12, framealpha=0.9, edgecolor="none")
+    elif legend := axes.get_legend():
+        legend.remove()
 
 
 class TimestampHistograms(PacketPlot):
