@@ -171,7 +171,7 @@ def test_lines_are_drawn_over_what_is_scanned() -> None:
     made = run_plot("Lines", facts, time=[1.0, 2, 3], m=[-1.0, 0, 1], det=[5, 9, 4], other=[0, 0, 0])
     (axes,) = made.figure().axes
     assert axes.get_xlabel() == "m [mm]"
-    assert axes.get_ylabel() == "det [counts]"
+    assert axes.get_title(loc="right") == "det [counts]"
     assert axes.lines[0].get_xydata().tolist() == [[-1, 5], [0, 9], [1, 4]]
 
 
