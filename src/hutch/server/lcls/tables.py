@@ -174,8 +174,10 @@ def _theirs(source: str) -> str:
     return _THEIRS.get(source, source)
 
 
-def _change(path: str, answer: Any, body: Body = Body.FORM, action: Action = Action.EDIT) -> Route:
-    return experiment_route(path, answer, method="POST", body=body, action=action)
+def _change(
+    path: str, answer: Any, body: Body = Body.FORM, action: Action = Action.EDIT, **more: Any
+) -> Route:
+    return experiment_route(path, answer, method="POST", body=body, action=action, **more)
 
 
 ROUTES = (
@@ -185,6 +187,6 @@ ROUTES = (
     experiment_route("runtables/export_as_csv", _csv, by_job=True),
     _change("create_update_user_run_table_def", _define, Body.JSON),
     _change("clone_run_table_def", _clone),
-    _change("delete_run_table", _delete),
+    _change("delete_run_table", _delete, deletes=True),
     _change("run_table_editable_update", _edit_cell, action=Action.RECORD),
 )
