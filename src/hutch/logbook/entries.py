@@ -22,6 +22,7 @@ __all__ = [
     "clean_tags",
     "clean_text",
     "clean_title",
+    "refuse_empty",
 ]
 
 _LONGEST_TEXT = 2_000_000
@@ -203,6 +204,18 @@ def _content(body: bytes) -> dict[str, Any]:
 
 
 # what may be written
+
+
+def refuse_empty(text: str, title: str, file_count: int) -> None:
+    """Raise if an entry would say nothing.
+
+    :raises DocumentError: if it has neither text nor a title nor files.
+    """
+    if not (text.strip() or title.strip() or file_count):
+        msg = (
+            "An entry has a text, a title or a file, and this one has none, so nothing is written. Give one."
+        )
+        raise DocumentError(msg)
 
 
 def clean_text(text: str) -> str:

@@ -335,6 +335,8 @@ def test_attachments_keep_their_numbers_and_earlier_versions_keep_theirs(book, t
     path = tmp_path / "notes.txt"
     path.write_text("some notes")
     entry = book.post("xpp1", "text", files=[path, (str(path), "again"), NewFile(b"\0\1", "raw")])
+    with pytest.raises(EntryNotFoundError, match="has no attachment 9"):
+        book.edit(entry.id, without=[1, 9])
     book.edit(entry.id, without=[2], files=[NewFile(b"new", "new.txt")])
     changed = book.edit(entry.id, without=[4], files=[NewFile(b"newer", "newer.txt")])
 

@@ -183,7 +183,24 @@ def test_what_cannot_be_taken_is_shown_again_with_the_reason(http, logbook):
     assert found.status_code == 404 and "kept text" in found.text and 'role="alert"' in found.text
     found = http.post("/logbook/xpp1/new", data={"text": "kept text", "run": "seven", "do": "post"})
     assert found.status_code == 422 and "kept text" in found.text
+    found = http.post("/logbook/xpp1/new", data={"text": " ", "tags": "kept", "do": "post"})
+    assert found.status_code == 422 and 'value="kept"' in found.text and "has none" in found.text
     assert not logbook.entries("xpp1").entries
+
+
+def test_numbers_of_any_length_are_mistakes_of_the_sender(http, catalog, logbook):
+    entry = logbook.post("xpp1", "said", author="ada")
+    with catalog.start_run(experiment="xpp1"):
+        pass
+    digits = "9" * 5000
+    assert http.post("/logbook/xpp1/new", data={"text": "x", "run": digits}).status_code == 422
+    assert http.post("/logbook/xpp1/tables", data={"cell": f"{digits}:param.x"}).status_code == 400
+    changed = {"text": "once more", "without": digits, "run": ""}
+    assert http.post(f"/logbook/xpp1/entries/{entry.id}/edit", data=changed).status_code == 303
+    cell = {"cell": "1:param.x", "value": "1", "offset": digits}
+    assert http.post("/logbook/xpp1/tables", data=cell).status_code == 303
+    answer = {"text": "x", "parent": digits}
+    assert http.post("/logbook/xpp1/new", data=answer).status_code == 303
 
 
 def test_entries_are_answered_changed_deleted_and_restored(http, logbook):
@@ -202,6 +219,8 @@ def test_entries_are_answered_changed_deleted_and_restored(http, logbook):
         "do": "post",
     }
     assert http.post(f"{place}/edit", data=changed).status_code == 303
+    nothing = http.post(f"{place}/edit", data={"title": "", "text": "", "run": "", "do": "post"})
+    assert nothing.status_code == 422 and "has none" in nothing.text
     page = http.get(place).text
     assert "question 2" in page and "because" in page and "2 versions" in page and "x.txt" not in page
     assert "question" in http.get(f"{place}?version=1").text
