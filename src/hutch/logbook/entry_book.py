@@ -20,6 +20,7 @@ from hutch.logbook.entries import (
     Version,
     clean_tags,
     clean_text,
+    clean_time,
     clean_title,
 )
 from hutch.logbook.entry_finder import EntryFinder
@@ -91,7 +92,7 @@ class EntryBook(EntryFinder):
             attachments=tuple(received.attachments),
         )
         root = None if answered is None else answered.root or answered.id
-        moment = self._clock() if time is None else float(time)
+        moment = self._clock() if time is None else clean_time(time)
         new = NewEntry(experiment, parent, root, run_num, signed, moment, key)
         with self.store.transaction() as writer:
             # Also those who post with the same key wait here.

@@ -5,6 +5,7 @@ Their columns have sources of other names: ``params.gain`` is ``param.gain`` her
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -51,8 +52,8 @@ def _row(cells: dict[str, Any]) -> dict[str, Any]:
         "num": cells.pop("run_num"),
         "begin_time": iso(begin),
         "end_time": iso(end),
-        "begin_time_epoch": None if begin is None else int(begin * 1000),
-        "end_time_epoch": int(end * 1000) if isinstance(end, (int, float)) else None,
+        "begin_time_epoch": _in_ms(begin),
+        "end_time_epoch": _in_ms(end),
         "params": {},
     }
     for source, value in cells.items():
@@ -61,6 +62,11 @@ def _row(cells: dict[str, Any]) -> dict[str, Any]:
         else:
             row[source] = value
     return row
+
+
+def _in_ms(time: Any) -> int | None:
+    """Return s since 1970 in ms."""
+    return int(time * 1000) if isinstance(time, (int, float)) and math.isfinite(time * 1000) else None
 
 
 def _csv(call: Call) -> Response:
