@@ -31,6 +31,7 @@ from hutch.server.pictures import make_pictures
 from hutch.server.routes import make_router
 from hutch.server.showing import STATIC, error_page, wants_page
 from hutch.server.statuses import status_of, tell
+from hutch.server.table_forms import make_table_forms
 from hutch.server.table_pages import make_table_pages
 from hutch.server.tiled_app import build_tiled_app
 from hutch.server.verdict_entries import entering_verdicts
@@ -89,6 +90,7 @@ def build_app(
     app.include_router(make_pictures())
     app.include_router(make_monitor_pages())
     app.include_router(make_table_pages())
+    app.include_router(make_table_forms())
     app.include_router(make_logbook_forms())
     app.include_router(make_logbook_pages())
     app.mount("/static", StaticFiles(directory=STATIC))

@@ -48,6 +48,15 @@ _HEADERS = {
 }
 _PAGES = ("/runs/", "/login", "/logbook", "/monitor")
 
+
+def _iso(time: float) -> str:
+    """Return s since 1970 as programs read a time; nothing for what no calendar has, as of a clock in ms."""
+    try:
+        return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
 _environment = Environment(
     loader=PackageLoader("hutch.server"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
 )
@@ -57,7 +66,7 @@ _STATUSES = ("success", "fail", "abort", "running", "interrupted")
 _environment.filters.update(
     status_class=lambda status: status if status in _STATUSES else "",
     time=local_time,
-    iso=lambda time: datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds"),
+    iso=_iso,
     printable=printable,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 import hutch
+from hutch.access import Access
 from hutch.server import Admission, build_app
 
 from ...serving import KEY, serving
@@ -84,6 +86,23 @@ def test_what_cannot_be_understood_is_said_in_the_page(http):
     assert found.status_code == 400
     assert "Unknown operator" in found.text and '<form class="search"' in found.text
     assert http.get("/", params={"offset": "-1"}).status_code == 422
+
+
+@pytest.mark.parametrize("time", [1.8e12, 1e300, -1e13, math.inf])
+def test_a_run_whose_time_no_calendar_has_is_shown_like_others(tmp_path, time):
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        recorder = catalog.recorder()
+        recorder("start", {"uid": "odd-clock", "time": time, "experiment": "xpp1"})
+        recorder(
+            "stop", {"uid": "its-stop", "run_start": "odd-clock", "time": time, "exit_status": "success"}
+        )
+        access = Access(catalog.store)
+        access.experiments.create("xpp1", instrument="XPP")
+        table = "/ws-jwt/lgbk/lgbk/xpp1/ws/run_table_data?tableName=default"
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+            for path in ("/", "/runs/odd-clock", "/logbook/xpp1/tables", table):
+                headers = {**HTML, "Authorization": f"Bearer {KEY}"} if path == table else HTML
+                assert httpx.get(address + path, headers=headers).status_code == 200, path
 
 
 def test_columns_sort_both_ways(http):
