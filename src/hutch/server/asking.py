@@ -15,9 +15,10 @@ from hutch.errors import QueryError, RunDeletedError, RunNotFoundError
 from hutch.queries import FullText, TimeRange
 from hutch.server.access import Gate
 
-__all__ = ["Asked", "Reader", "Searched", "find_catalog", "find_run", "identify"]
+__all__ = ["Asked", "Reader", "Searched", "find_catalog", "find_run", "identify", "number_of"]
 
 _SCAN_ID = re.compile(r"-?\d{1,18}")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _EPOCH = re.compile(r"\d{5,}(\.\d*)?")
 
 
@@ -87,6 +88,11 @@ def find_run(catalog: Asked, run: str) -> Run:
         raise
     except RunNotFoundError:
         return catalog[run]
+
+
+def number_of(text: str) -> int | None:
+    """Return the number of a run or an entry that somebody typed; None if it is none."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _parsed(text: str) -> dict[str, Any]:

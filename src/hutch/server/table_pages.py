@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from hutch.catalogs.summary import local_time, printable
 from hutch.errors import AccessDeniedError, HutchError, QueryError
 from hutch.logbook import Column, ColumnType, Logbook, TableData
-from hutch.server.asking import Reader
+from hutch.server.asking import Reader, number_of
 from hutch.server.logbook_pages import find_logbook, kept_of, page_of
 from hutch.server.showing import Text, add_headers, keep_key, link
 from hutch.server.statuses import status_of
@@ -74,12 +74,13 @@ async def set_cell(request: Request, identity: Reader, experiment: str) -> Respo
 def _set(request: Request, identity: Reader, experiment: str, given: dict[str, str]) -> Response:
     logbook = find_logbook(request, identity, experiment)
     name, sort = given.get("name") or _DEFAULT, given.get("sort", "")
-    offset = int(given["offset"]) if given.get("offset", "").isdecimal() else 0
-    num, _, source = given.get("cell", "").partition(":")
+    offset = number_of(given.get("offset", "")) or 0
+    typed, _, source = given.get("cell", "").partition(":")
+    num = number_of(typed)
     try:
-        if not num.isdecimal():
-            raise QueryError(f"{given.get('cell', '')!r} is no cell of a run table.")
-        logbook.set_cell(experiment, int(num), source, _typed(given.get("value", "")))
+        if num is None:
+            raise QueryError(f"{given.get('cell', '')[:80]!r} is no cell of a run table.")
+        logbook.set_cell(experiment, num, source, _typed(given.get("value", "")))
     except AccessDeniedError:
         raise
     except HutchError as error:
@@ -190,6 +191,6 @@ def _typed(text: str) -> Any:
     """Return what somebody typed into a cell: a number, true, false, null, or else text."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return found if not isinstance(found, dict | list) else text

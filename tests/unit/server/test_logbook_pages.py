@@ -16,9 +16,8 @@ import hutch
 from hutch.access import Access
 from hutch.logbook import Logbook, NewFile
 from hutch.server import Admission, build_app, watching
-from hutch.server.access import KEY_COOKIE
 
-from ...serving import KEY, serving
+from ...serving import KEY, key_cookie, serving
 
 HTML = {"Accept": "text/html"}
 PASSWORD = "correct horse battery"  # noqa: S105 - of a test
@@ -55,7 +54,7 @@ def address(catalog):
 def http(address):
     """A browser that has its key in a cookie, and is on a page of this server."""
     headers = {**HTML, "Origin": address}
-    with httpx.Client(base_url=address, headers=headers, cookies={KEY_COOKIE: KEY}, timeout=20) as found:
+    with httpx.Client(base_url=address, headers=headers, cookies=key_cookie(address), timeout=20) as found:
         yield found
 
 
@@ -77,7 +76,7 @@ def test_each_experiment_is_found_in_the_store_that_has_it(catalog, logbook, tmp
         logbook.post("xpp1", "in the first store")
         second.post("xpp1", "in the second store")
         second.post("mfx1", "only in the second store")
-        options = {"cookies": {KEY_COOKIE: KEY}, "headers": HTML, "timeout": 20}
+        options = {"headers": {**HTML, "Authorization": f"Apikey {KEY}"}, "timeout": 20}
         with (
             serving(build_app({"raw": catalog, "mfx": other}, Admission([KEY]))) as address,
             httpx.Client(base_url=address, **options) as http,
@@ -186,6 +185,28 @@ def test_what_cannot_be_taken_is_shown_again_with_the_reason(http, logbook):
     assert not logbook.entries("xpp1").entries
 
 
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5000])
+def test_numbers_that_no_run_or_entry_has_are_refused_like_others(http, logbook, number):
+    entry = logbook.post("xpp1", "stays", files=[NewFile(b"x", "x.txt")])
+    found = http.post("/logbook/xpp1/new", data={"text": "kept text", "run": number, "do": "post"})
+    assert found.status_code == 422 and "kept text" in found.text
+    for parent in (number, "abc"):
+        assert http.post("/logbook/xpp1/new", data={"text": "x", "parent": parent}).status_code == 404
+    edited = {"text": "changed", "without": number, "do": "post"}
+    assert http.post(f"/logbook/xpp1/entries/{entry.id}/edit", data=edited).status_code == 303
+    assert len(logbook.entry(entry.id).attachments) == 1
+    cell = {"cell": f"{number}:param.a", "value": "[" * 100_000, "offset": number}
+    assert http.post("/logbook/xpp1/tables", data=cell).status_code in (400, 404)
+    assert len(logbook.entries("xpp1").entries) == 1
+
+
+def test_nothing_at_all_is_no_entry(http, logbook):
+    found = http.post("/logbook/xpp1/new", data={"title": " ", "text": "\n", "tags": "kept", "do": "post"})
+    assert found.status_code == 422 and "Nothing is written yet" in found.text
+    assert 'value="kept"' in found.text
+    assert not logbook.entries("xpp1").entries
+
+
 def test_entries_are_answered_changed_deleted_and_restored(http, logbook):
     first = logbook.post("xpp1", "question", title="Why?", files=[NewFile(b"x", "x.txt")])
     http.post("/logbook/xpp1/new", data={"text": "because", "parent": str(first.id), "do": "post"})
@@ -224,7 +245,7 @@ def test_entries_are_answered_changed_deleted_and_restored(http, logbook):
 @pytest.mark.parametrize("path", ["new", "preview", "tables", "entries/1/edit", "entries/1/delete"])
 def test_nothing_is_written_for_a_page_of_another_site(address, logbook, path, headers):
     logbook.post("xpp1", "stays")
-    cookies = {KEY_COOKIE: KEY}
+    cookies = key_cookie(address)
     with httpx.Client(base_url=address, headers={**HTML, **headers}, cookies=cookies) as http:
         found = http.post(f"/logbook/xpp1/{path}", data={"text": "evil", "cell": "1:param.a", "do": "post"})
     assert found.status_code == 401
@@ -293,6 +314,9 @@ def test_who_only_reads_is_not_asked_to_write_and_may_not(catalog, logbook):
             page = http.get("/logbook/xpp1").text
             assert "readable" in page and "Write an entry" not in page and ">Edit<" not in page
             assert http.post("/logbook/xpp1/new", data={"text": "x", "do": "post"}).status_code == 403
+            for form in ("new", "entries/1/edit"):
+                found = http.get(f"/logbook/xpp1/{form}")
+                assert found.status_code == 403 and "<textarea" not in found.text
             access.experiments.create("secret", instrument="XPP")
             assert http.get("/logbook/secret").status_code == 404
             assert "secret" not in http.get("/logbook?all=true").text
