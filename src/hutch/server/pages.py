@@ -75,6 +75,7 @@ def list_page(
         page=_PAGE,
         problem=problem,
         asked=asked,
+        is_filtered=bool(q or since or until),
         columns=_SORTABLE,
         sort=sort,
         url=lambda **changes: link("/", {**asked, **changes}),

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.datastructures import URL
 
-from hutch.access import Identity
+from hutch.access import PUBLIC, Identity
 from hutch.catalogs import Catalog
 from hutch.catalogs.summary import local_time, printable
 from hutch.server.access import Gate, key_cookie
@@ -81,7 +81,12 @@ def show(
     :param values: what the template names.
     """
     html = _environment.get_template(template).render(
-        catalogs=request.app.state.gate.names(identity), identity=identity, request=request, **values
+        catalogs=request.app.state.gate.names(identity),
+        identity=identity,
+        is_public=identity == PUBLIC,
+        here_now=_without_key(request),
+        request=request,
+        **values,
     )
     return HTMLResponse(html, status, _HEADERS)
 

@@ -269,3 +269,22 @@ def test_servers_on_one_host_do_not_take_each_other_s_cookies(store):
         assert browser.get(f"{second}/?api_key=other").status_code == 200
         assert browser.get(f"{first}/").status_code == 200
         assert browser.get(f"{first}/", headers={"Host": "hutch.example:none"}).status_code == 401
+
+
+def test_who_reads_a_public_server_can_log_in_there(store):
+    with serving(build_app({"raw": store}, Admission([KEY], public=True))) as address:
+        with httpx.Client(base_url=address, headers={"Accept": "text/html"}) as browser:
+            (login,) = re.findall(r'href="(/login[^"]*)">Log in<', browser.get("/?q=plan_name%3Dcount").text)
+            assert 'name="q" value="plan_name=count"' in browser.get(login.replace("&amp;", "&")).text
+            browser.get("/", params={"api_key": KEY})
+            assert "Log in" not in browser.get("/").text
+
+
+def test_a_search_is_taken_back_in_the_catalog_in_which_it_was(store, tmp_path):
+    with hutch.open_catalog(tmp_path / "empty") as empty:
+        with serving(build_app({"raw": store, "csx/raw": empty}, Admission([KEY]))) as address:
+            with httpx.Client(base_url=address, headers=HTML) as browser:
+                page = browser.get("/", params={"catalog": "csx/raw"}).text
+                assert "No runs yet" in page and "All runs" not in page
+                page = browser.get("/", params={"catalog": "csx/raw", "q": "word"}).text
+                assert "No run is like this" in page and 'href="/?catalog=csx%2Fraw">All runs<' in page
