@@ -288,3 +288,13 @@ def test_a_search_is_taken_back_in_the_catalog_in_which_it_was(store, tmp_path):
                 assert "No runs yet" in page and "All runs" not in page
                 page = browser.get("/", params={"catalog": "csx/raw", "q": "word"}).text
                 assert "No run is like this" in page and 'href="/?catalog=csx%2Fraw">All runs<' in page
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_name_that_the_font_lacks_is_drawn_without_a_word(tmp_path):
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        with catalog.start_run(plan_name="\u65e5\u672c") as run:
+            run.add("primary", {"x": 1.0})
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+            picture = httpx.get(f"{address}/runs/{catalog[-1].uid}/picture.png", headers=HTML, timeout=20)
+            assert picture.status_code == 200, picture.text
