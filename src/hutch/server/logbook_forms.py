@@ -66,6 +66,7 @@ class _Draft:
             value = form.get(name, "")
             return value if isinstance(value, str) else ""
 
+        without = [typed_number(one) for one in form.getlist("without") if isinstance(one, str)]
         uploads = [one for one in form.getlist("files") if isinstance(one, UploadFile) and one.filename]
         return cls(
             title=text("title"),
@@ -73,10 +74,9 @@ class _Draft:
             tags=text("tags"),
             run=text("run").strip(),
             format=text("format") or Format.MARKDOWN,
-            parent=typed_number(text("parent")),
-            without=[
-                number for one in form.getlist("without") if (number := typed_number(str(one))) is not None
-            ],
+            # One that is no number is that of no entry.
+            parent=(typed_number(text("parent")) or 0) if text("parent") else None,
+            without=[one for one in without if one is not None],
             files=[NewFile(one.file, one.filename or "file") for one in uploads],
             wants_preview=text("do") == "preview",
         )
@@ -112,6 +112,8 @@ def new_entry(
     kept = keep_key(request)
     if kept is not None:
         return kept
+    # Who may not write learns it before, and not after, something is typed.
+    find_logbook(request, identity, experiment).check(Action.WRITE, experiment)
     draft = _Draft(parent=parent, run="" if run is None else str(run))
     return _form(request, identity, experiment, draft, None)
 
@@ -153,7 +155,9 @@ def edit_entry(request: Request, identity: Reader, experiment: str, entry: int) 
     kept = keep_key(request)
     if kept is not None:
         return kept
-    found = find_entry(find_logbook(request, identity, experiment), experiment, entry)
+    logbook = find_logbook(request, identity, experiment)
+    found = find_entry(logbook, experiment, entry)
+    logbook.check(Action.WRITE if found.author == identity.name else Action.EDIT, experiment)
     return _form(request, identity, experiment, _Draft.of_entry(found), found)
 
 

@@ -223,6 +223,6 @@ def _typed(text: str) -> Any:
     """Return what somebody typed into a cell: a number, true, false, null, or else text."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return found if not isinstance(found, dict | list) else text

@@ -20,7 +20,7 @@ from hutch.server.books import open_books
 from hutch.server.lcls import build_lcls
 from hutch.server.lcls.bodies import Limits
 
-from ...serving import serving
+from ...serving import key_cookie, serving
 
 EXPERIMENT = "xppx1"
 PASSWORD = "a long password"  # noqa: S105
@@ -125,7 +125,7 @@ def test_a_page_of_this_server_may(client, address):
 
 
 def test_cookies_say_nothing(address):
-    cookies = {"hutch_key": "key"}
+    cookies = key_cookie(address, "key")
     for prefix in ("ws", "ws-auth", "ws-kerb", "ws-jwt"):
         answer = httpx.get(f"{address}/{prefix}/lgbk/lgbk/{EXPERIMENT}/ws/runs?api_key=key", cookies=cookies)
         failed(answer, 401)

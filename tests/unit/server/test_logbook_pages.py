@@ -16,9 +16,8 @@ import hutch
 from hutch.access import Access
 from hutch.logbook import Logbook, NewFile
 from hutch.server import Admission, build_app, watching
-from hutch.server.access import KEY_COOKIE
 
-from ...serving import KEY, serving
+from ...serving import KEY, key_cookie, serving
 
 HTML = {"Accept": "text/html"}
 PASSWORD = "correct horse battery"  # noqa: S105 - of a test
@@ -55,7 +54,7 @@ def address(catalog):
 def http(address):
     """A browser that has its key in a cookie, and is on a page of this server."""
     headers = {**HTML, "Origin": address}
-    with httpx.Client(base_url=address, headers=headers, cookies={KEY_COOKIE: KEY}, timeout=20) as found:
+    with httpx.Client(base_url=address, headers=headers, cookies=key_cookie(address), timeout=20) as found:
         yield found
 
 
@@ -77,7 +76,7 @@ def test_each_experiment_is_found_in_the_store_that_has_it(catalog, logbook, tmp
         logbook.post("xpp1", "in the first store")
         second.post("xpp1", "in the second store")
         second.post("mfx1", "only in the second store")
-        options = {"cookies": {KEY_COOKIE: KEY}, "headers": HTML, "timeout": 20}
+        options = {"headers": {**HTML, "Authorization": f"Apikey {KEY}"}, "timeout": 20}
         with (
             serving(build_app({"raw": catalog, "mfx": other}, Admission([KEY]))) as address,
             httpx.Client(base_url=address, **options) as http,
@@ -200,7 +199,14 @@ def test_numbers_of_any_length_are_mistakes_of_the_sender(http, catalog, logbook
     cell = {"cell": "1:param.x", "value": "1", "offset": digits}
     assert http.post("/logbook/xpp1/tables", data=cell).status_code == 303
     answer = {"text": "x", "parent": digits}
-    assert http.post("/logbook/xpp1/new", data=answer).status_code == 303
+    assert http.post("/logbook/xpp1/new", data=answer).status_code == 404
+
+
+def test_nothing_at_all_is_no_entry(http, logbook):
+    found = http.post("/logbook/xpp1/new", data={"title": " ", "text": "\n", "tags": "kept", "do": "post"})
+    assert found.status_code == 422 and "this one has none" in found.text
+    assert 'value="kept"' in found.text
+    assert not logbook.entries("xpp1").entries
 
 
 def test_entries_are_answered_changed_deleted_and_restored(http, logbook):
@@ -243,7 +249,7 @@ def test_entries_are_answered_changed_deleted_and_restored(http, logbook):
 @pytest.mark.parametrize("path", ["new", "preview", "tables", "entries/1/edit", "entries/1/delete"])
 def test_nothing_is_written_for_a_page_of_another_site(address, logbook, path, headers):
     logbook.post("xpp1", "stays")
-    cookies = {KEY_COOKIE: KEY}
+    cookies = key_cookie(address)
     with httpx.Client(base_url=address, headers={**HTML, **headers}, cookies=cookies) as http:
         found = http.post(f"/logbook/xpp1/{path}", data={"text": "evil", "cell": "1:param.a", "do": "post"})
     assert found.status_code == 401
@@ -312,6 +318,9 @@ def test_who_only_reads_is_not_asked_to_write_and_may_not(catalog, logbook):
             page = http.get("/logbook/xpp1").text
             assert "readable" in page and "Write an entry" not in page and ">Edit<" not in page
             assert http.post("/logbook/xpp1/new", data={"text": "x", "do": "post"}).status_code == 403
+            for form in ("new", "entries/1/edit"):
+                found = http.get(f"/logbook/xpp1/{form}")
+                assert found.status_code == 403 and "<textarea" not in found.text
             access.experiments.create("secret", instrument="XPP")
             assert http.get("/logbook/secret").status_code == 404
             assert "secret" not in http.get("/logbook?all=true").text
