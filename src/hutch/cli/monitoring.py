@@ -63,13 +63,13 @@ def work(asked: Asked) -> int:
         catalog = _catalog(asked)
         if asked.once:
             states = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hutch-monitor-")))
-            sightings = _sightings(asked.once, catalog, screen)
+            sightings, is_whole = _sightings(asked.once, catalog, screen)
             judging = stack.enter_context(_judging(asked, catalog, screen))
             monitor = stack.enter_context(_monitor(asked, [], screen, judging, states))
             _spread(asked, sightings, monitor, states, screen)
             status = _once(asked, monitor, sightings, screen)
             _Entries(catalog, screen).write()
-            return status if len(sightings) >= len(asked.once) else 1
+            return status if is_whole else 1
         watchers = _watchers(asked, catalog)
         stack.enter_context(alone_in(asked.out))
         judging = stack.enter_context(_judging(asked, catalog, screen))
@@ -145,8 +145,10 @@ def _watchers(asked: Asked, catalog: Catalog | None) -> list[Any]:
     return watchers
 
 
-def _sightings(once: Sequence[str], catalog: Catalog | None, screen: _Screen) -> list[Sighting]:
-    """Return what plots are to be made of: files; runs, if a catalog was named.
+def _sightings(
+    once: Sequence[str], catalog: Catalog | None, screen: _Screen
+) -> tuple[list[Sighting], bool]:
+    """Return what plots are to be made of, and whether that is all: files; runs, if a catalog was named.
 
     :raises HutchError: if the only one cannot be read; of several, the others are made.
     """
@@ -154,6 +156,7 @@ def _sightings(once: Sequence[str], catalog: Catalog | None, screen: _Screen) ->
     from hutch.monitor.watching import sight_file
 
     found: list[Sighting] = []
+    is_whole = True
     for one in once:
         try:
             if catalog is None or Path(one).is_file():
@@ -165,12 +168,17 @@ def _sightings(once: Sequence[str], catalog: Catalog | None, screen: _Screen) ->
                 )
             else:
                 run = find_run(catalog, one)
-                found += sightings_of(run, list(run))
+                streams = [*sightings_of(run, list(run))]
+                found += streams
+                if not streams:
+                    is_whole = False
+                    screen.say(f"hutch: the run {one!r} has no events, so there is nothing to plot.")
         except HutchError as error:
             if len(once) == 1:
                 raise
+            is_whole = False
             screen.say(f"hutch: {error}")
-    return found
+    return found, is_whole
 
 
 def _spread(asked: Asked, sightings: list[Sighting], monitor: Monitor, states: Path, screen: _Screen) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from hutch.monitor.batch import Batch
 from hutch.monitor.plots import SHIPPED
-from hutch.monitor.plots.drawing import number
+from hutch.monitor.plots.drawing import number, numbers
 
 from ...larpix_files import packets, write_geometry
 
@@ -292,7 +292,10 @@ def test_a_plot_that_does_not_suit_says_why(name: str, why: str) -> None:
     figure.canvas.draw()
 
 
-def test_numbers_are_written_short() -> None:
+def test_numbers_are_written_as_short_as_they_can_be_told_apart() -> None:
+    assert numbers([1010.0, 1012.0, 1014.0]) == ["1.01k", "1.012k", "1.014k"]
+    assert numbers([1.0, 1.0]) == ["1", "1"]
+    assert [number(value) for value in (999.7, 999_700, -999.96)] == ["1k", "1M", "-1k"]
     assert [number(value) for value in (0, 0.01, 1, 1500, 20_000, 2.5e6, 3e9)] == [
         "0",
         "0.01",

@@ -30,6 +30,7 @@ __all__ = [
     "fit",
     "image_panel",
     "number",
+    "numbers",
     "picture",
     "plain",
     "set_image",
@@ -121,12 +122,19 @@ def duration(first: float, last: float) -> str:
     return f"{days[0]} – {days[1][11:] if same else days[1]} {zone}"
 
 
-def number(value: float) -> str:
+def number(value: float, digits: int = 3) -> str:
     """Return a number as short as it can be read: ``20k``, ``1.5M``."""
+    rounded = float(f"{value:.{digits}g}")
     for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit:
-            return f"{value / limit:.3g}{letter}"
-    return f"{value:.3g}"
+        if abs(rounded) >= limit:
+            return f"{rounded / limit:.{digits}g}{letter}"
+    return f"{rounded:.{digits}g}"
+
+
+def numbers(values: Sequence[float]) -> list[str]:
+    """Return numbers as short as they can be told apart."""
+    found = [[number(value, digits) for value in values] for digits in range(3, 10)]
+    return next((texts for texts in found if len({*texts}) == len({*values})), found[-1])
 
 
 def plain(text: object, most: int = 80) -> str:
@@ -200,8 +208,9 @@ def set_scale(
         beside.spines[:].set_visible(False)
         made.scales.append(beside)
     ticks = _ticks(limits, is_log)
+    texts = numbers(ticks)
     beside.yaxis.set_major_locator(FixedLocator([float(image.norm(tick)) for tick in ticks]))
-    beside.yaxis.set_major_formatter(FuncFormatter(lambda _, at: number(ticks[at]) if at is not None else ""))
+    beside.yaxis.set_major_formatter(FuncFormatter(lambda _, at: texts[at] if at is not None else ""))
 
 
 def _ticks(limits: tuple[float, float], is_log: bool) -> list[float]:
@@ -209,7 +218,11 @@ def _ticks(limits: tuple[float, float], is_log: bool) -> list[float]:
     if is_log:
         some = [10.0**power * part for power in range(-9, 16) for part in (1, 2, 5)]
         found = [tick for tick in some if low <= tick <= high]
-        return found if len(found) <= 6 else [tick for tick in found if f"{tick:e}"[0] == "1"]
+        if len(found) > 6:
+            return [tick for tick in found if f"{tick:e}"[0] == "1"]
+        if len(found) > 1:
+            return found
+        # Between two of them the scale is as good as linear.
     found = np.asarray(MaxNLocator(5).tick_values(low, high)).tolist()
     return [tick for tick in cast("list[float]", found) if low <= tick <= high]
 
