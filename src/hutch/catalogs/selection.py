@@ -9,6 +9,7 @@ from typing import Any
 
 from hutch.catalogs.sorting import SortKey, in_order
 from hutch.catalogs.windows import WHOLE, Window
+from hutch.documents.text import is_storable
 from hutch.queries.conditions import And, Condition, Equal, Field, Matching, Path, everything, of_catalog
 from hutch.queries.patterns import quoted
 from hutch.store.protocol import Change, RunRow, Store
@@ -132,6 +133,9 @@ class Selection:
         """Return runs among these whose uid begins with a text, newest first."""
         if self.is_whole:
             return self.store.runs_by_prefix(prefix, limit)
+        if not is_storable(prefix):
+            # No run has it, and RE2 takes none with a lone surrogate.
+            return []
         return list(islice(self._newest_with(Field(_UID, Matching(f"^{quoted(prefix)}"))), limit))
 
     def by_scan_id(self, scan_id: int) -> RunRow | None:

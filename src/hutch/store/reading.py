@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hutch.documents import Leaf
+from hutch.documents.text import is_storable
 from hutch.errors import CorruptBatchError, FeedPrunedError, RunNotFoundError
 from hutch.store.access_reading import AccessReader
 from hutch.store.index_reading import IndexReader
@@ -84,11 +85,13 @@ class DatabaseReader(Survey, IndexReader, AccessReader, MonitorReader, LogbookRe
 
     def runs_by_uid(self, uids: Sequence[str]) -> list[RunRow]:
         """Return the runs that have these uids, in no order."""
-        found = (self._query(self._say.run_by_uid, {"uid": uid}) for uid in uids)
+        found = (self._query(self._say.run_by_uid, {"uid": uid}) for uid in uids if is_storable(uid))
         return [RunRow(*row) for rows in found for row in rows]
 
     def runs_by_prefix(self, prefix: str, limit: int) -> list[RunRow]:
         """Return runs whose uid begins with a text, newest first."""
+        if not is_storable(prefix):
+            return []
         values = {"prefix": prefix, "end": prefix + _LAST_CHARACTER, "limit": limit}
         return [RunRow(*row) for row in self._query(self._say.runs_by_prefix, values)]
 
@@ -121,6 +124,8 @@ class DatabaseReader(Survey, IndexReader, AccessReader, MonitorReader, LogbookRe
 
     def tombstones(self, prefix: str = "") -> list[TombstoneRow]:
         """Return what is left of deleted runs whose uid begins with a text, the last deleted first."""
+        if not is_storable(prefix):
+            return []
         values = {"prefix": prefix, "end": prefix + _LAST_CHARACTER}
         return [TombstoneRow(*row) for row in self._query(self._say.tombstones, values)]
 
