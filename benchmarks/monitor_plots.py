@@ -110,11 +110,14 @@ def _plots() -> list[Any]:
     return [made() for made in SHIPPED.values() if "packets" in made.formats]
 
 
-def packets(count: int, seed: int) -> np.ndarray:
-    """Return packets as they come: in messages of 21 data packets, each after a timestamp."""
+def packets(count: int, begin: int) -> np.ndarray:
+    """Return packets as they come: in messages of 21 data packets, each after a timestamp; 2,200 a second.
+
+    :param begin: how many came before.
+    """
     from hutch.monitor.formats.decoding import PACKETS
 
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(begin)
     rows = np.zeros(count, PACKETS)
     rows["io_group"], rows["io_channel"] = rng.integers(1, 3, count), rng.integers(1, 33, count)
     rows["chip_id"] = rng.integers(_CHIPS.start, _CHIPS.stop, count)
@@ -125,7 +128,7 @@ def packets(count: int, seed: int) -> np.ndarray:
     rows["timestamp"] = rng.integers(0, 10_000_000, count)
     rows["receipt_timestamp"] = rows["timestamp"] + 300
     rows["packet_type"][::22] = 4
-    rows["timestamp"][::22] = 1_700_000_000 + np.arange(len(rows[::22])) // 100
+    rows["timestamp"][::22] = 1_700_000_000 + (begin + 22 * np.arange(len(rows[::22]))) // 2200
     rows["packet_type"][21::22], rows["trigger_type"][21::22] = 6, ord("S")
     rows["timestamp"][21::22] = 10_000_000 + rng.integers(-3, 4, len(rows[21::22]))
     rows["packet_type"][10::2200], rows["trigger_type"][10::2200] = 7, 2

@@ -50,6 +50,11 @@ def serving(app: Any) -> Iterator[str]:
         thread.join(30)
 
 
+def key_cookie(address: str, key: str = KEY) -> dict[str, str]:
+    """Return the cookie in which a browser keeps the key of the server at an address."""
+    return {f"hutch_key_{address.rpartition(':')[2]}": key}
+
+
 @contextmanager
 def tiled_client(address: str, key: str | None = KEY, **options: Any) -> Iterator[Any]:
     """Give Tiled's client of a server, closed afterwards."""

@@ -30,6 +30,7 @@
     │   ├── StoreFullError                 the disk is full
     │   ├── StoreUnavailableError (ConnectionError)   the server of the database does not answer now
     │   ├── CorruptBatchError              bytes that do not match their checksum
+    │   ├── CorruptDocumentError (ValueError)  bytes that are no document
     │   └── FeedPrunedError                a cursor older than the changes that are kept
     ├── AccessDeniedError (PermissionError)     somebody may not do what they ask for
     ├── ExperimentLockedError (PermissionError) nobody may write into the experiment now
@@ -75,6 +76,7 @@ __all__ = [
     "CheckError",
     "ConfigurationError",
     "CorruptBatchError",
+    "CorruptDocumentError",
     "DeviceNotFoundError",
     "DevicesFailedError",
     "DocumentError",
@@ -299,6 +301,10 @@ class StoreUnavailableError(StoreError, ConnectionError):
 
 class CorruptBatchError(StoreError):
     """The bytes of a batch do not match their checksum, or are gone."""
+
+
+class CorruptDocumentError(StoreError, ValueError):
+    """The bytes of a document, or of a value that is kept as one is, can't be read."""
 
 
 class FeedPrunedError(StoreError):

@@ -16,6 +16,7 @@ from .. import lcls_checks as checks
 from .. import lcls_workflow_checks as workflow_checks
 from ..kerberos import REALM
 from ..lcls_client import KERBEROS, LclsClient
+from ..serving import key_cookie
 from .lcls_served import ACTIVE, LOCKED, PASSWORD, make_store, serve
 
 
@@ -145,7 +146,8 @@ def test_a_key_is_a_bearer(service, operator):
         assert client.add_run_params(ACTIVE, 1, {"a": 1}).status == 403  # it lacks the scope
     with LclsClient(service.url, "ws-auth", headers={"Authorization": f"Bearer {key}"}) as client:
         assert client.runs(ACTIVE).status == 401
-    with LclsClient(service.url, "ws-jwt", headers={"Cookie": f"hutch_key={key}"}) as client:
+    ((name, value),) = key_cookie(service.url, key).items()
+    with LclsClient(service.url, "ws-jwt", headers={"Cookie": f"{name}={value}"}) as client:
         assert client.runs(ACTIVE).status == 401
 
 

@@ -15,7 +15,16 @@ from .. import chromium
 from ..markup import HOSTILE
 from ..serving import KEY, serving
 
-PAGES = ("", "/new", "/tables", "/tables?name=all", "/entries/1", "/entries/1/edit", "/entries/1?version=1")
+PAGES = (
+    "",
+    "/new",
+    "/tables",
+    "/tables?name=all&group=start.sample",
+    "/tables/define?name=all",
+    "/entries/1",
+    "/entries/1/edit",
+    "/entries/1?version=1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +96,32 @@ def test_a_cell_of_the_run_table_is_changed(browser, address, catalog):
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Change param.gain of run 1, 2.5").wait_for()
     assert logbook.params_of_runs("xpp1")[1] == {"gain": 2.5}
+    assert page.said == []
+
+
+def test_a_table_is_made_grouped_changed_and_deleted(browser, address, catalog):
+    logbook = Logbook(catalog.store)
+    page = page_of(browser, address, "/tables")
+    page.get_by_role("link", name="Columns and new tables").click()
+    page.get_by_label("What column 8 shows").fill("param.gain")
+    page.get_by_label("Heading of column 8").fill("Gain")
+    page.get_by_label("Place of column 8").fill("0")
+    page.get_by_label("Save as a new table named").fill("gains")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Change Gain of run 1").wait_for()
+    assert [one.source for one in logbook.run_table("xpp1", "gains").columns][:2] == ["param.gain", "run_num"]
+    page.get_by_label("Group by").select_option("sample")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("list", name="Groups").get_by_text("LaB6 1").wait_for()
+    page.get_by_role("link", name="Columns and new tables").click()
+    page.get_by_label("What column 1 shows").fill("")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_label("Group by").wait_for()
+    assert [one.source for one in logbook.run_table("xpp1", "gains").columns][:1] == ["run_num"]
+    page.get_by_role("link", name="Columns and new tables").click()
+    page.get_by_role("button", name="Delete the table").click()
+    page.get_by_label("Group by").wait_for()
+    assert [one.name for one in logbook.run_tables("xpp1")] == ["default"]
     assert page.said == []
 
 

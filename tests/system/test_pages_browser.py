@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bluesky import RunEngine
 from bluesky import plans as bp
 from ophyd.sim import det, motor
+from playwright.sync_api import expect
 
 import hutch
 from hutch.cli.demo_camera import Camera
@@ -16,6 +17,7 @@ from hutch.server import Admission, build_app
 
 from .. import chromium
 from ..serving import KEY, serving
+from .listeners import wait_until
 
 WIDTHS = {"wide": 1280, "narrow": 390}
 
@@ -92,3 +94,52 @@ def test_runs_are_found_by_typing_and_nothing_recorded_runs_as_a_script(page):
     page.locator("a.uid").click()
     check(page)
     assert page.get_by_text("onerror=alert(1)").first.is_visible()
+
+
+@pytest.fixture
+def live(browser, tmp_path):
+    """An empty catalog, and a page on a telephone whose clock the test winds."""
+    with hutch.open_catalog(tmp_path / "store") as cat:
+        with serving(build_app({"raw": cat}, Admission([KEY]))) as found:
+            context = browser.new_context(viewport={"width": 390, "height": 800})
+            context.clock.install()
+            page = context.new_page()
+            page.goto(f"{found}/?api_key={KEY}")
+            yield cat, page, found
+            context.close()
+
+
+def test_the_page_of_an_open_run_shows_what_comes(live):
+    cat, page, address = live
+
+    def has_come(rows):
+        wait_until(lambda: cat[-1].count_rows().get("primary", 0) >= rows)
+        page.clock.fast_forward(5_001)
+
+    with cat.start_run(plan_name="long") as run:
+        page.goto(f"{address}/runs/{run.uid}")
+        assert page.locator("figure").count() == page.locator("h2[id^=stream-]").count() == 0
+        run.add("primary", {"frame": [[1, 2], [3, 4]], "x": 1.0})
+        has_come(1)
+        expect(page.locator("h2[id^=stream-]")).to_have_text("primary 1 row")
+        expect(page.locator("figure.picture img")).to_be_visible()
+        run.add("primary", {"frame": [[1, 2], [3, 5]], "x": 2.0})
+        has_come(2)
+        expect(page.locator("h2[id^=stream-]")).to_have_text("primary 2 rows")
+        expect(page.locator("figure.frames output")).to_have_text("2 of 2")
+    page.clock.fast_forward(5_001)
+    expect(page.locator("h1")).to_contain_text("success")
+
+
+def test_a_table_that_follows_stays_where_it_was_scrolled_to_and_in_use(live):
+    cat, page, address = live
+    for number in range(2):
+        with cat.start_run(plan_name="a plan with a long name", sample="a sample with a long name"):
+            pass
+        page.clock.fast_forward(5_001)
+        expect(page.locator("tbody tr")).to_have_count(number + 1)
+        region = page.locator("#runs .scroll")
+        assert region.evaluate("region => region.scrollLeft") == (150 if number else 0)
+        region.focus()
+        region.evaluate("region => { region.scrollLeft = 150 }")
+    assert page.evaluate("document.activeElement.className") == "scroll"

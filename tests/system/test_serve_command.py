@@ -185,6 +185,28 @@ def test_a_missing_extra_is_said_with_how_to_install_it(place, module):
     assert "pip install 'hutch[server]'" in found.stderr and "Traceback" not in found.stderr
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("wrong", ["no certificate", "no key", "another key"])
+def test_a_certificate_that_cannot_be_used_is_said_in_one_line(place, certificate, tmp_path, wrong, workers):
+    cert, key = certificate / "cert.pem", certificate / "key.pem"
+    if wrong == "no certificate":
+        cert = key
+    elif wrong == "another key":
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        key = tmp_path / "key.pem"
+        key.write_bytes(
+            ec.generate_private_key(ec.SECP256R1()).private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+    files = ("--ssl-certfile", str(cert), *(() if wrong == "no key" else ("--ssl-keyfile", str(key))))
+    found = refused(place, "--port", "0", "--workers", workers, *files)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert len(found.stderr.splitlines()) == 1 and "--ssl-keyfile" in found.stderr
+
+
 def test_a_key_without_a_certificate_is_wrong_usage(place):
     assert refused(place, "--ssl-keyfile", __file__).returncode == 2
 

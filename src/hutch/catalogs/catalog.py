@@ -214,7 +214,7 @@ class Catalog(Mapping[str, Run]):
 
         return Recorder(self.store, strict=strict)
 
-    def start_run(self, **metadata: Any) -> RecordedRun:
+    def start_run(self, /, **metadata: Any) -> RecordedRun:
         """Begin a run without Bluesky, to be used as ``with cat.start_run(sample="A") as run:``.
 
         :param metadata: of the start document.
@@ -326,8 +326,10 @@ class Catalog(Mapping[str, Run]):
 
     def _title(self) -> str:
         count = len(self)
-        runs = "1 run" if count == 1 else f"{count:,} runs" if count else "no runs yet"
-        what = "Catalog" if self._selection.is_whole else "Some of catalog"
+        is_whole = self._selection.is_whole
+        none = "no runs yet" if is_whole else "no runs"
+        runs = "1 run" if count == 1 else f"{count:,} runs" if count else none
+        what = "Catalog" if is_whole else "Some of catalog"
         note = ""
         if count > _SHOWN:
             note = f", the first {_SHOWN}" if self._is_arranged else f", the newest {_SHOWN}"

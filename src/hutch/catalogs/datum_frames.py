@@ -11,6 +11,8 @@ import numpy as np
 
 from hutch.assets.indexing import select
 from hutch.assets.layout import dimension_names, promised
+from hutch.catalogs.pieces import empty
+from hutch.errors import ExternalDataError
 
 __all__ = ["DatumFrames"]
 
@@ -25,7 +27,7 @@ class DatumFrames:
 
     :param window: reads rows.
     :param rows: how many there are.
-    :param data_key: what the descriptor says; what it does not, the first row is read for.
+    :param data_key: what the descriptor says; what it does not, the first row is read for, if it can be.
     """
 
     def __init__(self, window: Window, rows: int, data_key: Mapping[str, Any]) -> None:
@@ -36,7 +38,11 @@ class DatumFrames:
 
     @cached_property
     def _first(self) -> np.ndarray:
-        return self._window(0, min(self._rows, 1))
+        try:
+            return self._window(0, min(self._rows, 1))
+        except ExternalDataError:
+            # Its file is missed when values are asked for.
+            return empty(self._data_key)
 
     @property
     def _row_shape(self) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from hutch.catalogs.findings import Finding, Kind
 from hutch.documents import decode
@@ -34,8 +35,9 @@ def check_logbook(store: Store) -> tuple[list[Finding], set[str], list[int]]:
         do not follow from their versions.
     """
     findings: list[Finding] = []
+    named: dict[str, str] = {}
     for experiment in store.logbooks():
-        findings += _check_chain(store, experiment)
+        findings += _check_chain(store, experiment, named)
     wrong = _wrong_entries(store)
     findings += [
         Finding(Kind.ENTRY, f"Entry {entry} is not what its last version says, or is not found by it")
@@ -47,11 +49,16 @@ def check_logbook(store: Store) -> tuple[list[Finding], set[str], list[int]]:
         last = blobs[-1].id
         files |= {blob.file for blob in blobs if blob.file is not None}
         for blob in blobs:
+            named.pop(blob.digest, None)
             reason = _check_blob(store, blob)
             if reason is not None:
                 findings.append(
                     Finding(Kind.ATTACHMENT, f"Attachment {blob.digest} {reason}", file=blob.file)
                 )
+    findings += [
+        Finding(Kind.ATTACHMENT, f"Attachment {digest} is gone from the database. {version} has it")
+        for digest, version in named.items()
+    ]
     return findings, files, wrong
 
 
@@ -64,12 +71,11 @@ def mend_entries(store: Store, entries: list[int]) -> None:
             if not versions or row is None:
                 continue
             writer.lock(f"logbook/{row.experiment}")
-            first, last = versions[0], versions[-1]
-            body = decode(last.body)
-            deleted = last.time if last.action == "delete" else None
-            edited = None if last.version == 1 else last.time
-            writer.set_entry(entry, last.version, body["run_num"], edited, deleted)
-            wanted = set() if deleted is not None else terms_of(body, first.author)
+            body = decode(versions[-1].body)
+            said = _said(row, versions)
+            writer.set_entry(entry, said.version, body["run_num"], said.edited, said.deleted)
+            writer.sign_entry(entry, said.time, said.author)
+            wanted = set() if said.deleted is not None else terms_of(body, said.author)
             there = set(store.terms_of_entry(row.experiment, entry))
             writer.remove_terms(row.experiment, entry, there - wanted)
             writer.add_terms(row.experiment, entry, wanted - there)
@@ -78,9 +84,12 @@ def mend_entries(store: Store, entries: list[int]) -> None:
 # chains
 
 
-def _check_chain(store: Store, experiment: str) -> Iterator[Finding]:
-    """Yield what is wrong with the chain of an experiment; after the first break it goes on from there."""
-    head = store.chain(experiment)
+def _check_chain(store: Store, experiment: str, named: dict[str, str]) -> Iterator[Finding]:
+    """Yield what is wrong with the chain of an experiment; after the first break it goes on from there.
+
+    :param named: gets the digests of the attachments of all versions, and a version that has each.
+    """
+    noted = store.chain(experiment)
     number, before = 0, FIRST
     while versions := store.versions_after(experiment, number, _AT_ONCE):
         for row in versions:
@@ -91,13 +100,24 @@ def _check_chain(store: Store, experiment: str) -> Iterator[Finding]:
                 yield Finding(Kind.CHAIN, f"{_named(row)} does not follow on the one before it")
             if _digest(row) != row.digest:
                 yield Finding(Kind.CHAIN, f"{_named(row)} is not what was written")
+            named.update((digest, _named(row)) for digest in _attached(row))
             number, before = row.number, row.digest
-    if head is None or head.number > number:
-        last = "none" if head is None else str(head.number)
+    # Others may have written meanwhile: the end was there before, and is noted by now.
+    head = store.chain(experiment)
+    if head is None or (noted is not None and noted.number > number):
+        last = "none" if head is None or noted is None else str(noted.number)
         text = f"ends at version {number}, and was noted to end at {last}"
         yield Finding(Kind.CHAIN, f"The logbook of {experiment!r} {text}")
-    elif head.number == number and head.digest != before:
+    elif head.number < number or (head.number == number and head.digest != before):
         yield Finding(Kind.CHAIN, f"The logbook of {experiment!r} does not end as was noted")
+
+
+def _attached(row: VersionRow) -> list[str]:
+    """Return the digests of the attachments of a version; none if it cannot be read."""
+    try:
+        return [file["digest"] for file in decode(row.body)["files"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def _digest(row: VersionRow) -> bytes | None:
@@ -143,7 +163,7 @@ def _wrong_entries(store: Store) -> list[int]:
         for experiment, term, entry in some:
             sums[entry] = (sums[entry] - _weight(experiment, term)) % _WHOLE
     suspects |= {entry for entry, left in sums.items() if left}
-    # Versions whose entry has no row of its own, or another version.
+    # Versions whose entry has no row of its own, or one that says something else.
     suspects |= set(store.entries_behind())
     return sorted(entry for entry in suspects if _is_wrong(store, entry))
 
@@ -166,9 +186,23 @@ def _is_wrong(store: Store, entry: int) -> bool:
     if row is None or not versions:
         return bool(versions) or row is not None
     terms = _terms(row)
-    last = versions[-1]
-    is_last = row.version == last.version and (row.deleted is not None) == (last.action == "delete")
-    return not is_last or terms is None or terms != set(store.terms_of_entry(row.experiment, entry))
+    has_all = terms is not None and terms == set(store.terms_of_entry(row.experiment, entry))
+    return row != _said(row, versions) or not has_all
+
+
+def _said(row: EntryRow, versions: Sequence[VersionRow]) -> EntryRow:
+    """Return the row of an entry as its versions have it: when, by whom, and whether it is deleted."""
+    first, last = versions[0], versions[-1]
+    # Of an entry whose first version is gone nobody knows better.
+    origin = first if first.version == 1 else row
+    return replace(
+        row,
+        author=origin.author,
+        time=origin.time,
+        version=last.version,
+        edited=None if last.version == 1 else last.time,
+        deleted=last.time if last.action == "delete" else None,
+    )
 
 
 def _weight(experiment: str, term: str) -> int:

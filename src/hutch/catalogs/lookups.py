@@ -55,7 +55,7 @@ class Lookup:
             return rows[0]
         if not rows:
             self._check_deleted(uid)
-            msg = f"No run {uid!r} in {self._described()}"
+            msg = f"No run {uid!r} {self._described()}"
             raise RunNotFoundError(msg)
         candidates = [row.uid for row in rows[:_CANDIDATES]]
         count = f"more than {_CANDIDATES}" if len(rows) > _CANDIDATES else str(len(rows))
@@ -68,7 +68,7 @@ class Lookup:
             row = self._runs.by_scan_id(number)
             if row is None:
                 self._check_deleted(number)
-                msg = f"No run with scan_id {number} in {self._described()}"
+                msg = f"No run with scan_id {number} {self._described()}"
                 raise RunNotFoundError(msg)
             return row
         row = self._runs.at(number)
@@ -85,10 +85,13 @@ class Lookup:
             check_deleted(self._runs.store, key)
 
     def _described(self) -> str:
-        """Return the catalog's name with a hint at what there is, for messages."""
+        """Return where it was looked for with a hint at what there is, for messages."""
+        is_whole = self._runs.is_whole
         newest = self._runs.newest()
+        place = f"in catalog {self._name!r}" if is_whole else f"among these runs of catalog {self._name!r}"
         if newest is None:
-            return f"catalog {self._name!r}: it is empty."
+            return f"{place}: it is empty." if is_whole else f"{place}: there are none."
         scan = "" if newest.scan_id is None else f"{newest.scan_id} "
         short = f"({newest.uid[:8]!r})" if scan else repr(newest.uid[:8])
-        return f"catalog {self._name!r}. Newest run: {scan}{short}. List runs with: hutch runs"
+        found = "Newest run" if is_whole else "The newest of them"
+        return f"{place}. {found}: {scan}{short}. List runs with: hutch runs"

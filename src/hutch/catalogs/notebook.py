@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from hutch.catalogs.summary import local_time, printable
+from hutch.catalogs.summary import local_time, printable, shape_text
 from hutch.errors import HutchError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def stream_html(stream: Stream) -> str:
     rows = []
     for key, about in stream.snapshot().data_keys.items():
         shape = about.get("shape")
-        lengths = " × ".join(map(str, shape)) if isinstance(shape, list) else ""
+        lengths = shape_text(shape) if isinstance(shape, list) else ""
         units, thing = about.get("units") or "", about.get("object_name", "")
         rows.append((key, about.get("dtype", ""), lengths, units, thing))
     of_run = f"of run <code>{_text(stream.run.uid)}</code>: {_text(stream.counted())}"

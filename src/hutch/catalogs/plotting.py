@@ -58,6 +58,13 @@ logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 class Picture(Figure):
     """A figure that a notebook shows, whether or not it was told to show figures."""
 
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """Write the picture to a file."""
+        with warnings.catch_warnings():
+            # Names in scripts that the font lacks are drawn as boxes; nobody can do anything about it here.
+            warnings.filterwarnings("ignore", message="Glyph .* missing")
+            super().savefig(fname, **options)
+
     def _repr_png_(self) -> bytes:
         out = io.BytesIO()
         self.savefig(out, format="png", dpi=100)
@@ -114,9 +121,7 @@ def save(figure: Figure, path: Path) -> Path:
     if path.suffix.lower() not in _ENDINGS:
         msg = f"{path.name!r} ends in no format of pictures: {', '.join(_ENDINGS)}"
         raise ConfigurationError(msg)
-    with rc_context(_STYLE), warnings.catch_warnings():
-        # Names in scripts that the font lacks are drawn as boxes; nobody can do anything about it here.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
+    with rc_context(_STYLE):
         picture = io.BytesIO()
         figure.savefig(picture, dpi=144, format=path.suffix[1:].lower())
     _write_whole(path, picture.getbuffer())

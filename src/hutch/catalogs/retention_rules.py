@@ -251,6 +251,10 @@ def _faulty_conditions(word: str, conditions: Any) -> Iterator[str]:
         if not isinstance(key, str) or not all(key.split(".")):
             yield f"{word} has the key {key!r}; give names with dots between them, such as 'sample.name'"
             continue
+        if isinstance(value, Mapping) and any(str(name).startswith("$") for name in value):
+            # It would fit no run, and a rule that keeps some would keep none.
+            yield f"{word} {key!r} is {value!r}; give the value itself, as rules only ask what is equal"
+            continue
         try:
             encode(plain(value))
         except DocumentError as error:

@@ -10,7 +10,7 @@ from hutch.assets.places import FilePlaces
 from hutch.catalogs.metadata import PRIMARY, Document, stream_name
 from hutch.catalogs.open_runs import open_status
 from hutch.catalogs.stream import Stream
-from hutch.catalogs.summary import RunSummary, count_points, local_time, printable
+from hutch.catalogs.summary import DAMAGED, RunSummary, count_points, in_brief, local_time, printable
 from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode
 from hutch.errors import StreamNotFoundError
@@ -355,21 +355,15 @@ class Run:
 
     def summary(self) -> RunSummary:
         """Return what a table of runs says about this one."""
-        plan = self.start.get("plan_name", "")
-        return RunSummary(
-            uid=self.uid,
-            scan_id=self.scan_id,
-            plan=plan if isinstance(plan, str) else repr(plan),
-            time=self._row.time,
-            status=self.status,
-            points=count_points(self.stop, self.count_rows),
-        )
+        plan, scan_id, status = in_brief(self)
+        points = 0 if status == DAMAGED else count_points(self.stop, self.count_rows)
+        return RunSummary(self.uid, scan_id, plan, self._row.time, status, points)
 
     def __repr__(self) -> str:
-        plan = self.start.get("plan_name")
-        number = "" if self.scan_id is None else f" {self.scan_id}"
-        what = f" {printable(str(plan))}" if plan else ""
-        return f"<Run{number} {self.uid!r}{what} {local_time(self._row.time)} {self.status}>"
+        plan, scan_id, status = in_brief(self)
+        number = "" if scan_id is None else f" {scan_id}"
+        what = f" {printable(plan)}" if plan else ""
+        return f"<Run{number} {self.uid!r}{what} {local_time(self._row.time)} {status}>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Show it in IPython, with its streams."""

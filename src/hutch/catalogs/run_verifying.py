@@ -107,7 +107,7 @@ class RunCheck:
         try:
             found = decode(body)
         except (ValueError, RecursionError) as error:
-            self._find(Kind.UNREADABLE, f"its {what} cannot be read: {error}")
+            self._find(Kind.UNREADABLE, f"its {what} cannot be read: {error.__cause__ or error}")
             return None
         if not isinstance(found, dict):
             self._find(Kind.UNREADABLE, f"its {what} is no dictionary")

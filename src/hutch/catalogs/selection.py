@@ -19,6 +19,9 @@ __all__ = ["Selection", "rows_by_uid"]
 _AT_ONCE = 100
 """Rows that are fetched together while iterating."""
 
+_MOST_RUNS = 2**60
+"""No store has so many."""
+
 _TIME = Path("start", ("time",))
 _SCAN_ID = Path("start", ("scan_id",))
 _UID = Path("start", ("uid",))
@@ -59,8 +62,9 @@ class Selection:
             condition = of_catalog(condition, self.among)
         if self.window != WHOLE:
             return Selection(self.store, condition, source=self, among=self.among)
-        both = condition if self.condition == everything else And((self.condition, condition))
-        return replace(self, condition=both)
+        # Side by side, as searches may narrow hundreds of times.
+        known = self.condition.parts if isinstance(self.condition, And) else (self.condition,)
+        return replace(self, condition=And((*known, condition)) if known else condition)
 
     def sorted(self, order: tuple[SortKey, ...]) -> Selection:
         """Return these runs in another order."""
@@ -131,6 +135,8 @@ class Selection:
 
     def by_prefix(self, prefix: str, limit: int) -> list[RunRow]:
         """Return runs among these whose uid begins with a text, newest first."""
+        if not is_storable(prefix):
+            return []
         if self.is_whole:
             return self.store.runs_by_prefix(prefix, limit)
         if not is_storable(prefix):
@@ -197,6 +203,9 @@ class Selection:
 
     def _read(self, start: int, limit: int | None, newest_first: bool) -> Iterator[RunRow]:
         """Yield runs in order of time, some of them from a position on."""
+        if start > _MOST_RUNS:
+            return
+        limit = None if limit is None or limit > _MOST_RUNS else limit
         if self.condition == everything and limit is not None and limit <= _AT_ONCE:
             yield from self.store.runs(start=start, limit=limit, newest_first=newest_first)
             return

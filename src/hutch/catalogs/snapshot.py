@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,8 @@ _LARGEST_ITEM = 8
 _TIMESTAMP = {"dtype": "number"}
 _FIXED = {"time": {"dtype": "number"}, "seq_num": {"dtype": "integer"}, "arrival": {"dtype": "integer"}}
 
+_PICKLED = ("name", "descriptors", "_store", "_run", "_places", "_segments", "_keys", "_batches", "_is_cut")
+
 
 class Snapshot:
     """The rows of a stream that are committed now, in order of arrival over all its descriptors.
@@ -54,9 +55,15 @@ class Snapshot:
         self.descriptors: list[dict[str, Any]] = [found for found in documents if stream_name(found) == name]
         self._segments = {segment.id: segment for segment in store.segments(run.id) if segment.stream == name}
         self._keys: frozenset[str] | None = None
+        self._is_cut = False
         self._opened: dict[str, StreamFrames | DatumFrames] = {}
         if not self._segments:
             check_present(store, run.id)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process reads the same rows by itself, unless they are a few of all.
+        read = ("parts", "order") if self._is_cut else ()
+        return {name: getattr(self, name) for name in (*_PICKLED, *read)} | {"_opened": {}}
 
     @cached_property
     def _batches(self) -> dict[int, list[Batch]]:
@@ -240,7 +247,8 @@ class Snapshot:
 
     def cut(self, start: int, stop: int, keys: Iterable[str]) -> Snapshot:
         """Return some keys in the rows between two as a snapshot of its own, which reads only these."""
-        found = copy(self)
+        found = object.__new__(Snapshot)
+        found.__dict__.update(self.__dict__, _is_cut=True)
         found.narrow(keys)
         found.parts = Snapshot._rows_between(found, start, stop)
         found.order = None

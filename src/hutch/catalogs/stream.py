@@ -159,7 +159,7 @@ class Stream:
     @property
     def metadata(self) -> Document:
         """Start, stop and descriptors, and the ``dims``, ``data_vars`` and ``coords`` that read() gives."""
-        from hutch.catalogs.datasets import dimensions
+        from hutch.catalogs.datasets import dimensions, variable_name
 
         snapshot = self.snapshot()
         keys = snapshot.choose(None)
@@ -172,7 +172,7 @@ class Stream:
                 "stop": self.run.stop,
                 "descriptors": snapshot.descriptors,
                 "dims": {"time": snapshot.rows, **sizes},
-                "data_vars": {key: ["time", *names[key]] for key in keys},
+                "data_vars": {variable_name(key): ["time", *names[key]] for key in keys},
                 "coords": ("time",),
             }
         )

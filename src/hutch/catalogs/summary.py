@@ -6,14 +6,32 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hutch.catalogs.metadata import PRIMARY
+from hutch.errors import CorruptDocumentError
 
-__all__ = ["HEADINGS", "RunSummary", "as_html", "as_text", "count_points", "local_time", "printable"]
+if TYPE_CHECKING:
+    from hutch.catalogs.run import Run
+
+__all__ = [
+    "DAMAGED",
+    "HEADINGS",
+    "RunSummary",
+    "as_html",
+    "as_text",
+    "count_points",
+    "in_brief",
+    "local_time",
+    "printable",
+    "shape_text",
+]
 
 HEADINGS = ("scan_id", "uid", "plan", "time", "status", "points")
 """Of the columns of a table of runs."""
+
+DAMAGED = "damaged"
+"""Stands for the status of a run whose start or stop document can't be read."""
 
 _SHORT_UID = 8
 _RIGHT = frozenset({0, 5})
@@ -45,6 +63,15 @@ class RunSummary:
         )
 
 
+def in_brief(run: Run) -> tuple[str, int | None, str]:
+    """Return plan, scan_id and status of a run; one that can't be read is ``damaged``, and hides no other."""
+    try:
+        plan = run.start.get("plan_name") or ""
+        return plan if isinstance(plan, str) else repr(plan), run.scan_id, run.status
+    except CorruptDocumentError:
+        return "", None, DAMAGED
+
+
 def count_points(stop: Mapping[str, Any] | None, count_rows: Callable[[], Mapping[str, int]]) -> int:
     """Return how many events the primary stream has, or the longest one: what the stop says, else counted.
 
@@ -70,6 +97,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def shape_text(shape: Sequence[Any]) -> str:
+    """Return the shape of a data key as people read it; a length that is left open is ``any``."""
+    return printable(" × ".join("any" if size is None else str(size) for size in shape))
 
 
 def as_text(title: str, summaries: Iterable[RunSummary]) -> str:

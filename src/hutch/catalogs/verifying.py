@@ -18,6 +18,8 @@ from hutch.catalogs.findings import Finding, Kind, Verification
 from hutch.catalogs.index_verifying import IndexSums, check_index, present_run
 from hutch.catalogs.loose_files import LOST_AND_FOUND, LooseFiles, examine
 from hutch.catalogs.run_verifying import RunCheck
+from hutch.documents import decode
+from hutch.errors import CorruptDocumentError
 from hutch.recording.spool import abandoned_files, mark_of
 from hutch.store.protocol import RunContents, RunRow, Store
 
@@ -94,6 +96,7 @@ class StoreCheck:
         """Check everything."""
         store = self._store
         self.of_store += [Finding(Kind.DATABASE, text) for text in store.check_database()]
+        self._check_stash()
         sums = IndexSums(store)
         ids = [np.empty(0, np.int64)]
         last = 0
@@ -113,6 +116,15 @@ class StoreCheck:
             self.of_store.append(Finding(Kind.QUARANTINE, f"{text} in quarantine"))
         self._check_spool()
         self._meter.tell()
+
+    def _check_stash(self) -> None:
+        """See that the metadata for every run can be read."""
+        for key, value in self._store.stash().items():
+            try:
+                decode(value)
+            except CorruptDocumentError as error:
+                text = f"The metadata {key!r} for every run cannot be read: {error.__cause__}"
+                self.of_store.append(Finding(Kind.UNREADABLE, text))
 
     def look_at_logbook(self) -> None:
         """Look at entries and attachments, as they are now."""

@@ -11,6 +11,9 @@ from hutch.queries.typed import parsed_value
 
 __all__ = ["assignments"]
 
+_COMPARING = "<>!~"
+"""Before a ``=`` they ask for something else than what is equal, as ``hutch runs`` takes it."""
+
 
 def assignments(words: Iterable[str]) -> dict[str, Any]:
     """Return the values of words by their keys.
@@ -22,6 +25,9 @@ def assignments(words: Iterable[str]) -> dict[str, Any]:
         key, equals, value = word.partition("=")
         if not key or not equals:
             msg = f"{word!r} is no KEY=VALUE, such as sample.name=LaB6."
+            raise click.UsageError(msg, ctx=click.get_current_context())
+        if key[-1] in _COMPARING:
+            msg = f"{word!r} compares, and is no KEY=VALUE, such as sample.name=LaB6."
             raise click.UsageError(msg, ctx=click.get_current_context())
         if key in found:
             msg = f"{key!r} is given twice."

@@ -44,9 +44,12 @@ def delete(
     newest five. A tombstone stays that says who deleted what, when and why; see hutch runs --deleted.
     Files of detectors are never touched. A run that is being recorded is not deleted.
     """
+    from hutch.catalogs.signatures import sign
     from hutch.cli import format
 
     catalog = open_existing(store)
+    # The command that is printed is one that works.
+    sign(reason, author)
     if is_sure:
         check_names(catalog, keys)
     runs = _still_there(catalog, keys)

@@ -94,6 +94,8 @@ def _metadata_sentences(imported: ImportedMetadata) -> Iterator[str]:
     if imported.known:
         names = printable(", ".join(imported.known))
         yield f"  skipped: {counted(len(imported.known), 'key')} with a value already ({names})"
+    for reason in imported.refused.values():
+        yield f"  left out: {printable(reason)}"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hutch.cli.log_text import check_entry, refuse_empty, written
+from hutch.cli.log_text import check_entry, written
 from hutch.cli.options import as_json, author_option, command, group, in_store, open_existing
 from hutch.errors import ConfigurationError
 
@@ -142,6 +142,8 @@ def post(
 
     TEXT is the entry, or - to read it from the standard input; without one, $EDITOR is opened.
     """
+    from hutch.logbook.entries import refuse_empty
+
     book = open_logbook(store)
     name = the_experiment(book, experiment)
     number = _run_number(book, name, run)
@@ -185,6 +187,8 @@ def reply(
     store: str | None,
 ) -> None:
     """Answer an entry; the answer is attached to the same run, unless --run names another."""
+    from hutch.logbook.entries import refuse_empty
+
     book = open_logbook(store)
     name = book.entry(entry).experiment
     number = _run_number(book, name, run)
@@ -234,6 +238,8 @@ def edit(
     """
     if is_typed and text is not None:
         raise click.UsageError("TEXT and --editor are two ways to say what the text is. Give one of them.")
+    from hutch.logbook.entries import refuse_empty
+
     book = open_logbook(store)
     now = book.entry(entry)
     number = _run_number(book, now.experiment, run)

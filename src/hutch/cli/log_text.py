@@ -21,7 +21,7 @@ from hutch.errors import AttachmentTooLargeError, DocumentError, HutchError, Run
 if TYPE_CHECKING:
     from hutch.logbook import Logbook
 
-__all__ = ["check_entry", "refuse_empty", "written"]
+__all__ = ["check_entry", "written"]
 
 _HELP = (
     "# ---------------- These two lines are of hutch, and not of the entry ----------------",
@@ -65,18 +65,6 @@ def check_entry(
     limit_bytes = attachment_limit_bytes()
     for file in files:
         _check_file(file, limit_bytes)
-
-
-def refuse_empty(text: str, title: str, file_count: int) -> None:
-    """Raise if an entry would say nothing.
-
-    :raises DocumentError: if it has neither text nor a title nor files.
-    """
-    if not (text.strip() or title.strip() or file_count):
-        msg = (
-            "An entry has a text, a title or a file, and this one has none, so nothing is written. Give one."
-        )
-        raise DocumentError(msg)
 
 
 @contextmanager

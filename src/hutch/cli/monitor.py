@@ -154,7 +154,10 @@ def monitor(ctx: click.Context, /, **asked: Any) -> None:
 
 
 @click.command(
-    "run_monitor.py", cls=_SpreadingCommand, epilog=example("run_monitor.py -i data -o plots --interval 10")
+    "run_monitor.py",
+    cls=_SpreadingCommand,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=example("run_monitor.py -i data -o plots --interval 10"),
 )
 @_options
 def _run_monitor(**asked: Any) -> None:

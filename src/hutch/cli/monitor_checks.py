@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hutch.cli.options import as_json, author_option, command, find_run, in_store, open_existing
-from hutch.errors import HutchError, NoStoreError
+from hutch.errors import HutchError, LookupFailedError, NoStoreError
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog
@@ -149,14 +149,16 @@ def reference(
     if name is not None:
         author = sign("a reference", author).author
         if remove:
+            if catalog.store.saved_reference(name) is None:
+                msg = f"There is no reference {name!r}. List them with: hutch monitor reference"
+                raise LookupFailedError(msg)
             with catalog.store.transaction() as writer:
                 writer.save_reference(name, None, author)
         else:
             sightings = [one for key in what for one in _named(catalog, key, stream)]
             with _bar(len(sightings)) as (_, progress):
                 problems = keep_reference(catalog, name, sightings, known_plots(plugins), author, progress)
-            for plot, why in problems.items():
-                click.echo(f"Nothing is kept of the plot {plot}: {why}", err=True)
+            _tell_problems(problems)
     rows = catalog.store.saved_references()
     if json_wanted:
         click.echo(format.to_json(monitor_views.references_to_json(rows)))
@@ -164,6 +166,18 @@ def reference(
         format.write(monitor_views.references_table(rows))
     else:
         click.echo("No references are saved.", err=True)
+
+
+def _tell_problems(problems: Mapping[str, str]) -> None:
+    """Say of which plots nothing is kept, once for all that lack the same."""
+    from hutch.cli.format import counted
+
+    by_reason: dict[str, list[str]] = {}
+    for plot, why in problems.items():
+        by_reason.setdefault(why, []).append(plot)
+    for why, plots in by_reason.items():
+        others = f" and {counted(len(plots) - 1, 'other')}" if len(plots) > 1 else ""
+        click.echo(f"Nothing is kept of the plot {plots[0]}{others}: {why}", err=True)
 
 
 def _kinds(plugins: Sequence[str]) -> Kinds:
@@ -219,7 +233,15 @@ def _named(catalog: Catalog, key: str, stream: str) -> list[Sighting]:
 
     if os.path.isfile(key):
         return [sight_file(key)]
-    return list(sightings_of(find_run(catalog, key), [stream]))
+    run = find_run(catalog, key)
+    found = list(sightings_of(run, [stream]))
+    if not found:
+        has = ", ".join(run) or "none"
+        msg = (
+            f"The run {key!r} has no stream {stream!r} to compare with; it has {has}. Name one with --stream"
+        )
+        raise LookupFailedError(msg)
+    return found
 
 
 @contextmanager

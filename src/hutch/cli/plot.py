@@ -12,7 +12,7 @@ from hutch.cli.options import command, find_run, in_store, open_existing, run_ar
 @command("hutch plot -1 -o newest.png", takes_run=True)
 @run_argument()
 @click.option("-o", "--output", metavar="FILE.png", type=click.Path(dir_okay=False, path_type=Path), help=(
-    "The picture; PNG, SVG or PDF by its ending.  [default: run-<scan_id>-<uid>.png]"
+    "The picture; PNG, SVG or PDF by its ending, PNG without one.  [default: run-<scan_id>-<uid>.png]"
 ))  # fmt: skip
 @click.option("--stream", help="Which stream; else the one the hints name, else primary.")
 @click.option(
@@ -38,5 +38,4 @@ def plot(
     run = find_run(open_existing(store), key)
     scan = "" if run.scan_id is None else f"{run.scan_id}-"
     path = output or Path(f"run-{scan}{run.uid[:8]}.png")
-    save(draw(run, stream=stream, x=x_key, y=y_keys), path)
-    click.echo(str(path))
+    click.echo(str(save(draw(run, stream=stream, x=x_key, y=y_keys), path)))

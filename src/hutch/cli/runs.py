@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -82,7 +81,7 @@ def runs(
         found = found.search(asked)
     ordered = found.sort(*map(_order, sort)) if sort else found[::-1]
     lines: list[tuple[int, views.RunLine]] = []
-    for run in islice(ordered[:limit].runs(), limit):
+    for run in ordered[:limit].runs():
         with suppress(RunDeletedError):  # a moment ago
             lines.append((run.row.id, views.RunLine.of(run)))
     if chosen is None and csv_wanted:
@@ -110,7 +109,11 @@ def runs(
 
 
 def _names(columns: str) -> list[str]:
-    return [name.strip() for name in columns.split(",") if name.strip()]
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    if not names:
+        msg = "--columns takes names with commas between, as in scan_id,uid,sample.name."
+        raise click.UsageError(msg, ctx=click.get_current_context())
+    return names
 
 
 def _order(key: str) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hutch.catalogs.summary import HEADINGS, RunSummary, local_time
+from hutch.catalogs.summary import HEADINGS, RunSummary, local_time, shape_text
 from hutch.cli.care_views import amendments_table
 from hutch.cli.format import counted, duration, grid, printable, status_text, value_text
 from hutch.cli.verdict_views import verdicts_table, verdicts_text
@@ -218,7 +218,7 @@ def _stream_table(stream: Stream) -> Table:
         table.add_row(
             Text(printable(key)),
             Text(value_text(about.get("dtype", "")) + (" (external)" if external else "")),
-            Text(" × ".join(map(str, shape)) if isinstance(shape, list) else value_text(shape)),
+            Text(shape_text(shape) if isinstance(shape, list) else value_text(shape)),
             Text(value_text(about.get("units") or "")),
             Text(value_text(about.get("object_name", ""))),
         )

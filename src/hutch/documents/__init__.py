@@ -1,6 +1,7 @@
 """Event-model documents: their lossless bytes, their schemas, and the leaves that are searched."""
 
 from hutch.documents.encoding import (
+    DEEPEST,
     REPLACED,
     decode,
     decode_all,
@@ -13,6 +14,7 @@ from hutch.documents.encoding import (
 from hutch.documents.leaves import Leaf, leaves
 
 __all__ = [
+    "DEEPEST",
     "REPLACED",
     "Leaf",
     "decode",

@@ -26,9 +26,19 @@ from uuid import UUID
 
 import orjson
 
-from hutch.errors import DocumentError
+from hutch.errors import CorruptDocumentError, DocumentError
 
-__all__ = ["REPLACED", "decode", "decode_all", "encode", "encode_lossy", "is_same", "is_same_text", "plain"]
+__all__ = [
+    "DEEPEST",
+    "REPLACED",
+    "decode",
+    "decode_all",
+    "encode",
+    "encode_lossy",
+    "is_same",
+    "is_same_text",
+    "plain",
+]
 
 REPLACED = "cannot be kept exactly: its repr is kept"
 """Said of what no document can hold, an arbitrary object for example."""
@@ -37,7 +47,7 @@ _FAST_OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 _EXACT = frozenset({str, int, float, bool, type(None)})
-_DEEPEST = 250
+DEEPEST = 250
 """Dictionaries and lists within each other that are kept; the readers of JSON have their limits near."""
 
 
@@ -72,17 +82,25 @@ def encode_lossy(value: Any) -> tuple[bytes, list[str]]:
 
 
 def decode(text: bytes) -> Any:
-    """Return the value that :func:`encode` was given, in plain Python types."""
-    if text[:1] == b" ":
-        return json.loads(text)
-    return orjson.loads(text)
+    """Return the value that :func:`encode` was given, in plain Python types.
+
+    :raises CorruptDocumentError: if these are not the bytes that it returned.
+    """
+    try:
+        return json.loads(text) if text[:1] == b" " else orjson.loads(text)
+    except ValueError as error:
+        msg = f"A document is damaged: {error}. What is damaged in a store is told by: hutch verify"
+        raise CorruptDocumentError(msg) from error
 
 
 def decode_all(texts: Sequence[bytes]) -> list[Any]:
     """Return what :func:`decode` returns of each, sooner if they are many."""
     if any(text[:1] == b" " for text in texts):
         return [decode(text) for text in texts]
-    found: list[Any] = orjson.loads(b"[%b]" % b",".join(texts))
+    try:
+        found: list[Any] = orjson.loads(b"[%b]" % b",".join(texts))
+    except ValueError:
+        return [decode(text) for text in texts]
     return found
 
 
@@ -140,8 +158,8 @@ def _plain(
         value = str(value) if isinstance(value, UUID) else value.value
         return _plain(value, path, depth, replaced)
     try:
-        if depth > _DEEPEST:
-            msg = f"Lists and dictionaries are more than {_DEEPEST} deep, or within themselves: {path[:80]}"
+        if depth > DEEPEST:
+            msg = f"Lists and dictionaries are more than {DEEPEST} deep, or within themselves: {path[:80]}"
             raise DocumentError(msg)
         found = _plain_scalar_or_array(value, path)
     except DocumentError:

@@ -35,17 +35,17 @@ def post_elog_run_table(exp: str, run: int, data: dict[str, Any]) -> str | None:
 
 
 def get_elog_params_by_run(
-    exp: str, params: list[str], runs: list[int] | None = None
+    exp: str, params: list[str] | str, runs: list[int] | None = None
 ) -> dict[int, dict[str, Any]]:
     """Return parameters of runs.
 
-    :param params: their names.
+    :param params: their names; one may stand alone.
     :param runs: numbers of the runs; None for all.
     :returns: by number of the run, the values by name; what a run does not have is left out, and so is a run
         that the logbook does not know.
     :raises ElogError: if the logbook can't be asked.
     """
-    names = list(params)
+    names = [params] if isinstance(params, str) else list(params)
     if any("," in name for name in names):
         msg = f"The logbook can't be asked for parameters with a comma in their names: {names!r}."
         raise ElogError(msg)

@@ -54,4 +54,5 @@ def negotiate_header(principal: str) -> str:
 
 def one_line(error: Exception) -> str:
     """Return what an error of GSSAPI says, on one line and without its full stop."""
-    return " ".join(str(error).split()).rstrip(".")
+    # Libraries of Kerberos leave the end of their strings in.
+    return " ".join(str(error).replace("\0", " ").split()).rstrip(".")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -21,7 +22,9 @@ __all__ = [
     "Version",
     "clean_tags",
     "clean_text",
+    "clean_time",
     "clean_title",
+    "refuse_empty",
 ]
 
 _LONGEST_TEXT = 2_000_000
@@ -205,6 +208,18 @@ def _content(body: bytes) -> dict[str, Any]:
 # what may be written
 
 
+def refuse_empty(text: str, title: str, file_count: int) -> None:
+    """Raise if an entry would say nothing.
+
+    :raises DocumentError: if it has neither text nor a title nor files.
+    """
+    if not (text.strip() or title.strip() or file_count):
+        msg = (
+            "An entry has a text, a title or a file, and this one has none, so nothing is written. Give one."
+        )
+        raise DocumentError(msg)
+
+
 def clean_text(text: str) -> str:
     """Return the text of an entry as it is kept.
 
@@ -219,6 +234,20 @@ def clean_text(text: str) -> str:
         )
         raise DocumentError(msg)
     return storable(text).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def clean_time(time: float) -> float:
+    """Return when an entry was written, s since 1970, as it is kept.
+
+    :raises DocumentError: if no calendar has it, as if it were in ms.
+    """
+    try:
+        datetime.fromtimestamp(time, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise DocumentError(
+            f"{time!r} is no time. Give s since 1970, between the years 1 and 9999."
+        ) from None
+    return float(time)
 
 
 def clean_title(title: str | None) -> str:

@@ -10,7 +10,7 @@ from hutch.access import Action
 from hutch.config.limits import attachment_limit_bytes
 from hutch.documents import decode, encode
 from hutch.documents.text import storable
-from hutch.errors import DocumentError, QueryError
+from hutch.errors import DocumentError, EntryNotFoundError, QueryError
 from hutch.logbook.afterwards import afterwards
 from hutch.logbook.attachments import File, Received, receive
 from hutch.logbook.entries import (
@@ -20,6 +20,7 @@ from hutch.logbook.entries import (
     Version,
     clean_tags,
     clean_text,
+    clean_time,
     clean_title,
 )
 from hutch.logbook.entry_finder import EntryFinder
@@ -91,7 +92,7 @@ class EntryBook(EntryFinder):
             attachments=tuple(received.attachments),
         )
         root = None if answered is None else answered.root or answered.id
-        moment = self._clock() if time is None else float(time)
+        moment = self._clock() if time is None else clean_time(time)
         new = NewEntry(experiment, parent, root, run_num, signed, moment, key)
         with self.store.transaction() as writer:
             # Also those who post with the same key wait here.
@@ -125,13 +126,16 @@ class EntryBook(EntryFinder):
         :param shift: empty text removes it.
         :param files: that are added.
         :param without: numbers of attachments that are left out; earlier versions keep them.
-        :raises EntryNotFoundError: if there is no such entry.
+        :raises EntryNotFoundError: if there is no such entry, or it has no attachment that is left out.
         :raises AccessDeniedError: if it is of somebody else, and they are no editor.
         :raises DocumentError: if it is deleted, or something cannot be taken.
         """
         row = self._row(entry)
         signed = self._check_change(row, author)
         before = Entry.of(row)
+        for attachment in without:
+            if before.attachment(attachment) is None:
+                raise EntryNotFoundError(f"Entry {entry} has no attachment {attachment}.")
         kind = before.format if format is None else _format(format)
         is_same = text is None and format is None
         frozen = freeze(self, row.experiment, before.text if text is None else clean_text(text), kind, before)

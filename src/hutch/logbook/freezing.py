@@ -223,6 +223,8 @@ def _runs(text: str) -> tuple[int | None, int | None]:
     first, dash, last = found.groups()
     if not dash:
         return (int(first), int(first)) if first else (None, None)
+    if first and last and int(first) > int(last):
+        raise DocumentError(f"runs: {text!r} goes backwards. Write {last}-{first}.")
     return (int(first) if first else None, int(last) if last else None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 
@@ -24,6 +25,7 @@ def message_of(entry: Entry, sender: str, receivers: tuple[str, ...]) -> EmailMe
     subject = f"[{entry.experiment}{run}] {title}"
     # A header is one line.
     message["Subject"] = "".join(char if char.isprintable() else " " for char in subject)[:200]
+    message["Date"] = datetime.fromtimestamp(entry.time, UTC)
     message["Message-ID"] = f"<entry-{entry.id}-{entry.version}.{entry.experiment}@hutch>"
     lines = [entry.text, "", f"-- {entry.author}", f"tags: {' '.join(entry.tags)}" if entry.tags else ""]
     lines += [f"attached: {file.name} ({file.size:,} bytes)" for file in entry.attachments]

@@ -58,8 +58,8 @@ class ColumnType(StrEnum):
 class Column:
     """A column of a run table.
 
-    :ivar source: ``run_num``, or another of :data:`OWN_SOURCES`, or a field as in ``start.sample``,
-        ``stop.reason``, ``param.gain``, ``dqm.rate``, or ``counter.NAME`` of a job.
+    :ivar source: ``run_num``, or another of :data:`OWN_SOURCES`, or a field as in ``start.sample``, for
+        which ``sample`` is enough, ``stop.reason``, ``param.gain``, ``dqm.rate``, or ``counter.NAME``.
     :ivar label: what stands above it.
     """
 

@@ -12,7 +12,7 @@ from hutch.catalogs.open_runs import open_status
 from hutch.documents import decode
 from hutch.documents.spreadsheets import csv_text
 from hutch.errors import QueryError
-from hutch.logbook.run_tables import Column
+from hutch.logbook.run_tables import OWN_SOURCES, Column
 from hutch.logbook.tags import written_tags
 from hutch.queries.conditions import Path
 from hutch.queries.matching import ABSENT, reach
@@ -172,7 +172,7 @@ def _tags_of(store: Store, runs: Sequence[NumberedRun]) -> dict[int, str]:
 
 
 def _is_field(source: str) -> bool:
-    return "." in source and not source.startswith("counter.")
+    return source not in OWN_SOURCES and not source.startswith("counter.")
 
 
 # order

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from hutch.errors import ConfigurationError, HutchError
+from hutch.errors import ConfigurationError, HutchError, StoreError
 from hutch.monitor.crew import Crew, default_workers
 from hutch.monitor.jobs import Setup
 from hutch.monitor.keeping import Keeper, sweep
@@ -137,6 +137,8 @@ class Monitor:
         self._keeper = Keeper(states) if states else Keeper.under(self.out)
         self._cycle = 0
         self._numbered = 0
+        self._untold: list[tuple[Standing, tuple[Any, ...]]] = []
+        """Plots of which nobody could be told, with what was found of them."""
         self._news = News(say)
         self._setup = Setup(
             out=self.out,
@@ -186,6 +188,9 @@ class Monitor:
         """
         began = time.monotonic()
         self._cycle += 1
+        for standing, judgements in self._untold:
+            standing.tell_again(judgements)
+        self._untold = []
         self._renew_plugins()
         for sighting in [*sightings, *self._poll()]:
             self._sight(sighting)
@@ -275,6 +280,8 @@ class Monitor:
         try:
             self._publisher.publish(tile)
         except Exception as error:
+            if isinstance(error, StoreError):
+                self._untold.append((one.plots[name], tile.judgements))
             self._news.once(
                 "publish", f"How plots stand cannot be published: {type(error).__name__}: {error}"
             )

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hutch.errors import HutchError
 from hutch.monitor.checks.finding import find_checks
 from hutch.monitor.checks.forms import Judgement, Seen, Verdict
 from hutch.monitor.checks.settings import ConfiguredCheck, make_checks
@@ -17,7 +18,7 @@ from hutch.monitor.forms import Plot
 from hutch.monitor.found import Found, source_name, stream_name
 from hutch.monitor.observing import sentence_of
 from hutch.monitor.plot_finding import plot_version
-from hutch.monitor.plugin_modules import find_origins
+from hutch.monitor.plugin_modules import Broken, find_origins
 from hutch.monitor.references import ReferenceFinder
 from hutch.monitor.run_sources import catalog_at
 from hutch.monitor.sources import Sighting
@@ -48,6 +49,7 @@ class Judge:
         self._folder = folder
         self._files: dict[tuple[str, str], VerdictFile] = {}
         self._said: dict[tuple[str, str, str], str] = {}
+        self._complaints: dict[tuple[str, str, str], str] = {}
 
     def judge(self, sighting: Sighting, name: str, plot: Plot, seen: int) -> list[Found]:
         """Return what all checks that look at a plot say of it now.
@@ -76,7 +78,7 @@ class Judge:
             # A check that fails says nothing of the data, and must not stop the plot.
             is_broken, verdict = True, None
             said = Judgement(None, None, f"The check {check.name!r} has failed: {sentence_of(error)}")
-            logger.warning("%s: %s", source_name(sighting), said.sentence, exc_info=error)
+            self._complain(sighting, verdict_name, said.sentence, error)
         if verdict is not None:
             self._said[(*_place(sighting), verdict_name)] = verdict
         has_turned = verdict is Verdict.BAD and before != Verdict.BAD
@@ -96,6 +98,14 @@ class Judge:
             picture=_picture(plot) if has_turned and self._folder is not None else None,
             is_broken=is_broken,
         )
+
+    def _complain(self, sighting: Sighting, name: str, sentence: str, error: Exception) -> None:
+        """Say that a check has failed, once; hutch's own errors explain themselves."""
+        key = (*_place(sighting), name)
+        if self._complaints.get(key) != sentence:
+            self._complaints[key] = sentence
+            trace = None if isinstance(error, HutchError) else error
+            logger.warning("%s: %s", source_name(sighting), sentence, exc_info=trace)
 
     def _before(self, sighting: Sighting, name: str) -> str | None:
         place = _place(sighting)
@@ -129,13 +139,13 @@ class CheckObserver:
     folder: Path
     store: str | None = None
     attach_open: bool = False
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Broken, ...] = ()
     _judge: Judge | None = field(default=None, init=False, repr=False, compare=False)
 
     def observe(self, sighting: Sighting, name: str, plot: Plot, seen: int) -> Sequence[Found]:
         """Return what checks say of a plot after rows were folded in."""
         if self._judge is None:
-            kinds = find_checks(find_origins(self.plugins), left_out=dict.fromkeys(self.left_out, ""))
+            kinds = find_checks(find_origins(self.plugins), left_out=self.left_out)
             checks = make_checks(self.tables, kinds, self.where)
             self._judge = Judge(checks, _references(self.store, self.attach_open), self.folder)
         return self._judge.judge(sighting, name, plot, seen)

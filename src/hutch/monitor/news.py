@@ -59,7 +59,8 @@ class News:
             self._mended.append((base, plot))
 
     def forget(self, base: str) -> None:
-        """Forget a source."""
+        """Forget a source, and what was said of its rows."""
+        self.settled(f"bad/{base}")
         for key in [key for key in self._failed if key[0] == base]:
             del self._failed[key]
 

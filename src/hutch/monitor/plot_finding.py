@@ -6,15 +6,13 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from hutch.errors import PluginError
 from hutch.monitor.forms import Plot
-from hutch.monitor.plugin_modules import Origin, load, own_attributes, published_origins
+from hutch.monitor.plugin_modules import Broken, Origin, load_classes, summary_of
 
-__all__ = ["GROUP", "SHIPPED", "Broken", "Finds", "PlotInfo", "find_plots", "plot_version"]
+__all__ = ["GROUP", "SHIPPED", "Finds", "PlotInfo", "find_plots", "plot_version"]
 
 GROUP = "hutch.plots"
 """The group of entry points that publish plots."""
@@ -48,15 +46,6 @@ class PlotInfo:
     replaces: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A place whose plug-ins cannot be loaded, and why."""
-
-    origin: str
-    sentence: str
-    traceback: str = ""
-
-
 _versions: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 """The versions of the classes that were found in this process."""
 
@@ -86,7 +75,7 @@ class Finds:
             formats=_formats(plot, is_called),
             is_called=is_called,
             version=_versions[plot],
-            summary=_summary(plot),
+            summary=summary_of(plot),
             replaces=before.origin if before else "",
         )
 
@@ -94,7 +83,7 @@ class Finds:
 def find_plots(
     origins: Iterable[Origin],
     shipped: Mapping[str, type],
-    announce: Callable[[Origin], None] = lambda origin: None,
+    announce: Callable[[str], object] = lambda origin: None,
     left_out: Iterable[Broken] = (),
 ) -> Finds:
     """Return every plot: of several that have one name, the one that somebody added.
@@ -111,22 +100,9 @@ def find_plots(
             sentence = f"The plot {name!r} is left out: {error}"
             finds.broken.append(Broken(SHIPPED, sentence, "".join(traceback.format_exception(error))))
     finds.broken += left_out
-    avoided = {broken.origin for broken in finds.broken}
-    for origin in [*published_origins(GROUP), *origins]:
-        if str(origin) in avoided:
-            continue
-        announce(origin)
-        try:
-            found = load(origin)
-        except PluginError as error:
-            cause = error.__cause__ or error
-            lines = traceback.format_exception(cause)
-            finds.broken.append(Broken(str(origin), str(error), "".join(lines)))
-            continue
-        plots = own_attributes(found) if isinstance(found, ModuleType) else [(origin.name, found)]
-        for name, plot in plots:
-            if inspect.isclass(plot) and _is_plot(plot):
-                finds.add(name, plot, str(origin), origin.version())
+    for name, plot, origin in load_classes(GROUP, origins, finds.broken, announce):
+        if _is_plot(plot):
+            finds.add(name, plot, str(origin), origin.version())
     return finds
 
 
@@ -153,9 +129,3 @@ def _is_called_form(plot: type) -> bool:
 def _formats(plot: Any, is_called: bool) -> tuple[str, ...]:
     formats = getattr(plot, "formats", _CALLED_FORMATS if is_called else ())
     return (formats,) if isinstance(formats, str) else tuple(map(str, formats))
-
-
-def _summary(plot: Any) -> str:
-    text = " ".join((inspect.getdoc(plot) or "").partition("\n\n")[0].split())
-    first, stop, _ = text.partition(". ")
-    return f"{first}{'.' if stop else ''}"

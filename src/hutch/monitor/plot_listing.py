@@ -10,8 +10,8 @@ from hutch.monitor.crew import Crew
 from hutch.monitor.cycle import Limits, shipped_plots
 from hutch.monitor.jobs import Setup
 from hutch.monitor.opening import open_source
-from hutch.monitor.plot_finding import Broken, PlotInfo
-from hutch.monitor.plugin_modules import find_origins
+from hutch.monitor.plot_finding import PlotInfo
+from hutch.monitor.plugin_modules import Broken, find_origins
 
 __all__ = ["list_plots"]
 

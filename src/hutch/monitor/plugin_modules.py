@@ -1,6 +1,6 @@
 """Modules that people add to the monitor: files dropped into a folder, modules by name, entry points.
 
-What is looked for in them, plots or checks, is left to who asks. Loading a module runs it, so that it belongs
+Which of their classes are plots or checks is left to who asks. Loading a module runs it, so that it belongs
 into a worker process.
 """
 
@@ -10,8 +10,11 @@ import ast
 import difflib
 import importlib
 import importlib.util
+import inspect
+import os
 import sys
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import entry_points, packages_distributions
@@ -21,7 +24,17 @@ from typing import Any
 
 from hutch.errors import ConfigurationError, PluginError
 
-__all__ = ["Origin", "find_origins", "fingerprint", "load", "own_attributes", "published_origins"]
+__all__ = [
+    "Broken",
+    "Origin",
+    "find_origins",
+    "fingerprint",
+    "load",
+    "load_classes",
+    "own_attributes",
+    "published_origins",
+    "summary_of",
+]
 
 _SHORTENED = 16
 """Digits of a digest that tell one text from another."""
@@ -44,16 +57,35 @@ class Origin:
         return self.where
 
     def version(self) -> str:
-        """Return what changes if the text of the module does; empty if that is not looked at."""
+        """Return what changes if the text of the module does; empty if that is not looked at.
+
+        To a file belong those beside it that begin with an underscore: it may take something from them.
+        """
+        path = self.where if self.kind == "file" else _file_of(self.where.partition(":")[0])
+        if path is None:
+            return ""
+        helpers = _python_files(Path(path).parent, "_*.py") if self.kind == "file" else []
+        digest = sha256()
         try:
-            path = self.where if self.kind == "file" else _file_of(self.where.partition(":")[0])
-            return "" if path is None else sha256(Path(path).read_bytes()).hexdigest()[:_SHORTENED]
+            for file in (Path(path), *helpers):
+                digest.update(file.read_bytes())
         except OSError:
             return ""
+        return digest.hexdigest()[:_SHORTENED]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A place whose plug-ins cannot be loaded, and why."""
+
+    origin: str
+    sentence: str
+    traceback: str = ""
 
 
 def _file_of(module: str) -> str | None:
     """Return the file of a module; None if there is none, or it cannot be found without running others."""
+    _search_working_folder()
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError, AttributeError):
@@ -81,6 +113,42 @@ def find_origins(given: Sequence[str]) -> list[Origin]:
     return list(dict.fromkeys(found))
 
 
+def load_classes(
+    group: str,
+    origins: Iterable[Origin],
+    broken: list[Broken],
+    announce: Callable[[str], object] = lambda origin: None,
+) -> Iterator[tuple[str, type, Origin]]:
+    """Yield the classes of every place, with their names: what packages publish, then what was named.
+
+    :param group: of the entry points.
+    :param broken: places that are not loaded; those that cannot be are added.
+    :param announce: told of each place before it is loaded, for who watches over this.
+    """
+    avoided = {one.origin for one in broken}
+    for origin in [*published_origins(group), *origins]:
+        if str(origin) in avoided:
+            continue
+        announce(str(origin))
+        try:
+            found = load(origin)
+        except PluginError as error:
+            lines = traceback.format_exception(error.__cause__ or error)
+            broken.append(Broken(str(origin), str(error), "".join(lines)))
+            continue
+        named = own_attributes(found) if isinstance(found, ModuleType) else [(origin.name, found)]
+        for name, made in named:
+            if inspect.isclass(made):
+                yield name, made, origin
+
+
+def summary_of(plugin: Any) -> str:
+    """Return the first sentence of the documentation of a plug-in; empty if it has none."""
+    text = " ".join((inspect.getdoc(plugin) or "").partition("\n\n")[0].split())
+    first, stop, _ = text.partition(". ")
+    return f"{first}{'.' if stop else ''}"
+
+
 def published_origins(group: str) -> list[Origin]:
     """Return what packages publish as entry points of a group, sorted by name."""
     return sorted(Origin("entry point", entry.value, entry.name) for entry in entry_points(group=group))
@@ -91,7 +159,9 @@ def fingerprint(given: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
     found = []
     for one in given:
         path = Path(one)
-        for file in _files_in(path) if path.is_dir() else [path]:
+        # To find a module of a package is to run the package.
+        module = _file_of(one) if one.isidentifier() and not path.exists() else None
+        for file in _python_files(path) if path.is_dir() else [Path(module or path)]:
             try:
                 status = file.stat()
             except OSError:
@@ -109,6 +179,7 @@ def load(origin: Origin) -> Any:
         if origin.kind == "file":
             return _load_file(Path(origin.where))
         if origin.kind == "module":
+            _search_working_folder()
             return importlib.import_module(origin.where)
         module, _, attribute = origin.where.partition(":")
         found: Any = importlib.import_module(module.strip())
@@ -141,11 +212,21 @@ def own_attributes(module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    """Return the files of a folder that are modules; what begins with a dot or an underscore is none."""
+    """Return the files of a folder that are looked through; not those that begin with an underscore."""
+    return [file for file in _python_files(folder) if file.name[0] != "_"]
+
+
+def _python_files(folder: Path, pattern: str = "*.py") -> list[Path]:
     try:
-        return sorted(file for file in folder.glob("*.py") if file.name[0] not in "._")
+        return sorted(file for file in folder.glob(pattern) if file.name[0] != ".")
     except OSError:
         return []
+
+
+def _search_working_folder() -> None:
+    """Have modules found in the working folder too: last of all, so that it hides nothing."""
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)
 
 
 def _load_file(file: Path) -> ModuleType:

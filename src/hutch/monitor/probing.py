@@ -9,9 +9,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from hutch.errors import ConfigurationError, PluginError
-from hutch.monitor.checks.finding import GROUP, BrokenOrigin, find_checks
+from hutch.monitor.checks.finding import GROUP, find_checks
 from hutch.monitor.checks.settings import make_checks
-from hutch.monitor.plugin_modules import Origin, published_origins
+from hutch.monitor.plugin_modules import Broken, Origin, published_origins
 from hutch.monitor.worker import PRELOADED
 
 __all__ = ["Probed", "probe"]
@@ -30,9 +30,9 @@ class Probed:
     """
 
     plots: Mapping[str, tuple[str, ...]]
-    broken: tuple[BrokenOrigin, ...] = ()
+    broken: tuple[Broken, ...] = ()
     replaced: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Broken, ...] = ()
 
 
 def probe(
@@ -47,21 +47,22 @@ def probe(
     :raises ConfigurationError: naming everything that is wrong with the checks.
     """
     if not [*origins, *published_origins(GROUP)]:
-        return _look(tables, where, origins, {}, lambda origin: None)
+        return _look(tables, where, origins, [], lambda origin: None)
     plain = {name: dict(table) for name, table in tables.items()}
-    left_out: dict[str, str] = {}
+    left_out: list[Broken] = []
     while True:
         found = _asked(plain, where, tuple(origins), left_out, limit_s)
         if isinstance(found, Probed):
             return found
         place, why = found
-        if not place or place in left_out:
+        if not place:
             raise PluginError(f"The checks cannot be looked at: {why}.")
-        left_out[place] = f"The plug-ins in {place!r} are left out: {why} while they were loaded."
+        sentence = f"The plug-ins in {place!r} are left out: {why} while they were loaded."
+        left_out.append(Broken(place, sentence))
 
 
 def _asked(
-    tables: dict[str, Any], where: str, origins: Sequence[Origin], left_out: dict[str, str], limit_s: float
+    tables: dict[str, Any], where: str, origins: Sequence[Origin], left_out: Sequence[Broken], limit_s: float
 ) -> Probed | tuple[str, str]:
     """Return what a process says; or what it was loading when it came to no good, and what became of it."""
     context = multiprocessing.get_context("forkserver")
@@ -97,7 +98,7 @@ def _answer(
     tables: dict[str, Any],
     where: str,
     origins: Sequence[Origin],
-    left_out: dict[str, str],
+    left_out: Sequence[Broken],
 ) -> None:
     """Say what is known of checks, and before each place that is loaded, which one that is."""
     try:
@@ -114,10 +115,10 @@ def _look(
     tables: Mapping[str, Any],
     where: str,
     origins: Sequence[Origin],
-    left_out: dict[str, str],
+    left_out: Sequence[Broken],
     announce: Callable[[str], object],
 ) -> Probed:
-    kinds = find_checks(origins, announce=announce, left_out=left_out)
+    kinds = find_checks(origins, announce, left_out)
     replaced = (
         f"The check {kind.name} of {kind.origin} replaces that of {kind.replaces}."
         for kind in kinds.kinds.values()

@@ -51,22 +51,25 @@ class ReferenceFinder:
         """Return what a check compares a plot with; nothing if it compares with nothing.
 
         :param name: the plot's.
-        :raises LookupFailedError: if a run that is named is not there, or nothing was kept of it.
+        :raises LookupFailedError: if a run that is named is not there, or nothing was kept of it by this
+            version of the plot.
         """
         if self._open_catalog is None or not (check.references or check.last):
             return []
         key = (check.name, sighting.spec.address, sighting.spec.identity, name)
         if key not in self._found:
-            rows = list(self._rows(check, sighting, name))
+            rows = list(self._rows(check, sighting, name, plot_version(plot)))
             fitting = [row for row in rows if row.version == plot_version(plot)]
             self._found[key] = [_seen(row, plot) for row in fitting]
             while len(self._found) > _MOST_KEPT:
                 del self._found[next(iter(self._found))]
         return self._found[key]
 
-    def _rows(self, check: ConfiguredCheck, sighting: Sighting, name: str) -> Iterator[PlotStateRow]:
+    def _rows(
+        self, check: ConfiguredCheck, sighting: Sighting, name: str, version: str
+    ) -> Iterator[PlotStateRow]:
         for reference in check.references:
-            yield from self._named(reference, check.stream, name)
+            yield from self._named(reference, check.stream, name, version)
         run = self._run_of(sighting) if check.last else None
         if run is not None:
             yield from self._alike(check, run, name, is_file=sighting.run is None)
@@ -80,19 +83,18 @@ class ReferenceFinder:
         row = self._attachments.run_of(sighting.spec.address)
         return None if row is None else row.uid
 
-    def _named(self, reference: str, stream: str, name: str) -> Iterator[PlotStateRow]:
+    def _named(self, reference: str, stream: str, name: str, version: str) -> Iterator[PlotStateRow]:
         store = self._store
         saved = store.saved_reference(reference)
-        for one in [reference] if saved is None else decode(saved.sources):
-            state = store.plot_state(os.path.abspath(one), name)
-            if state is not None:
-                yield state
-                continue
-            kept = self._of_run(self._run(str(one)), stream, name)
-            if kept is None:
+        named = [reference] if saved is None else decode(saved.sources)
+        for one in named:
+            kept = store.plot_state(os.path.abspath(one), name)
+            kept = kept or self._of_run(self._run(str(one)), stream, name)
+            if kept is None or kept.version != version:
+                what = "Nothing was kept" if kept is None else "Only another version's state was kept"
                 msg = (
-                    f"Nothing was kept of the plot {name!r} of the reference {one!r}. Keep it with: "
-                    f"hutch monitor reference NAME {one}"
+                    f"{what} of the plot {name!r} of the reference {one!r}. Keep it with: hutch monitor "
+                    f"reference {'NAME' if saved is None else reference} {' '.join(map(str, named))}"
                 )
                 raise LookupFailedError(msg)
             yield kept

@@ -81,11 +81,15 @@ def make_once(monitor: Monitor, sighting: Sighting) -> Report:
 def alone_in(out: Path) -> Iterator[None]:
     """Be the only monitor that writes into a folder, which is made.
 
-    :raises ConfigurationError: if there is another.
+    :raises ConfigurationError: if there is another, or the folder cannot be written to.
     """
     folder = out / ".hutch-monitor"
-    folder.mkdir(parents=True, exist_ok=True)
-    number = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        number = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        msg = f"Pictures cannot be written into {str(out)!r}: {error.strerror}. Name another folder with -o."
+        raise ConfigurationError(msg) from error
     try:
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)

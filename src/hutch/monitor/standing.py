@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,14 @@ class Standing:
     def needs_drawing(self) -> bool:
         """Tell whether its picture is not there, or older than what it has accumulated."""
         return self.seen is not None and self.shown != self.seen
+
+    def tell_again(self, judgements: Iterable[Any]) -> None:
+        """Take in that nobody could be told how it stands: the next picture tells it.
+
+        :param judgements: what came with it.
+        """
+        self.judgements = [*judgements, *self.judgements]
+        self.shown = None
 
     def lose(self) -> None:
         """Take in that the worker is gone: what was not kept or drawn is lost, and has to be done anew."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from hutch.catalogs.verdicts import post_verdict
 from hutch.documents import encode
-from hutch.errors import RunDeletedError
+from hutch.errors import RunDeletedError, StoreError
 from hutch.monitor.arrays import pack_state
 from hutch.monitor.attaching import Attachments
 from hutch.monitor.forms import State
@@ -94,9 +94,9 @@ class VerdictKeeper:
         if found or key in self._judged:
             judged = self._judged.setdefault(key, _Judged(tile, self._clock()))
             judged.tile, judged.since = tile, self._clock()
+            judged.found |= {one.name: one for one in found}
             for one in found:
                 self._keep(tile.sighting, one, is_final=False)
-                judged.found[one.name] = one
         self.settle()
 
     def settle(self, *, all_of_them: bool = False) -> None:
@@ -108,12 +108,23 @@ class VerdictKeeper:
         for key, judged in list(self._judged.items()):
             tile = judged.tile
             is_over = tile.sighting.is_complete and tile.seen >= tile.there
-            if all_of_them or is_over or now - judged.since >= self._settled_s:
-                is_final = is_over or self._has_ended(tile.sighting)
-                for one in judged.found.values():
-                    self._keep(tile.sighting, one, is_final=is_final)
-                self._keep_state(judged)
-                self._forget(key)
+            if not (all_of_them or is_over or now - judged.since >= self._settled_s):
+                continue
+            try:
+                self._complete(key, judged, is_over=is_over)
+            except StoreError:
+                # It is done when the store can be written to again; at the end somebody has to know.
+                if all_of_them:
+                    raise
+
+    def _complete(self, key: tuple[str, str], judged: _Judged, *, is_over: bool) -> None:
+        """Keep all that is known of a plot of a source, and let go of it."""
+        sighting = judged.tile.sighting
+        is_final = is_over or self._has_ended(sighting)
+        for one in judged.found.values():
+            self._keep(sighting, one, is_final=is_final)
+        self._keep_state(judged)
+        self._forget(key)
 
     def _forget(self, key: tuple[str, str]) -> None:
         """Let go what is known of a plot of a source, which is taken up again if the source goes on."""

@@ -15,15 +15,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from hutch.errors import ConfigurationError, SourceError, SourceUnavailableError, UnknownFormatError
-from hutch.monitor.formats import FileSource, find_format, known_formats
+from hutch.errors import (
+    ConfigurationError,
+    HutchError,
+    SourceError,
+    SourceUnavailableError,
+    UnknownFormatError,
+)
+from hutch.monitor.formats import FileSource, broken_formats, find_format, known_formats
+from hutch.monitor.observing import sentence_of
 from hutch.monitor.opened_files import UNREADABLE, WAITS_S, base_of, next_generation, opened
 from hutch.monitor.sources import Format, Sighting, SourceSpec
 
-__all__ = ["PATTERNS", "FolderWatcher", "Refusal", "sight_file"]
-
-PATTERNS = ("*.h5", "*.hdf5", "*.nxs")
-"""Names of files that are looked at."""
+__all__ = ["FolderWatcher", "Refusal", "sight_file"]
 
 _MOST_WAITING = 32
 """A file that cannot be read, and stays as it is, is tried again after so many polls at most."""
@@ -82,7 +86,7 @@ class FolderWatcher:
 
     :param folder: to look in.
     :param formats: those that are asked; else all known ones.
-    :param patterns: of the names of files, as in a shell.
+    :param patterns: of the names of files, as in a shell; else the suffixes that the formats name.
     :param subfolders: True looks into them too.
     :param datasets: only these are read of files whose format leaves a choice.
     :param clock: s, of which only differences are used.
@@ -94,7 +98,7 @@ class FolderWatcher:
         folder: str | os.PathLike[str],
         *,
         formats: Sequence[Format] | None = None,
-        patterns: Sequence[str] = PATTERNS,
+        patterns: Sequence[str] | None = None,
         subfolders: bool = False,
         datasets: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
@@ -104,13 +108,16 @@ class FolderWatcher:
             msg = f"{self.folder!r} is no folder. Name the one that files are written into"
             raise ConfigurationError(msg)
         self._formats = tuple(known_formats() if formats is None else formats)
+        if patterns is None:
+            patterns = sorted({f"*{suffix}" for one in self._formats for suffix in one.suffixes})
         self._is_wanted = re.compile("|".join(map(fnmatch.translate, patterns))).match
         self._subfolders = subfolders
         self._datasets = tuple(datasets)
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._bases: dict[str, str] = {}
-        self._notes = _Notes()
+        broken = broken_formats() if formats is None else {}
+        self._notes = _Notes([Refusal(entry, _broken(entry, why)) for entry, why in broken.items()])
         self._folder_refused = ""
 
     def poll(self) -> list[Sighting]:
@@ -208,8 +215,8 @@ def _scan(folder: str, is_wanted: Callable[[str], object], subfolders: bool) -> 
                     yield entry.path, (about.st_size, about.st_mtime_ns, about.st_ino)
                 elif subfolders and entry.is_dir(follow_symlinks=False):
                     yield from _scan(entry.path, is_wanted, subfolders)
-            except FileNotFoundError:
-                continue  # it has vanished since it was listed
+            except OSError:
+                continue  # it has vanished since it was listed, or leads nowhere; the others go on
 
 
 def sight_file(
@@ -235,11 +242,17 @@ def sight_file(
     except OSError as error:
         raise SourceUnavailableError(f"{path!r} cannot be read: {error.strerror}") from error
     one = _format_of(path, formats, waits_s)
-    source = one.open(SourceSpec(path, "", one.name, base, tuple(datasets)))
-    if not isinstance(source, FileSource):
-        msg = f"the format {one.name!r} opens {path!r} as {type(source).__name__}, which is no FileSource"
-        raise UnknownFormatError(msg)
-    identity, rows = source.look()
+    try:
+        source = one.open(SourceSpec(path, "", one.name, base, tuple(datasets)))
+        if not isinstance(source, FileSource):
+            msg = f"the format {one.name!r} opens {path!r} as {type(source).__name__}, which is no FileSource"
+            raise UnknownFormatError(msg)
+        identity, rows = source.look()
+    except HutchError:
+        raise
+    except Exception as error:  # whatever a plug-in raises
+        msg = f"the format {one.name!r} cannot read {path!r}: {sentence_of(error)}"
+        raise UnknownFormatError(msg) from error
     return Sighting(SourceSpec(path, identity, one.name, base, tuple(datasets)), rows, written)
 
 
@@ -253,9 +266,15 @@ def _format_of(path: str, formats: Sequence[Format] | None, waits_s: tuple[float
             raise SourceUnavailableError(msg) from error
     if found is None:
         known = ", ".join(one.name for one in (known_formats() if formats is None else formats))
-        msg = f"{path!r} is of no known format ({known}); it holds {names}"
+        broken = broken_formats() if formats is None else {}
+        said = "".join(f". {_broken(entry, why)}" for entry, why in broken.items())
+        msg = f"{path!r} is of no known format ({known}); it holds {names}{said}"
         raise UnknownFormatError(msg)
     return found
+
+
+def _broken(entry: str, why: str) -> str:
+    return f"The format {entry!r} cannot be used: {why}"
 
 
 def _of_generation(found: Sighting, number: int) -> Sighting:

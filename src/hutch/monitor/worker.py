@@ -11,7 +11,6 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from hutch.monitor.jobs import Call, Finished, Ready, Setup
-from hutch.monitor.plugin_modules import Origin
 
 __all__ = ["PRELOADED", "run_worker"]
 
@@ -33,8 +32,8 @@ def run_worker(connection: Connection, setup: Setup) -> None:
     set_up()
     limit_memory(setup.limit_bytes)
 
-    def announce(origin: Origin) -> None:
-        connection.send(Call(str(origin), "import"))
+    def announce(origin: str) -> None:
+        connection.send(Call(origin, "import"))
 
     finds = find_plots(setup.origins, setup.shipped(), announce, setup.left_out)
     work = Work(setup, finds, connection.send, Growth())

@@ -24,10 +24,10 @@ class Query(ABC):
         """The condition that it stands for."""
 
     def __and__(self, other: Query) -> All:
-        return All((self, other)) if isinstance(other, Query) else NotImplemented
+        return All((*_parts(self, All), *_parts(other, All))) if isinstance(other, Query) else NotImplemented
 
     def __or__(self, other: Query) -> Any:
-        return Any((self, other)) if isinstance(other, Query) else NotImplemented
+        return Any((*_parts(self, Any), *_parts(other, Any))) if isinstance(other, Query) else NotImplemented
 
     def __invert__(self) -> Inverse:
         return Inverse(self)
@@ -72,3 +72,8 @@ class Inverse(Query):
     def condition(self) -> Condition:
         """The condition that it stands for."""
         return Not(self.query.condition)
+
+
+def _parts(query: Query, kind: type[All | Any]) -> tuple[Query, ...]:
+    """Return what a query combines, if it is of a kind, so that a long chain of one kind is not deep."""
+    return query.queries if isinstance(query, kind) else (query,)

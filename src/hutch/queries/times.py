@@ -41,7 +41,10 @@ def parse_time(moment: Any, timezone: str | tzinfo | None = None) -> float:
         return _timestamp(moment.to_pydatetime(), timezone)
     if isinstance(moment, bool) or not hasattr(moment, "__float__"):
         raise _no_time(moment)
-    found = float(moment)
+    try:
+        found = float(moment)
+    except (TypeError, ValueError, OverflowError):  # a datetime64 of numpy's, an array, 10**400
+        raise _no_time(moment) from None
     if math.isnan(found):
         raise _no_time(moment)
     return found

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
 from hutch.errors import DocumentError
 
-__all__ = ["describe", "describe_column", "descriptor_parts", "is_described_by"]
+__all__ = ["describe", "describe_column", "descriptor_parts", "widened"]
 
 _SCALARS = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "number"}
 
 
-def describe(key: str, value: Any) -> dict[str, Any]:
+def describe(key: Any, value: Any) -> dict[str, Any]:
     """Return the data key of one value: ``dtype``, ``shape`` and, for arrays, ``dtype_numpy``.
 
-    :raises DocumentError: if it is neither text, number, bool, None, nor an array of these.
+    :raises DocumentError: if it is neither text, number, bool, None, nor an array or lists of these.
     """
+    if not isinstance(key, str):
+        msg = f"The key {key!r} of a reading is {type(key).__name__}; keys are text."
+        raise DocumentError(msg)
     plain = value.item() if isinstance(value, np.generic) else value
     for kind, dtype in _SCALARS.items():
         if isinstance(plain, kind):
             return {"source": f"hutch:{key}", "dtype": dtype, "shape": []}
     if isinstance(value, (list, tuple, np.ndarray)):
-        try:
-            array = np.asarray(value)
-        except ValueError:
-            return {"source": f"hutch:{key}", "dtype": "array", "shape": [None]}
-        if array.dtype.kind in "biufUS":
-            about = {"source": f"hutch:{key}", "dtype": "array", "shape": list(array.shape)}
-            return about | {"dtype_numpy": array.dtype.str} if array.dtype.kind in "biuf" else about
+        shape, dtype_numpy = _shape(value)
+        if shape is not None:
+            about = {"source": f"hutch:{key}", "dtype": "array", "shape": shape}
+            return about if dtype_numpy is None else {**about, "dtype_numpy": dtype_numpy}
     msg = (
         f"The value of {key!r} is {type(value).__name__}, which is no reading: {value!r:.80}. "
         "Give text, numbers, bools, None, or lists and arrays of these."
@@ -39,21 +39,83 @@ def describe(key: str, value: Any) -> dict[str, Any]:
 
 
 def describe_column(key: str, column: Sequence[Any] | np.ndarray) -> dict[str, Any]:
-    """Return the data key of a column of values, one an event."""
+    """Return the data key of a column of values, one an event.
+
+    :raises DocumentError: if one of them is no reading.
+    """
     if isinstance(column, np.ndarray) and column.dtype != object:
         return describe(key, column[0])
     kinds = set(map(type, column))
-    if kinds <= {int, float, type(None)}:
-        dtype = "integer" if kinds <= {int, type(None)} and int in kinds else "number"
-        return {"source": f"hutch:{key}", "dtype": dtype, "shape": []}
-    return describe(key, next(value for value in column if value is not None))
+    # Of plain values one of each kind stands for all, and None fits the others.
+    values = [kind() for kind in _SCALARS if kind in kinds] if kinds <= _SCALARS.keys() else column
+    about: dict[str, Any] = {}
+    for value in values:
+        if value is not None:
+            other = describe(key, value)
+            about = (_joined(about, other) or about) if about else other
+    return about or describe(key, None)
 
 
-def is_described_by(about: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
-    """Tell whether a value with one data key conforms to another, known one."""
-    if about["dtype"] == "integer" and known["dtype"] == "number":
-        return True
-    return all(about.get(field) == known.get(field) for field in ("dtype", "shape", "dtype_numpy"))
+def widened(
+    described: Mapping[str, dict[str, Any]], about: Mapping[str, dict[str, Any]], blank: Set[str]
+) -> dict[str, dict[str, Any]] | None:
+    """Return data keys that describe what others do and some new values too; None if there are none.
+
+    :param described: the others.
+    :param about: those of the values, of the same keys.
+    :param blank: keys whose value is None, which fits all.
+    """
+    found = {}
+    for key, known in described.items():
+        wide = known if key in blank else _joined(known, about[key])
+        if wide is None:
+            return None
+        found[key] = wide
+    return found
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the data key of values of which some have one and some another; None if there is none."""
+    if {one["dtype"], other["dtype"]} == {"integer", "number"}:
+        return one if one["dtype"] == "number" else other
+    shapes = one["shape"], other["shape"]
+    are_alike = all(one.get(field) == other.get(field) for field in ("dtype", "dtype_numpy"))
+    if not are_alike or len(shapes[0]) != len(shapes[1]):
+        return None
+    return {**one, "shape": [size if size == like else None for size, like in zip(*shapes, strict=True)]}
+
+
+def _shape(value: Any) -> tuple[list[int | None] | None, str | None]:
+    """Return the shape of an array or of lists, and numpy's name of its type if it is one of numbers.
+
+    The shape is None if there is something in it that is no reading; a size if there are several.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        depth = _depth(value)
+        return [None] * depth or None, None
+    if array.dtype.kind in "biuf":
+        return list(array.shape), array.dtype.str
+    if array.dtype.kind in "US" or (array.dtype.kind == "O" and _depth(value) == array.ndim):
+        return list(array.shape), None
+    return None, None
+
+
+def _depth(value: Any) -> int:
+    """Return how deep lists are within each other; 0 if there is something in them that is no reading."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.ndim if value.dtype.kind in "biufUS" else 0
+    deepest = 1
+    for item in value:
+        if isinstance(item, (list, tuple, np.ndarray)):
+            below = _depth(item)
+            if not below:
+                return 0
+            deepest = max(deepest, 1 + below)
+        elif not isinstance(item, (*_SCALARS, np.bool_, np.integer, np.floating)):
+            return 0
+    return deepest
 
 
 def descriptor_parts(

@@ -48,7 +48,9 @@ def read_documents(
             is_zipped = raw.peek(2)[:2] == _GZIP
             file: BufferedReader[Any] = BufferedReader(gzip.GzipFile(fileobj=raw)) if is_zipped else raw
             # How far the file on the disk has been read tells, also where it is zipped.
-            report = lambda: progress(raw.tell(), total) if progress else None  # noqa: E731
+            # A pipe does not tell.
+            tell = progress if raw.seekable() else None
+            report = lambda: tell(raw.tell(), total) if tell else None  # noqa: E731
             if spooled:
                 yield from _parse_lines(path, file, report, spooled=True)
             else:

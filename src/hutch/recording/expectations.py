@@ -78,7 +78,8 @@ class Expectation:
         try:
             array = np.asarray(value)
         except ValueError:
-            return "is a ragged array"
+            # Lists of several lengths, which a descriptor says by leaving the lengths open.
+            return None if len(self.shape) > 1 and None in self.shape else "is a ragged array"
         if not _fits(array.shape, self.shape):
             return f"has shape {list(array.shape)}, described as {_shown(self.shape)}"
         if isinstance(value, np.ndarray) and self.dtype_numpy and not _is_kind(array.dtype, self.dtype_numpy):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from hutch.errors import DocumentError
 from hutch.recording.persistent_dict import read_persistent_dict
 from hutch.recording.stash import Stash
 from hutch.store import Store
@@ -22,11 +23,13 @@ class ImportedMetadata:
 
     :param taken: keys that are new in the store.
     :param known: keys that the store had already, whose values stay.
+    :param refused: by key, why others can't be metadata.
     """
 
     path: Path
-    taken: list[str]
-    known: list[str]
+    taken: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def is_metadata(path: str | os.PathLike[str]) -> bool:
@@ -34,6 +37,9 @@ def is_metadata(path: str | os.PathLike[str]) -> bool:
     place = Path(path)
     if place.is_dir():
         return True
+    if not place.is_file():
+        # What is read from a pipe is gone.
+        return False
     try:
         with place.open("rb") as file:
             return file.read(len(_SQLITE)) == _SQLITE
@@ -52,7 +58,15 @@ def import_metadata(store: Store, path: str | os.PathLike[str]) -> ImportedMetad
     place = Path(path)
     found = read_persistent_dict(place) if place.is_dir() else read_history_dict(place)
     stash = Stash(store)
-    known = [key for key in found if key in stash]
-    new = {key: value for key, value in found.items() if key not in known}
-    stash.update(new)
-    return ImportedMetadata(place, list(new), known)
+    imported = ImportedMetadata(place)
+    for key, value in found.items():
+        if key in stash:
+            imported.known.append(key)
+            continue
+        try:
+            stash[key] = value
+        except DocumentError as error:
+            imported.refused[key] = str(error)
+        else:
+            imported.taken.append(key)
+    return imported

@@ -35,6 +35,9 @@ def read_persistent_dict(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise ImportFileError(msg)
     found: dict[str, Any] = {}
     for file in sorted(place.iterdir(), key=_age):
+        if file.is_dir():
+            msg = f"{str(file)!r} is no file of a PersistentDict: it is a folder."
+            raise ImportFileError(msg)
         try:
             value = msgpack.unpackb(file.read_bytes(), object_hook=msgpack_numpy.decode, raw=False)
         except (OSError, ValueError, msgpack.UnpackException) as error:

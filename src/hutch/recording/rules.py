@@ -11,9 +11,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from hutch.documents import plain
+from hutch.documents import DEEPEST, plain
 from hutch.documents.schemas import problems as schema_problems
 from hutch.errors import MISSING, ConfigurationError, DocumentError, FieldProblem, MetadataError
 from hutch.recording.field_rules import FieldRule, faults, near
@@ -214,6 +215,9 @@ def _faulty_name(name: Any) -> Iterator[str]:
         yield "it is made for each run, and can't be set or ruled"
 
 
+_MOST_PROBLEMS = 20
+"""Of one field."""
+
 _MADE_ONLY = "it is made for each run and can't be set"
 _NAMES = "a field's name is text that holds neither '.' nor '/'"
 _KEPT = "give text, numbers, bools, None, lists or dictionaries of these"
@@ -224,7 +228,7 @@ def _in_plain_types(md: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldPr
     document: dict[str, Any] = {}
     problems: list[FieldProblem] = []
     for key, value in md.items():
-        wrong = [*_wrong_key(key), *_wrong_values(value, str(key))]
+        wrong = [*_wrong_key(key), *islice(_wrong_values(value, str(key)), _MOST_PROBLEMS)]
         if wrong:
             problems += wrong
         else:
@@ -237,16 +241,19 @@ def _wrong_key(key: Any) -> Iterator[FieldProblem]:
         yield FieldProblem(str(key), key, _NAMES)
 
 
-def _wrong_values(value: Any, path: str) -> Iterator[FieldProblem]:
-    if isinstance(value, Mapping):
+def _wrong_values(value: Any, path: str, depth: int = 1) -> Iterator[FieldProblem]:
+    if depth >= DEEPEST:
+        expected = f"its lists and dictionaries are within themselves, or more than {DEEPEST} deep"
+        yield FieldProblem(next(iter(_steps(path)), ""), value, expected)
+    elif isinstance(value, Mapping):
         for key, item in value.items():
             if isinstance(key, str):
-                yield from _wrong_values(item, f"{path}.{key}")
+                yield from _wrong_values(item, f"{path}.{key}", depth + 1)
             else:
                 yield FieldProblem(path, value, f"its key {key!r} is {type(key).__name__}, keys are text")
     elif isinstance(value, (list, tuple)):
         for number, item in enumerate(value):
-            yield from _wrong_values(item, f"{path}[{number}]")
+            yield from _wrong_values(item, f"{path}[{number}]", depth + 1)
     else:
         try:
             plain(value)

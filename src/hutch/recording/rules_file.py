@@ -21,7 +21,11 @@ def read_rules(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     :raises ConfigurationError: if the file, or the one of the schema, can't be read or holds no dictionary.
     """
-    file = Path(path).expanduser()
+    try:
+        file = Path(path).expanduser()
+    except TypeError as error:
+        msg = f"The rules for metadata are {path!r:.80}; give a dictionary of them, or the name of a file."
+        raise ConfigurationError(msg) from error
     declared = _read(file)
     if isinstance(declared.get("schema"), str):
         declared["schema"] = _read(file.parent / declared["schema"])

@@ -7,9 +7,9 @@ The stash's ``scan_id`` is the number of the last run that began. A number is fi
 - :meth:`ScanIds.used` is told when a run began, and puts its number into the stash.
 
 What is reserved beyond the stash's ``scan_id`` stands in a row of the stash of its own, the ledger:
-``[era, highest]``. Its key holds a ``/``, which no metadata key may, so the stash does not show it. The
-era grows whenever somebody sets or removes ``scan_id``; reservations of an older era are void. A number
-is lost, and leaves a gap, only when the process that reserved it dies.
+``[era, highest]``, the highest null if there is none. Its key holds a ``/``, which no metadata key may, so
+the stash does not show it. The era grows whenever somebody sets or removes ``scan_id``; reservations of an
+older era are void. A number is lost, and leaves a gap, only when the process that reserved it dies.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _LEDGER = "scan_id/ledger"
 
 class _Ledger(NamedTuple):
     era: int
-    highest: int
-    """The highest number that was reserved in this era; 0 if there is none."""
+    highest: int | None
+    """The highest number that was reserved in this era."""
 
     @classmethod
     def read(cls, rows: Mapping[str, bytes]) -> _Ledger:
-        return cls(*decode(rows[_LEDGER])) if _LEDGER in rows else cls(0, 0)
+        return cls(*decode(rows[_LEDGER])) if _LEDGER in rows else cls(0, None)
 
     def write(self, writer: Writer) -> None:
         writer.set_stash(_LEDGER, encode(list(self)))
@@ -76,7 +76,8 @@ class ScanIds:
             reserved = self._valid(ledger)
             if reserved is not None:
                 return reserved.number
-            number = max(_last(rows), ledger.highest) + 1
+            last = _last(rows)
+            number = 1 + (last if ledger.highest is None else max(last, ledger.highest))
             ledger._replace(highest=number).write(writer)
         self._reserved = _Reservation(number, ledger.era, os.getpid())
         return number
@@ -115,7 +116,7 @@ def restart_numbering(writer: Writer) -> None:
 
     :param writer: the transaction in which that happens.
     """
-    _Ledger(_Ledger.read(writer.stash()).era + 1, 0).write(writer)
+    _Ledger(_Ledger.read(writer.stash()).era + 1, None).write(writer)
 
 
 def _last(rows: Mapping[str, bytes]) -> int:

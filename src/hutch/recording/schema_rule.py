@@ -19,6 +19,9 @@ REQUIRED = "it is required for every run"
 NO_SUCH_FIELD = "the schema has no such field"
 """What is said of a field too many."""
 
+_WHOLE = "the start document"
+"""Stands for the field where no single one is wrong."""
+
 _MOST_PROBLEMS = 100
 _LONGEST_MESSAGE = 300
 
@@ -95,4 +98,11 @@ def _problems(error: Any, document: Mapping[str, Any]) -> Iterator[FieldProblem]
     elif kind.name == "enum":
         yield FieldProblem(place, at(document, place), f"it must be one of {named(tuple(kind.options))}")
     else:
-        yield FieldProblem(place or "start", at(document, place), error.message[:_LONGEST_MESSAGE])
+        value = at(document, place) if place else document
+        yield FieldProblem(place or _WHOLE, value, _expected(error)[:_LONGEST_MESSAGE])
+
+
+def _expected(error: Any) -> str:
+    """Return what an error of the validator says; of alternatives, what each of them asks."""
+    asked = [" and ".join(other.message for other in errors) for errors in getattr(error.kind, "context", ())]
+    return f"one of these must change: {', or '.join(asked)}" if all(asked) and asked else str(error.message)

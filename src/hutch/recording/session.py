@@ -9,10 +9,11 @@ import uuid
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from hutch.errors import DocumentError, RunClosedError
 from hutch.recording.patience import patiently
+from hutch.recording.readings import all_seconds, check_name, common_length, dictionary, seconds, taken_at
 from hutch.recording.recorder import Recorder
 from hutch.recording.rules import Rules
 from hutch.recording.scan_ids import ScanIds
@@ -51,13 +52,18 @@ def start_run(store: Store, md: Mapping[str, Any], *, rules: Rules | None = None
     return run
 
 
+class _Descriptor(NamedTuple):
+    uid: str
+    data_keys: dict[str, dict[str, Any]]
+
+
 @dataclass
 class _Stream:
     """What is known of one stream of a run."""
 
     seq_num: int = 0
-    descriptors: dict[tuple[str, ...], tuple[str, dict[str, dict[str, Any]]]] = field(default_factory=dict)
-    """By their keys: the descriptor's uid and its data keys."""
+    descriptors: dict[tuple[str, ...], list[_Descriptor]] = field(default_factory=dict)
+    """By their keys, those that may still be used."""
 
 
 class RecordedRun:
@@ -106,24 +112,27 @@ class RecordedRun:
             a kind of value, that is new in the stream is described by a new descriptor.
         :param timestamps: when each reading was taken, s since 1970; ``time`` where not given.
         :param time: of the event, s since 1970; now if not given.
-        :raises DocumentError: if a value is no reading; nothing is added.
+        :raises DocumentError: if a value is no reading, or a time no number; nothing is added.
         :raises RunClosedError: if the run has ended.
         """
         from hutch.recording.describing import describe
 
-        moment = clock.time() if time is None else float(time)
+        check_name("stream", stream)
+        data = dictionary(data)
+        moment = clock.time() if time is None else seconds("time", time)
+        taken = taken_at(timestamps, data, seconds)
+        about = {key: describe(key, value) for key, value in data.items()}
+        # None fits every descriptor: the reading was not there.
+        blank = {key for key, value in data.items() if value is None}
         self._check_open()
         with self._lock:
-            about = {key: describe(key, value) for key, value in data.items()}
-            # None fits every descriptor: the reading was not there.
-            blank = {key for key, value in data.items() if value is None}
             descriptor = self._descriptor(stream, about, blank)
             self._streams[stream].seq_num += 1
             event = {
                 "uid": str(uuid.uuid4()),
                 "time": moment,
-                "data": dict(data),
-                "timestamps": {**dict.fromkeys(data, moment), **_known(timestamps, data)},
+                "data": data,
+                "timestamps": {**dict.fromkeys(data, moment), **taken},
                 "seq_num": self._streams[stream].seq_num,
                 "filled": {},
                 "descriptor": descriptor,
@@ -144,26 +153,31 @@ class RecordedRun:
             one length.
         :param timestamps: when each reading was taken, s since 1970; ``time`` where not given.
         :param time: of the events, s since 1970; now, for all of them, if not given.
-        :raises DocumentError: if the lengths differ or a value is no reading; nothing is added.
+        :raises DocumentError: if the lengths differ, a value is no reading, or a time no number; nothing is
+            added.
         :raises RunClosedError: if the run has ended.
         """
         from hutch.recording.describing import describe_column
 
-        count = _common_length({**columns, **({} if time is None else {"time": time})}, timestamps or {})
+        check_name("stream", stream)
+        columns = dictionary(columns)
+        stamps = {f"timestamps of {key}": column for key, column in dictionary(timestamps or {}).items()}
+        count = common_length({**columns, **stamps, **({} if time is None else {"time of the events": time})})
+        times = [clock.time()] * count if time is None else all_seconds("time", time)
+        taken = taken_at(timestamps, columns, all_seconds)
+        self._check_open()
         if not count:
             return
-        times = [clock.time()] * count if time is None else [float(moment) for moment in time]
-        self._check_open()
+        about = {key: describe_column(key, column) for key, column in columns.items()}
         with self._lock:
-            about = {key: describe_column(key, column) for key, column in columns.items()}
             descriptor = self._descriptor(stream, about)
             first = self._streams[stream].seq_num + 1
             self._streams[stream].seq_num += count
             page = {
                 "uid": [str(uuid.uuid4()) for _ in range(count)],
                 "time": times,
-                "data": dict(columns),
-                "timestamps": {**dict.fromkeys(columns, times), **_known(timestamps, columns)},
+                "data": columns,
+                "timestamps": {**dict.fromkeys(columns, times), **taken},
                 "seq_num": list(range(first, first + count)),
                 "filled": {},
                 "descriptor": descriptor,
@@ -180,12 +194,14 @@ class RecordedRun:
         """
         from hutch.recording.describing import describe
 
+        check_name("device", device)
+        settings = dictionary(settings)
         self._check_open()
         now = clock.time()
         about = {key: describe(key, value) for key, value in settings.items()}
         with self._lock:
             self._configuration[device] = {
-                "data": dict(settings),
+                "data": settings,
                 "timestamps": dict.fromkeys(settings, now),
                 "data_keys": about,
             }
@@ -229,35 +245,37 @@ class RecordedRun:
     ) -> None:
         if kind is None:
             self.close()
-        elif issubclass(kind, Exception):
-            self.close("fail", f"{kind.__name__}: {error}")
-        else:
-            self.close("abort", f"{kind.__name__}: {error}" if str(error) else kind.__name__)
+            return
+        reason = f"{kind.__name__}: {error}" if str(error) else kind.__name__
+        self.close("fail" if issubclass(kind, Exception) else "abort", reason)
 
     def _descriptor(
         self, stream: str, about: dict[str, dict[str, Any]], blank: Set[str] = frozenset()
     ) -> str:
         """Return the uid of the descriptor for these keys; emit one if there is none that fits."""
-        from hutch.recording.describing import descriptor_parts, is_described_by
+        from hutch.recording.describing import descriptor_parts, widened
 
         self._check_open()
         known = self._streams.setdefault(stream, _Stream())
-        keys = tuple(sorted(about))
-        uid, data_keys = known.descriptors.get(keys, (None, {}))
-        if uid is not None and all(
-            key in blank or is_described_by(about[key], data_keys[key]) for key in keys
-        ):
-            return uid
+        usable = known.descriptors.setdefault(tuple(sorted(about)), [])
+        place, data_keys = len(usable), about
+        for number, (uid, described) in enumerate(usable):
+            wide = widened(described, about, blank)
+            if wide == described:
+                return uid
+            if wide is not None:
+                place, data_keys = number, wide
         uid = str(uuid.uuid4())
         descriptor = {
             "uid": uid,
             "run_start": self.uid,
             "time": clock.time(),
             "name": stream,
-            **descriptor_parts(about, self._configuration),
+            **descriptor_parts(data_keys, self._configuration),
         }
         self._recorder("descriptor", descriptor)
-        known.descriptors[keys] = (uid, about)
+        # In place of the narrower one, so that there are few, however the readings vary.
+        usable[place : place + 1] = [_Descriptor(uid, data_keys)]
         return uid
 
     def _check_open(self) -> None:
@@ -270,29 +288,3 @@ class RecordedRun:
         if self._is_closed:
             msg = f"Run {self.scan_id} ({self.uid!r}) has ended: begin another one with cat.start_run()."
             raise RunClosedError(msg)
-
-
-def _known(timestamps: Mapping[str, Any] | None, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return timestamps, all of which are of keys that there are.
-
-    :raises DocumentError: if there is one too many.
-    """
-    given = dict(timestamps or {})
-    unknown = given.keys() - data.keys()
-    if unknown:
-        msg = f"There are timestamps for {sorted(unknown)}, but no readings; there are {sorted(data)}."
-        raise DocumentError(msg)
-    return given
-
-
-def _common_length(columns: Mapping[str, Sequence[Any]], timestamps: Mapping[str, Sequence[float]]) -> int:
-    """Return the length that all columns have.
-
-    :raises DocumentError: if they differ.
-    """
-    lengths = {key: len(column) for key, column in columns.items()}
-    lengths |= {f"timestamps of {key}": len(column) for key, column in timestamps.items()}
-    if len(set(lengths.values())) > 1:
-        msg = f"The columns have different lengths: {lengths}. Give one element an event in each."
-        raise DocumentError(msg)
-    return next(iter(lengths.values()), 0)

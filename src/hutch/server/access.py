@@ -6,6 +6,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -17,11 +18,12 @@ from hutch.catalogs import Catalog
 from hutch.errors import CatalogNotFoundError, ConfigurationError
 from hutch.server.negotiate import Acceptor
 
-__all__ = ["KEY_COOKIE", "Admission", "Gate", "is_foreign_page", "presented_key"]
+__all__ = ["BASIC", "Admission", "Gate", "is_foreign_page", "key_cookie", "presented_key", "presented_user"]
 
-KEY_COOKIE = "hutch_key"
-"""The cookie in which a browser keeps the key that came with the address."""
+BASIC = 'Basic realm="hutch", charset="UTF-8"'
+"""The challenge after which programs and browsers give a user's name and password."""
 
+_PORT = re.compile(r":(\d{1,5})$", re.ASCII)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -71,7 +73,7 @@ class Gate:
 
         :raises TooManyAttemptsError: if too many wrong passwords were given for a name.
         """
-        user = _presented_user(request)
+        user = presented_user(request)
         # What browsers send by themselves says nothing of who wants something changed.
         is_foreign = request.scope.get("method") not in _SAFE_METHODS and is_foreign_page(request)
         if user is not None:
@@ -166,8 +168,17 @@ def presented_key(request: HTTPConnection) -> str | None:
     if in_address:
         return in_address
     if request.scope.get("method") in _SAFE_METHODS or is_same_origin(request):
-        return request.cookies.get(KEY_COOKIE)
+        return request.cookies.get(key_cookie(request))
     return None
+
+
+def key_cookie(request: HTTPConnection) -> str:
+    """Return the name of the cookie in which a browser keeps the key that came with the address.
+
+    Browsers send cookies to every port of a host: each server has its own, so that none loses it.
+    """
+    port = _PORT.search(request.headers.get("host", ""))
+    return "hutch_key" if port is None else f"hutch_key_{port[1]}"
 
 
 def is_foreign_page(request: HTTPConnection) -> bool:
@@ -185,7 +196,7 @@ def is_same_origin(request: HTTPConnection) -> bool:
     return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
 
 
-def _presented_user(request: HTTPConnection) -> tuple[str, str] | None:
+def presented_user(request: HTTPConnection) -> tuple[str, str] | None:
     """Return name and password of ``Authorization: Basic …``; nobody's if they cannot be read."""
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":

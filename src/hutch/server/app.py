@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -31,6 +32,7 @@ from hutch.server.pictures import make_pictures
 from hutch.server.routes import make_router
 from hutch.server.showing import STATIC, error_page, wants_page
 from hutch.server.statuses import status_of, tell
+from hutch.server.table_forms import make_table_forms
 from hutch.server.table_pages import make_table_pages
 from hutch.server.tiled_app import build_tiled_app
 from hutch.server.verdict_entries import entering_verdicts
@@ -85,10 +87,11 @@ def build_app(
     app.add_exception_handler(Exception, _tell_mistake)
     _add_health(app)
     app.include_router(make_router())
-    app.include_router(make_pages())
     app.include_router(make_pictures())
+    app.include_router(make_pages())
     app.include_router(make_monitor_pages())
     app.include_router(make_table_pages())
+    app.include_router(make_table_forms())
     app.include_router(make_logbook_forms())
     app.include_router(make_logbook_pages())
     app.mount("/static", StaticFiles(directory=STATIC))
@@ -135,7 +138,9 @@ async def _tell_refusal(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return await _tell_mistake(request, error)
     if wants_page(request):
-        return error_page(request, error.status_code, str(error.detail))
+        is_unknown = error.status_code == HTTPStatus.NOT_FOUND and error.detail == HTTPStatus.NOT_FOUND.phrase
+        said = "There is no page of this address." if is_unknown else str(error.detail)
+        return error_page(request, error.status_code, said)
     return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
 
 
@@ -146,9 +151,10 @@ async def _tell_invalid(request: Request, error: Exception) -> Response:
     return error_page(request, 422, message) if wants_page(request) else JSONResponse({"error": message}, 422)
 
 
-async def _tell_mistake(request: Request, error: Exception) -> JSONResponse:
+async def _tell_mistake(request: Request, error: Exception) -> Response:
     """Return as little as possible; the log has the rest."""
-    return JSONResponse({"error": "The server has made a mistake; its log tells which."}, 500)
+    said = "The server has made a mistake; its log tells which."
+    return error_page(request, 500, said) if wants_page(request) else JSONResponse({"error": said}, 500)
 
 
 class _Below(BaseRoute):

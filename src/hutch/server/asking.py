@@ -15,9 +15,10 @@ from hutch.errors import QueryError, RunDeletedError, RunNotFoundError
 from hutch.queries import FullText, TimeRange
 from hutch.server.access import Gate
 
-__all__ = ["Asked", "Reader", "Searched", "find_catalog", "find_run", "identify"]
+__all__ = ["Asked", "Reader", "Searched", "find_catalog", "find_run", "identify", "typed_number"]
 
 _SCAN_ID = re.compile(r"-?\d{1,18}")
+_MOST_DIGITS = 18
 _EPOCH = re.compile(r"\d{5,}(\.\d*)?")
 
 
@@ -103,3 +104,8 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _time(text: str | None) -> str | float | None:
     return float(text) if text is not None and _EPOCH.fullmatch(text) else text
+
+
+def typed_number(text: str) -> int | None:
+    """Return a number that somebody typed into a form; None if it is none."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None

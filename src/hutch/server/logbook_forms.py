@@ -17,7 +17,8 @@ from starlette.datastructures import FormData, UploadFile
 from hutch.access import Action, Identity
 from hutch.errors import AccessDeniedError, HutchError
 from hutch.logbook import Content, Entry, Format, NewFile, render
-from hutch.server.asking import Reader
+from hutch.logbook.entries import refuse_empty
+from hutch.server.asking import Reader, typed_number
 from hutch.server.logbook_pages import find_entry, find_logbook, kept_of, page_of
 from hutch.server.showing import add_headers, keep_key, link
 from hutch.server.statuses import status_of
@@ -65,6 +66,7 @@ class _Draft:
             value = form.get(name, "")
             return value if isinstance(value, str) else ""
 
+        without = [typed_number(one) for one in form.getlist("without") if isinstance(one, str)]
         uploads = [one for one in form.getlist("files") if isinstance(one, UploadFile) and one.filename]
         return cls(
             title=text("title"),
@@ -72,8 +74,9 @@ class _Draft:
             tags=text("tags"),
             run=text("run").strip(),
             format=text("format") or Format.MARKDOWN,
-            parent=int(text("parent")) if text("parent").isdecimal() else None,
-            without=[int(one) for one in form.getlist("without") if isinstance(one, str) and one.isdecimal()],
+            # One that is no number is that of no entry.
+            parent=(typed_number(text("parent")) or 0) if text("parent") else None,
+            without=[one for one in without if one is not None],
             files=[NewFile(one.file, one.filename or "file") for one in uploads],
             wants_preview=text("do") == "preview",
         )
@@ -86,7 +89,7 @@ class _Draft:
 
     def run_num(self) -> int | None:
         """Return the run that it is attached to: None for the current one."""
-        return int(self.run) if self.run.isdecimal() else None
+        return typed_number(self.run)
 
     def html(self) -> str:
         """Return what it would look like."""
@@ -109,6 +112,8 @@ def new_entry(
     kept = keep_key(request)
     if kept is not None:
         return kept
+    # Who may not write learns it before, and not after, something is typed.
+    find_logbook(request, identity, experiment).check(Action.WRITE, experiment)
     draft = _Draft(parent=parent, run="" if run is None else str(run))
     return _form(request, identity, experiment, draft, None)
 
@@ -118,6 +123,7 @@ async def post_entry(request: Request, identity: Reader, experiment: str) -> Res
 
     def write(draft: _Draft) -> str:
         logbook = find_logbook(request, identity, experiment)
+        refuse_empty(draft.text, draft.title, len(draft.files))
         entry = logbook.post(
             experiment,
             draft.text,
@@ -149,7 +155,9 @@ def edit_entry(request: Request, identity: Reader, experiment: str, entry: int) 
     kept = keep_key(request)
     if kept is not None:
         return kept
-    found = find_entry(find_logbook(request, identity, experiment), experiment, entry)
+    logbook = find_logbook(request, identity, experiment)
+    found = find_entry(logbook, experiment, entry)
+    logbook.check(Action.WRITE if found.author == identity.name else Action.EDIT, experiment)
     return _form(request, identity, experiment, _Draft.of_entry(found), found)
 
 
@@ -158,7 +166,9 @@ async def post_edit(request: Request, identity: Reader, experiment: str, entry: 
 
     def write(draft: _Draft) -> str:
         logbook = find_logbook(request, identity, experiment)
-        find_entry(logbook, experiment, entry)
+        now = find_entry(logbook, experiment, entry)
+        kept = sum(file.id not in draft.without for file in now.attachments)
+        refuse_empty(draft.text, draft.title, kept + len(draft.files))
         logbook.edit(
             entry,
             text=draft.text,
@@ -212,8 +222,8 @@ def _done(
     )
     if draft.wants_preview:
         return _form(request, identity, experiment, draft, found, html=draft.html())
-    if draft.run and not draft.run.isdecimal():
-        problem = f"{draft.run!r} is no number of a run."
+    if draft.run and draft.run_num() is None:
+        problem = f"{draft.run[:40]!r} is no number of a run."
         return _form(request, identity, experiment, draft, found, problem=problem, status=422)
     try:
         return _go(request, write(draft))

@@ -181,7 +181,7 @@ def attachment(
 def run_page(request: Request, identity: Reader, experiment: str, num: int) -> Response:
     """Lead to the page of a run, by its number in the experiment."""
     found = find_logbook(request, identity, experiment).run(experiment, num)
-    return RedirectResponse(link(f"/runs/{found.run.uid}", kept_of(request)), 303)
+    return RedirectResponse(link(f"/runs/{quote(found.run.uid, safe='')}", kept_of(request)), 303)
 
 
 # what these pages share

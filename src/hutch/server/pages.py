@@ -6,19 +6,20 @@ import json
 import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from hutch.access import Identity
 from hutch.catalogs import Catalog, Run
 from hutch.catalogs.verdicts import summary_of
 from hutch.errors import LookupFailedError, QueryError
 from hutch.queries.typed import typed_queries
-from hutch.server.access import Gate
+from hutch.server.access import BASIC, Gate, presented_user
 from hutch.server.asking import Reader
 from hutch.server.run_views import metadata_rows, stream_views
-from hutch.server.showing import Text, choose_catalog, keep_key, link, login_page, show
+from hutch.server.showing import Text, choose_catalog, keep_key, link, local_address, login_page, show
 
 __all__ = ["find_run_of_page", "make_pages"]
 
@@ -31,7 +32,7 @@ def make_pages() -> APIRouter:
     """Return the routes of the pages, which the description of the routes for programs leaves out."""
     router = APIRouter(include_in_schema=False)
     router.add_api_route("/", list_page, response_class=HTMLResponse)
-    router.add_api_route("/runs/{uid}", run_page, response_class=HTMLResponse)
+    router.add_api_route("/runs/{uid:path}", run_page, response_class=HTMLResponse)
     router.add_api_route("/login", enter_key, methods=["GET"], response_class=HTMLResponse)
     return router
 
@@ -74,6 +75,7 @@ def list_page(
         page=_PAGE,
         problem=problem,
         asked=asked,
+        is_filtered=bool(q or since or until),
         columns=_SORTABLE,
         sort=sort,
         url=lambda **changes: link("/", {**asked, **changes}),
@@ -86,6 +88,8 @@ def run_page(request: Request, identity: Reader, uid: str, catalog: Text = "") -
     kept = keep_key(request)
     if kept is not None:
         return kept
+    if not uid:
+        return RedirectResponse(link("/", {"catalog": catalog}), 303)
     run = find_run_of_page(request, identity, catalog, uid)
     name, stop = _name(request, run), run.stop
     return show(
@@ -102,8 +106,8 @@ def run_page(request: Request, identity: Reader, uid: str, catalog: Text = "") -
         start=metadata_rows(run.start),
         stop=metadata_rows(stop or {}),
         amended=run.row.amended is not None,
-        routes=f"/hutch/v1/catalogs/{name}/runs/{run.uid}",
-        picture=f"/runs/{run.uid}/picture.png?catalog={name}",
+        routes=f"/hutch/v1/catalogs/{quote(name)}/runs/{quote(run.uid, safe='')}",
+        picture=f"/runs/{quote(run.uid, safe='')}/picture.png?catalog={quote(name)}",
     )
 
 
@@ -124,9 +128,19 @@ def find_run_of_page(request: Request, identity: Identity, catalog: str, uid: st
     raise missing or LookupFailedError(f"No run {uid!r}.")
 
 
-def enter_key(request: Request) -> Response:
-    """Ask for a key; it arrives in the address of the page that was asked for, and is kept in a cookie."""
-    return login_page(request.query_params.get("to", "/"))
+def enter_key(request: Request, to: str = "/", by: str = "") -> Response:
+    """Ask for a key; it arrives in the address of the page that was asked for, and is kept in a cookie.
+
+    Or, by password, have the browser ask for a name and a password, which it sends from then on by itself.
+    """
+    if by != "password":
+        return login_page(to)
+    given = presented_user(request)
+    gate: Gate = request.app.state.gate
+    if given is not None and gate.identify(request) is not None:
+        return RedirectResponse(local_address(to), 303)
+    problem = "" if given is None else "There is no such user with this password, or they are disabled."
+    return login_page(to, problem=problem, challenge=BASIC)
 
 
 def _name(request: Request, run: Run) -> str:

@@ -36,8 +36,8 @@ CatalogName = Annotated[str, Query(alias="catalog", max_length=400)]
 def make_pictures() -> APIRouter:
     """Return the routes."""
     router = APIRouter(include_in_schema=False)
-    router.add_api_route("/runs/{uid}/picture.png", picture)
-    router.add_api_route("/runs/{uid}/frames/{stream}/{row}.png", frame)
+    router.add_api_route("/runs/{uid:path}/picture.png", picture)
+    router.add_api_route("/runs/{uid:path}/frames/{stream:path}/{row}.png", frame)
     return router
 
 

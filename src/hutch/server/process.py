@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -125,8 +126,11 @@ def serve(
     :param ready: called when it begins.
     :param workers: as many processes.
     :param certificate: file of TLS, with its private key in another.
+    :raises ConfigurationError: if the certificate cannot be used.
     """
     _log_requests()
+    if certificate is not None:
+        _check_certificate(certificate, private_key)
     options: dict[str, Any] = {
         "access_log": False,
         # Who asks is whoever is connected: what a header says of that, anybody can say.
@@ -142,13 +146,25 @@ def serve(
         return
     from uvicorn.supervisors import Multiprocess
 
-    # Opened here first, for who starts it to see what is wrong; connections are no process's but their own.
-    for catalog in served.open().values():
+    # Made here first, for who starts it to see what is wrong; connections are no process's but their own.
+    for catalog in served.app().state.catalogs.values():
         catalog.close()
     os.environ[_HANDED_ON] = served.to_text()
     config = uvicorn.Config("hutch.server.process:make_app", factory=True, workers=workers, **options)
     ready()
     Multiprocess(config, sockets=[listening]).run()
+
+
+def _check_certificate(certificate: str, private_key: str | None) -> None:
+    """Refuse what is no certificate with its private key, before anything is opened for it."""
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, private_key)
+    except OSError as error:
+        msg = (
+            f"The certificate in {certificate!r} cannot be used: {error}. Give a file in PEM with "
+            "--ssl-certfile, and its private key with --ssl-keyfile unless it is in the same file."
+        )
+        raise ConfigurationError(msg) from error
 
 
 class _Announcing(uvicorn.Server):

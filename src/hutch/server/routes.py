@@ -65,17 +65,18 @@ def make_router() -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/hutch/v1", responses=_FAILURES)
     one = "/catalogs/{catalog:path}"
-    run = f"{one}/runs/{{run}}"
+    run = f"{one}/runs/{{run:path}}"
     add = router.add_api_route
     add("/catalogs", list_catalogs, response_model=list[CatalogItem])
     add(f"{one}/runs", list_runs, response_model=RunList)
     add(f"{one}/count", count_runs, response_model=Count)
     add(f"{one}/distinct", list_distinct, response_model=Distinct)
     add(f"{one}/tiles", list_tiles, response_model=list[TileItem])
-    add(run, show_run, response_model=RunDetails)
+    # Uids and names may have slashes: what is longer is tried before what it begins with.
+    add(f"{run}/streams/{{stream:path}}/data", show_data, responses=_DATA, response_class=Response)
+    add(f"{run}/streams/{{stream:path}}", show_stream, response_model=StreamDetails)
     add(f"{run}/documents", list_documents, responses=_DOCUMENTS, response_class=StreamingResponse)
-    add(f"{run}/streams/{{stream}}", show_stream, response_model=StreamDetails)
-    add(f"{run}/streams/{{stream}}/data", show_data, responses=_DATA, response_class=Response)
+    add(run, show_run, response_model=RunDetails)
     return router
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from hutch.assets.layout import promised_dtype
 from hutch.catalogs import Run, Stream
 from hutch.catalogs.hints import hinted_fields
-from hutch.catalogs.summary import printable
+from hutch.catalogs.summary import printable, shape_text
 
 __all__ = ["KeyView", "MetadataRow", "StreamView", "metadata_rows", "stream_views"]
 
@@ -75,7 +75,7 @@ def _stream_view(stream: Stream) -> StreamView:
             KeyView(
                 printable(key),
                 printable(_dtype(about) if is_external else str(about.get("dtype") or "")),
-                " × ".join(map(str, sizes)),
+                shape_text(sizes),
                 printable(str(about.get("units") or "")),
                 printable(str(about.get("object_name") or "")),
                 key in hinted,

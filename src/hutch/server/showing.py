@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qsl, quote
 
 from fastapi import Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.datastructures import URL
 
-from hutch.access import Identity
+from hutch.access import PUBLIC, Identity
 from hutch.catalogs import Catalog
 from hutch.catalogs.summary import local_time, printable
-from hutch.server.access import KEY_COOKIE, Gate
+from hutch.server.access import Gate, key_cookie
 
 __all__ = [
     "STATIC",
@@ -46,7 +47,16 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
-_PAGES = ("/runs/", "/login", "/logbook", "/monitor")
+_FOR_PROGRAMS = ("/hutch/", "/api/", "/ws", "/static/", "/healthz", "/readyz", "/metrics")
+
+
+def _iso(time: float) -> str:
+    """Return s since 1970 as programs read a time; nothing for what no calendar has, as of a clock in ms."""
+    try:
+        return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
 
 _environment = Environment(
     loader=PackageLoader("hutch.server"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
@@ -57,8 +67,9 @@ _STATUSES = ("success", "fail", "abort", "running", "interrupted")
 _environment.filters.update(
     status_class=lambda status: status if status in _STATUSES else "",
     time=local_time,
-    iso=lambda time: datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds"),
+    iso=_iso,
     printable=printable,
+    part=lambda name: quote(name, safe="", errors="replace"),
 )
 
 
@@ -70,7 +81,12 @@ def show(
     :param values: what the template names.
     """
     html = _environment.get_template(template).render(
-        catalogs=request.app.state.gate.names(identity), identity=identity, request=request, **values
+        catalogs=request.app.state.gate.names(identity),
+        identity=identity,
+        is_public=identity == PUBLIC,
+        here_now=_without_key(request),
+        request=request,
+        **values,
     )
     return HTMLResponse(html, status, _HEADERS)
 
@@ -90,7 +106,9 @@ def link(path: str, values: Mapping[str, Any]) -> str:
 
 def local_address(path: str) -> str:
     """Return an address on this server; one that leads elsewhere leads to the first page."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+    # Browsers leave tabs and ends of lines out of addresses.
+    is_local = path.startswith("/") and path.isprintable() and not path.startswith(("//", "/\\"))
+    return path if is_local else "/"
 
 
 _environment.globals["link"] = link
@@ -98,28 +116,32 @@ _environment.globals["link"] = link
 
 def wants_page(request: Request) -> bool:
     """Tell whether a person asks, whose browser shows pages, and not a program."""
-    path = request.url.path
-    return (path == "/" or path.startswith(_PAGES)) and "text/html" in request.headers.get("accept", "")
+    is_for_programs = request.url.path.startswith(_FOR_PROGRAMS)
+    return not is_for_programs and "text/html" in request.headers.get("accept", "")
 
 
 def error_page(request: Request, status: int, message: str) -> Response:
     """Return the page that says what is wrong, and nothing else; without a key the one that asks for it."""
     if status == 401:  # noqa: PLR2004
-        to = URL(str(request.url)).remove_query_params("api_key")
-        path = local_address(to.path + (f"?{to.query}" if to.query else ""))
-        return login_page(path, is_wrong=_gave_key(request), status=status)
+        problem = "This key is not known, or has ended." if _gave_key(request) else ""
+        return login_page(_without_key(request), problem=problem, challenge="Apikey")
     html = _environment.get_template("error.html").render(status=status, message=message)
     return HTMLResponse(html, status, _HEADERS)
 
 
-def login_page(to: str, *, is_wrong: bool = False, status: int = 200) -> Response:
+def login_page(to: str, *, problem: str = "", challenge: str = "") -> Response:
     """Return the page that asks for a key.
 
     :param to: which page to go on to.
+    :param problem: what is wrong with what was given.
+    :param challenge: by which the browser is asked to say who asks; empty if nothing is refused.
     """
-    html = _environment.get_template("login.html").render(to=local_address(to), is_wrong=is_wrong)
-    headers = {**_HEADERS, "WWW-Authenticate": "Apikey"} if status == 401 else _HEADERS  # noqa: PLR2004
-    return HTMLResponse(html, status, headers)
+    address = local_address(to)
+    path, _, query = address.partition("?")
+    kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "api_key"]
+    html = _environment.get_template("login.html").render(to=address, path=path, kept=kept, problem=problem)
+    headers = {**_HEADERS, "WWW-Authenticate": challenge} if challenge else _HEADERS
+    return HTMLResponse(html, 401 if challenge else 200, headers)
 
 
 def keep_key(request: Request) -> Response | None:
@@ -127,10 +149,9 @@ def keep_key(request: Request) -> Response | None:
     key = request.query_params.get("api_key")
     if key is None:
         return None
-    clean = URL(str(request.url)).remove_query_params("api_key")
-    response = RedirectResponse(local_address(clean.path + (f"?{clean.query}" if clean.query else "")), 303)
+    response = RedirectResponse(_without_key(request), 303)
     is_secure = request.url.scheme == "https"
-    response.set_cookie(KEY_COOKIE, key, httponly=True, samesite="lax", secure=is_secure)
+    response.set_cookie(key_cookie(request), key, httponly=True, samesite="lax", secure=is_secure)
     add_headers(response)
     return response
 
@@ -141,5 +162,11 @@ def add_headers(response: Response) -> None:
         response.headers.setdefault(name, value)
 
 
+def _without_key(request: Request) -> str:
+    """Return what a request asks for as an address on this server, without the key that is in it."""
+    clean = URL(str(request.url)).remove_query_params("api_key")
+    return local_address(clean.path + (f"?{clean.query}" if clean.query else ""))
+
+
 def _gave_key(request: Request) -> bool:
-    return "api_key" in request.query_params or KEY_COOKIE in request.cookies
+    return "api_key" in request.query_params or key_cookie(request) in request.cookies

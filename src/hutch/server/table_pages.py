@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from hutch.catalogs.summary import local_time, printable
 from hutch.errors import AccessDeniedError, HutchError, QueryError
 from hutch.logbook import Column, ColumnType, Logbook, TableData
-from hutch.server.asking import Reader
+from hutch.server.asking import Reader, typed_number
 from hutch.server.logbook_pages import find_logbook, kept_of, page_of
 from hutch.server.showing import Text, add_headers, keep_key, link
 from hutch.server.statuses import status_of
@@ -24,6 +25,9 @@ _MOST_OFFSET = 2**31
 _DEFAULT = "default"
 _LONGEST_CELL = 120
 _TIMES = ("begin", "end")
+_MOST_GROUPS = 50
+_NOTHING = "nothing"
+"""What is shown of runs that have nothing where rows are grouped."""
 
 
 def make_table_pages() -> APIRouter:
@@ -36,12 +40,40 @@ def make_table_pages() -> APIRouter:
     return router
 
 
+@dataclass(frozen=True)
+class _View:
+    """What is looked at: a table, its order, its groups, from which row on, and the cell that is edited."""
+
+    name: str = _DEFAULT
+    sort: str = ""
+    group: str = ""
+    offset: int = 0
+    edit: str = ""
+
+    def address(self) -> dict[str, Any]:
+        """Return what addresses have of it."""
+        return {"name": self.name, "sort": self.sort, "group": self.group, "offset": self.offset}
+
+    def data(self, logbook: Logbook, experiment: str, limit: int | None) -> TableData:
+        """Return its rows."""
+        return logbook.table_data(
+            experiment,
+            self.name,
+            sort=self.sort.lstrip("-") or None,
+            descending=self.sort.startswith("-"),
+            group_by=self.group or None,
+            start=self.offset,
+            limit=limit,
+        )
+
+
 def table_page(
     request: Request,
     identity: Reader,
     experiment: str,
     name: Text = _DEFAULT,
     sort: Text = "",
+    group: Text = "",
     offset: Annotated[int, Query(ge=0, le=_MOST_OFFSET)] = 0,
     edit: Text = "",
 ) -> Response:
@@ -50,14 +82,20 @@ def table_page(
     if kept is not None:
         return kept
     logbook = find_logbook(request, identity, experiment)
-    return _page(request, identity, logbook, experiment, name, sort, offset, edit)
+    return _page(request, identity, logbook, experiment, _View(name, sort, group, offset, edit))
 
 
 def table_csv(
-    request: Request, identity: Reader, experiment: str, name: Text = _DEFAULT, sort: Text = ""
+    request: Request,
+    identity: Reader,
+    experiment: str,
+    name: Text = _DEFAULT,
+    sort: Text = "",
+    group: Text = "",
 ) -> Response:
     """Give a run table as a file for spreadsheets, in which no text is a formula."""
-    data = _data(find_logbook(request, identity, experiment), experiment, name, sort, 0, None)
+    logbook = find_logbook(request, identity, experiment)
+    data = _View(name, sort, group).data(logbook, experiment, None)
     response = Response(data.to_csv(), media_type="text/csv; charset=utf-8")
     add_headers(response)
     response.headers["Content-Disposition"] = 'attachment; filename="runs.csv"'
@@ -73,30 +111,23 @@ async def set_cell(request: Request, identity: Reader, experiment: str) -> Respo
 
 def _set(request: Request, identity: Reader, experiment: str, given: dict[str, str]) -> Response:
     logbook = find_logbook(request, identity, experiment)
-    name, sort = given.get("name") or _DEFAULT, given.get("sort", "")
-    offset = int(given["offset"]) if given.get("offset", "").isdecimal() else 0
-    num, _, source = given.get("cell", "").partition(":")
+    cell = given.get("cell", "")
+    offset = typed_number(given.get("offset", "")) or 0
+    view = _View(given.get("name") or _DEFAULT, given.get("sort", ""), given.get("group", ""), offset, cell)
+    number, _, source = cell.partition(":")
+    num = typed_number(number)
     try:
-        if not num.isdecimal():
-            raise QueryError(f"{given.get('cell', '')!r} is no cell of a run table.")
-        logbook.set_cell(experiment, int(num), source, _typed(given.get("value", "")))
+        if num is None:
+            raise QueryError(f"{cell[:40]!r} is no cell of a run table.")
+        logbook.set_cell(experiment, num, source, _typed(given.get("value", "")))
     except AccessDeniedError:
         raise
     except HutchError as error:
-        return _page(
-            request,
-            identity,
-            logbook,
-            experiment,
-            name,
-            sort,
-            offset,
-            given.get("cell", ""),
-            problem=str(error),
-            status=status_of(error),
-        )
-    values = {"name": name, "sort": sort, "offset": offset, **kept_of(request)}
-    return RedirectResponse(link(f"/logbook/{experiment}/tables", values), 303)
+        problem, status = str(error), status_of(error)
+        return _page(request, identity, logbook, experiment, view, problem=problem, status=status)
+    return RedirectResponse(
+        link(f"/logbook/{experiment}/tables", {**view.address(), **kept_of(request)}), 303
+    )
 
 
 def _page(
@@ -104,20 +135,18 @@ def _page(
     identity: Reader,
     logbook: Logbook,
     experiment: str,
-    name: str,
-    sort: str,
-    offset: int,
-    edit: str,
+    view: _View,
     *,
     problem: str = "",
     status: int = 200,
 ) -> Response:
-    data = _data(logbook, experiment, name, sort, offset, _PAGE)
-    asked = {"name": name, "sort": sort, "offset": offset, **kept_of(request)}
+    data = view.data(logbook, experiment, _PAGE)
+    asked = {**view.address(), **kept_of(request)}
     rows = [
         [(column, f"{num}:{column.source}", value) for column, value in zip(data.columns, row, strict=True)]
         for num, row in zip(data.runs, data.rows, strict=True)
     ]
+    grouping = _grouping(data, view.group)
     return page_of(
         "table.html",
         request,
@@ -127,13 +156,22 @@ def _page(
         status=status,
         problem=problem,
         tables=[table.name for table in logbook.run_tables(experiment)],
-        name=name,
-        sort=sort,
+        name=view.name,
+        sort=view.sort,
+        group=view.group,
+        grouping=grouping,
+        groups=[
+            (_shown(column, value) or _NOTHING, count)
+            for column in grouping
+            if column.source == view.group
+            for value, count in data.groups[:_MOST_GROUPS]
+        ],
+        more_groups=max(len(data.groups) - _MOST_GROUPS, 0),
         data=data,
         rows=list(zip(data.runs, rows, strict=True)),
-        offset=offset,
+        offset=view.offset,
         page=_PAGE,
-        edit=edit,
+        edit=view.edit,
         shown=_shown,
         typed=_to_type,
         numeric={column.source for place, column in enumerate(data.columns) if _is_numeric(data, place)},
@@ -141,17 +179,12 @@ def _page(
     )
 
 
-def _data(
-    logbook: Logbook, experiment: str, name: str, sort: str, start: int, limit: int | None
-) -> TableData:
-    return logbook.table_data(
-        experiment,
-        name,
-        sort=sort.lstrip("-") or None,
-        descending=sort.startswith("-"),
-        start=start,
-        limit=limit,
-    )
+def _grouping(data: TableData, group: str) -> list[Column]:
+    """Return the columns by which rows may be grouped: those of the table, and the one by which they are."""
+    found = [column for column in data.columns if column.source != "tags"]
+    if group and all(column.source != group for column in found):
+        found.append(Column.parse(group))
+    return found
 
 
 def _is_numeric(data: TableData, place: int) -> bool:
@@ -190,6 +223,6 @@ def _typed(text: str) -> Any:
     """Return what somebody typed into a cell: a number, true, false, null, or else text."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return found if not isinstance(found, dict | list) else text

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 from hutch.catalogs import Run
 
-__all__ = ["run_metadata", "served_names", "servable", "stream_metadata"]
+__all__ = ["TABLE", "run_metadata", "served_names", "servable", "stream_metadata"]
 
-_INTERNAL = ("time", "seq_num")
-"""Columns of the table of events; a data key of such a name gets a ``_`` behind it."""
+TABLE = "internal"
+"""The name of the table of events."""
+_TAKEN = ("time", "seq_num", TABLE)
+"""The table of events and its own columns; a data key of such a name gets a ``_`` behind it."""
+_IN_ADDRESSES = re.compile(r"[/?#%]")
+"""What has a meaning in the addresses that Tiled's clients make of names."""
 _LEFT_OUT = frozenset({"name", "object_keys", "run_start"})
 _DTYPES = {"number": "<f8", "array": "<f8", "boolean": "|b1", "string": "<U0", "integer": "<i8"}
 """Of numpy, for what descriptors say broadly."""
@@ -41,12 +46,15 @@ def stream_metadata(descriptors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return dict(servable(found))
 
 
-def served_names(keys: Sequence[str]) -> dict[str, str]:
-    """Return the name that each data key is served under: its own, unless a column of all tables has that."""
-    found = {}
+def served_names(keys: Sequence[str], taken: Sequence[str] = _TAKEN) -> dict[str, str]:
+    """Return the name each data key, or stream, is served under: its own, unless it cannot be asked for.
+
+    :param taken: names of what stands beside them.
+    """
+    found: dict[str, str] = {}
     for key in keys:
-        name = key
-        while name in _INTERNAL or (name != key and name in keys):
+        name = _IN_ADDRESSES.sub("_", key)
+        while name in taken or (name != key and (name in keys or name in found.values())):
             name += "_"
         found[key] = name
     return found

@@ -18,14 +18,13 @@ from hutch.errors import ExternalDataError, StreamNotFoundError
 from hutch.server.frames import MissingFrames
 from hutch.server.placing import Placed, place
 from hutch.server.tiled_array import ArrayAdapter
-from hutch.server.tiled_metadata import run_metadata, stream_metadata
+from hutch.server.tiled_metadata import TABLE, run_metadata, served_names, stream_metadata
 from hutch.server.tiled_table import TableAdapter
 
 __all__ = ["RUN_SPEC", "RunAdapter", "StreamAdapter"]
 
 RUN_SPEC = Spec("BlueskyRun", version="3.0")
 _STREAM_SPECS = [Spec("BlueskyEventStream", version="3.0"), Spec("composite")]
-_TABLE = "internal"
 
 
 class StreamAdapter(MapAdapter):
@@ -46,7 +45,7 @@ class StreamAdapter(MapAdapter):
         parts: dict[str, Any] = {}
         if placed.columns.keys() - {"seq_num", "time"} or snapshot.rows:
             shown = {name: about[name] for name in placed.columns if name in about}
-            parts[_TABLE] = TableAdapter(snapshot, placed.columns, shown)
+            parts[TABLE] = TableAdapter(snapshot, placed.columns, shown)
         if snapshot.rows:
             parts |= _arrays(placed, about)
             for key in external:
@@ -128,7 +127,7 @@ class _Streams(Mapping[str, StreamAdapter]):
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._names = run.keys()
+        self._names = {served: name for name, served in served_names(run.keys(), ()).items()}
         self._found: dict[str, StreamAdapter] = {}
 
     def __getitem__(self, name: str) -> StreamAdapter:
@@ -137,7 +136,7 @@ class _Streams(Mapping[str, StreamAdapter]):
         found = self._found.get(name)
         if found is None:
             try:
-                found = StreamAdapter.of(self._run[name])
+                found = StreamAdapter.of(self._run[self._names[name]])
             except StreamNotFoundError as error:  # the run was deleted a moment ago
                 raise KeyError(name) from error
             self._found[name] = found

@@ -68,7 +68,7 @@ class TileView:
         if self.unreadable and seen >= there:
             return f"{seen - self.unreadable:,} of {there:,} rows; {self.unreadable:,} cannot be read"
         if self.fraction >= 1:
-            return f"all {there:,} rows"
+            return "1 row" if there == 1 else f"all {there:,} rows"
         # Only what is complete is called so, however little is missing.
         return f"{min(int(100 * self.fraction), 99)} % of {there:,} rows (up to {seen:,})"
 

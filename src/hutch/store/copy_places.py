@@ -15,8 +15,8 @@ from hutch.store.addresses import Address, is_address
 from hutch.store.faults import translate
 from hutch.store.file_copying import loose_files
 from hutch.store.folder_lock import LOCK, FolderLock
-from hutch.store.opening import bring_up_to_date, make_folder
-from hutch.store.places import DATABASE, check_folder
+from hutch.store.opening import bring_up_to_date, check_no_files, make_folder
+from hutch.store.places import DATABASE, check_folder, named_folder
 from hutch.store.protocol import Store
 from hutch.store.roles import COPY, Copy, Purpose
 from hutch.store.sides import FolderSide, Side, read_properties
@@ -72,7 +72,7 @@ def open_unadmitted(where: Where) -> Store:
 
 def target_folder(where: Where) -> Path:
     """Return the folder of a store that is in one."""
-    return Path(where).expanduser().absolute()
+    return named_folder(where)
 
 
 def shown(where: Where) -> str:
@@ -112,6 +112,7 @@ def open_target(where: Where, wanted: Copy, files: Where | None = None) -> Itera
     :param wanted: what is to be there.
     :param files: the folder of files of a database in which there is no store yet.
     :raises StoreError: if there is something else.
+    :raises ConfigurationError: if files are given with a folder, which has its own.
     """
     if is_address(os.fspath(where)):
         from hutch.store.postgres_side import open_database_target
@@ -120,6 +121,7 @@ def open_target(where: Where, wanted: Copy, files: Where | None = None) -> Itera
             _claim(side, wanted)
             yield side
         return
+    check_no_files(where, files)
     folder = target_folder(where)
     if wanted.purpose is not Purpose.BACKUP:
         check_folder(folder)

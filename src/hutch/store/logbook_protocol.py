@@ -204,6 +204,13 @@ class LogbookSink(Protocol):
         """
         ...
 
+    def sign_entry(self, entry: int, time: float, author: str) -> None:
+        """Let the row of an entry say what its first version says.
+
+        :param time: when it was written, s since 1970.
+        """
+        ...
+
     def add_terms(self, experiment: str, entry: int, terms: Iterable[str]) -> None:
         """Let an entry be found by terms."""
         ...

@@ -51,6 +51,8 @@ class LogbookStatements:
         self.add_entry = self._say(added.on_conflict_do_nothing().returning(e.id))
         changed = _named("version", "run_num", "edited", "deleted")
         self.set_entry = self._say(sa.update(t.entries).where(e.id == this).values(changed))
+        signed = _named("time", "author")
+        self.sign_entry = self._say(sa.update(t.entries).where(e.id == this).values(signed))
         term = t.entry_terms.c
         self.add_term = self._say(
             self._insert(t.entry_terms).values(_named("experiment", "term", "entry")).on_conflict_do_nothing()
@@ -127,10 +129,22 @@ class LogbookStatements:
         self.set_chain = self._put(t.chains)
 
         newest = sa.select(v.entry, sa.func.max(v.version).label("version")).group_by(v.entry).subquery()
+        first, last = t.entry_versions.alias(), t.entry_versions.alias()
+        e = t.entries.c
         self.entries_behind = self._say(
             sa.select(newest.c.entry)
-            .outerjoin(t.entries, t.entries.c.id == newest.c.entry)
-            .where(sa.func.coalesce(t.entries.c.version, 0) != newest.c.version)
+            .join_from(newest, last, (last.c.entry == newest.c.entry) & (last.c.version == newest.c.version))
+            .outerjoin(first, (first.c.entry == newest.c.entry) & (first.c.version == 1))
+            .outerjoin(t.entries, e.id == newest.c.entry)
+            .where(
+                sa.or_(
+                    e.version.is_distinct_from(newest.c.version),
+                    e.time.is_distinct_from(first.c.time),
+                    e.author.is_distinct_from(first.c.author),
+                    e.edited.is_distinct_from(sa.case((newest.c.version > 1, last.c.time))),
+                    e.deleted.is_distinct_from(sa.case((last.c.action == "delete", last.c.time))),
+                )
+            )
             .order_by(newest.c.entry)
         )
 

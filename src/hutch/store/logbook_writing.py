@@ -69,6 +69,13 @@ class LogbookWriter:
         values = {"id": entry, "version": version, "run_num": run_num, "edited": edited, "deleted": deleted}
         self._execute(self._say.logbook.set_entry, values)
 
+    def sign_entry(self, entry: int, time: float, author: str) -> None:
+        """Let the row of an entry say what its first version says.
+
+        :param time: when it was written, s since 1970.
+        """
+        self._execute(self._say.logbook.sign_entry, {"id": entry, "time": time, "author": storable(author)})
+
     def add_terms(self, experiment: str, entry: int, terms: Iterable[str]) -> None:
         """Let an entry be found by terms."""
         rows = [(experiment, term, entry) for term in sorted(terms)]

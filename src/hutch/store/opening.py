@@ -19,13 +19,20 @@ from hutch.errors import (
 from hutch.store.addresses import is_address
 from hutch.store.faults import translate
 from hutch.store.folder_lock import FolderLock
-from hutch.store.places import BACKUP_NOTE, DATABASE, check_folder, is_backup_folder, is_writable
+from hutch.store.places import (
+    BACKUP_NOTE,
+    DATABASE,
+    check_folder,
+    is_backup_folder,
+    is_writable,
+    named_folder,
+)
 from hutch.store.protocol import Store
 from hutch.store.roles import MOVED, admit, backup_note, is_backup
 from hutch.store.schema import is_behind, write_schema
 from hutch.store.sqlite import BUSY_TIMEOUT_S, SqliteStore, connect
 
-__all__ = ["bring_up_to_date", "has_store", "make_folder", "open_store"]
+__all__ = ["bring_up_to_date", "check_no_files", "has_store", "make_folder", "open_store"]
 
 
 def open_store(
@@ -40,6 +47,7 @@ def open_store(
         ``$HUTCH_FILES``, else what ``hutch.toml`` says, else the one it was made with. A new store in a
         database needs one.
     :raises NoStoreError: if there is none and none may be made, or something else is in its place.
+    :raises ConfigurationError: if it is no name of a folder, or files are given with one.
     :raises NetworkFilesystemError: if the folder is on a network file system.
     :raises StoreVersionError: if a newer hutch wrote it.
     :raises StoreUnavailableError: if the server of the database does not answer.
@@ -48,10 +56,8 @@ def open_store(
         from hutch.store.postgres_opening import open_database
 
         return open_database(os.fspath(where), create=create, files=files)
-    if files is not None:
-        msg = f"A folder of files is given with a database; the store {os.fspath(where)!r} has its own."
-        raise ConfigurationError(msg)
-    folder = Path(where).expanduser().absolute()
+    check_no_files(where, files)
+    folder = named_folder(where)
     path = folder / DATABASE
     if not is_backup_folder(folder):
         check_folder(folder)
@@ -63,6 +69,16 @@ def open_store(
     return SqliteStore(folder, admit(bring_up_to_date(path), str(folder)))
 
 
+def check_no_files(where: str | os.PathLike[str], files: str | os.PathLike[str] | None) -> None:
+    """Refuse a folder of files beside a store that is in a folder.
+
+    :raises ConfigurationError: if one is given.
+    """
+    if files is not None:
+        msg = f"A folder of files is given with a database; the store {os.fspath(where)!r} has its own."
+        raise ConfigurationError(msg)
+
+
 def has_store(where: str | os.PathLike[str]) -> bool:
     """Tell whether there is a store at a place, of whatever version.
 
@@ -72,7 +88,7 @@ def has_store(where: str | os.PathLike[str]) -> bool:
         from hutch.store.postgres_opening import find_database
 
         return find_database(os.fspath(where))
-    return (Path(where).expanduser() / DATABASE).exists()
+    return (named_folder(where) / DATABASE).exists()
 
 
 def make_folder(folder: Path, **facts: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hutch.documents import decode, encode
-from hutch.documents.leaves import LONGEST_TEXT, LeafType
+from hutch.documents.leaves import LONGEST_TEXT, LeafType, has_rows
 from hutch.queries.conditions import Path
 from hutch.queries.matching import ABSENT, reach
 from hutch.queries.paths import POSTED
@@ -55,7 +55,7 @@ class PathValues:
         self._reader = reader
         self._path = path
         keys = list(keys_of(path))
-        self._key = keys[0] if len(keys) == 1 else ""
+        self._key = keys[0] if len(keys) == 1 and has_rows(keys[0]) else ""
         """Under which the index has them; empty if it does not tell."""
 
     def count(self, ids: Collection[int] | None = None) -> list[tuple[Any, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hutch.errors import NetworkFilesystemError, NoStoreError
+from hutch.errors import ConfigurationError, NetworkFilesystemError, NoStoreError
 
 __all__ = [
     "BACKUP_NOTE",
@@ -14,6 +14,7 @@ __all__ = [
     "has_log",
     "is_backup_folder",
     "is_writable",
+    "named_folder",
     "network_filesystem",
 ]
 
@@ -31,6 +32,19 @@ _NETWORK = frozenset(
         "smb", "smb2", "smb3", "smbfs", "sshfs", "wekafs",
     }
 )  # fmt: skip
+
+
+def named_folder(where: str | os.PathLike[str]) -> Path:
+    """Return the folder of a store that somebody names, from the root on.
+
+    :raises ConfigurationError: if there can be no folder of this name.
+    """
+    name = os.fspath(where)
+    if not name or "\0" in name:
+        # An empty name is that of a variable which nobody has set, more likely than this folder's.
+        msg = f"A store can't be in {name!r}: name a folder, such as '.' for this one, or an address."
+        raise ConfigurationError(msg)
+    return Path(name).expanduser().absolute()
 
 
 def check_folder(folder: Path) -> None:

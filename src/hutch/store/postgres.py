@@ -11,9 +11,9 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -27,7 +27,11 @@ from hutch.store.postgres_keeper import Keeper, is_live
 from hutch.store.postgres_pipeline import Pipeline
 from hutch.store.postgres_writing import PostgresWriter
 from hutch.store.reading import DatabaseReader
+from hutch.store.reopening import reopened
 from hutch.store.statements import Statement, Statements
+
+if TYPE_CHECKING:
+    from hutch.store.protocol import Store
 
 __all__ = ["PostgresStore"]
 
@@ -55,6 +59,9 @@ class PostgresStore(DatabaseReader):
         self._end = weakref.finalize(self, _end, self._connections, self._keeper)
         # At exit others still commit what they have; the system ends the connections.
         self._end.atexit = False
+
+    def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
+        return reopened, (self._address.conninfo,)
 
     @property
     def location(self) -> str:

@@ -36,6 +36,7 @@ _FEW = 300
 _MANY = 20_000
 """So many runs are sooner put in order with all others, or read beside others, than looked up one by one."""
 
+_MOST_JOINED = 50  # sets in one statement: SQLite takes a thousand, and more are sooner asked for alone
 _MOST_COUNTED = 10
 """Sets of which the runs of all of them are counted one set after the other."""
 
@@ -142,8 +143,8 @@ class Search:
         if not rows:
             return meet(*parts)
         first, *others = rows
-        also = [one for one in others if _is_plain(one)]
-        rests = [one for one in parts if isinstance(one, Rest) and _is_plain(one.part)]
+        also = [one for one in others if _is_plain(one)][:_MOST_JOINED]
+        rests = [one for one in parts if isinstance(one, Rest) and _is_plain(one.part)][:_MOST_JOINED]
         joined = {id(one) for one in (first, *also, *rests)}
         without = [one.part for one in rests if isinstance(one.part, Rows)]
         also, without = [*first.also, *also], [*first.without, *without]

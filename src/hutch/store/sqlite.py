@@ -14,9 +14,9 @@ import threading
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import sqlite
 
@@ -25,10 +25,14 @@ from hutch.store import checkpoints, owners
 from hutch.store.faults import translate
 from hutch.store.places import DATABASE, has_log, is_backup_folder, is_writable
 from hutch.store.reading import DatabaseReader
+from hutch.store.reopening import reopened
 from hutch.store.statements import Statement, Statements
 from hutch.store.syncing import sync_data, sync_path
 from hutch.store.write_ahead_log import has_frames
 from hutch.store.writing import DatabaseWriter
+
+if TYPE_CHECKING:
+    from hutch.store.protocol import Store
 
 __all__ = ["BUSY_TIMEOUT_S", "SqliteStore", "connect"]
 
@@ -98,6 +102,9 @@ class SqliteStore(DatabaseReader):
             translate(error, folder)
         super().__init__(self._ask, _statements(), folder / "files")
         _open_stores.add(self)
+
+    def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
+        return reopened, (str(self._folder),)
 
     @property
     def location(self) -> str:

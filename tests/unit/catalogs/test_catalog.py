@@ -7,6 +7,7 @@ import pytest
 import hutch
 from hutch.catalogs import Catalog, Run
 from hutch.errors import AmbiguousRunError, RunIndexError, RunNotFoundError
+from hutch.queries import Key
 
 ON_EACH_DATABASE = True
 
@@ -61,10 +62,34 @@ def test_an_empty_catalog_says_so(catalog):
         catalog[-1]
 
 
+def test_a_search_that_found_nothing_is_no_empty_catalog(catalog, uids):
+    nothing = catalog.search({"scan_id": 99})
+    with pytest.raises(RunNotFoundError, match=r"'00ff' among these runs of catalog 'raw': there are none"):
+        nothing["00ff"]
+    assert repr(nothing).endswith(": no runs")
+
+
 def test_empty_text_is_no_prefix(catalog, record):
     record()
     with pytest.raises(RunNotFoundError, match="No run ''"):
         catalog[""]
+
+
+@pytest.mark.parametrize("uid", ["\0", "a\0", "\ud800", "a\udfff"])
+def test_text_that_no_database_takes_is_no_uid(catalog, uids, uid):
+    for runs in (catalog, catalog[1:]):
+        assert uid not in runs
+        with pytest.raises(RunNotFoundError, match="No run"):
+            runs[uid]
+
+
+@pytest.mark.parametrize("key", ["a\0b", "a\ud800", "k" * 401, "sample.\0"])
+def test_values_of_a_key_that_no_index_takes_are_told(catalog, record, key):
+    name, _, below = key.partition(".")
+    for value in (2, 1, 2):
+        record(**{name: {below: value} if below else value})
+    assert catalog.distinct(key, counts=True) == {2: 2, 1: 1}
+    assert list(catalog.sort(key))[0] == catalog[-2].uid
 
 
 def test_a_prefix_is_text_and_not_a_pattern(catalog, record):
@@ -89,6 +114,17 @@ def test_a_negative_number_counts_back_from_the_newest(catalog, uids):
     assert catalog[-6].uid == uids[0]
     with pytest.raises(RunIndexError, match=r"No run at -7 in catalog 'raw': it has 6 runs"):
         catalog[-7]
+
+
+@pytest.mark.parametrize("runs", [slice(None), slice(1, None), slice(None, None, -1)])
+def test_positions_beyond_all_integers_of_a_database_are_beyond_the_runs(catalog, uids, runs):
+    for found, expected in ((catalog[runs], uids[runs]), (catalog.search({"scan_id": 1})[runs], [])):
+        with pytest.raises(RunIndexError, match=f"No run at {-(10**30)}"):
+            found[-(10**30)]
+        assert list(found[10**30 : 10**30 + 5]) == []
+        if expected:
+            assert list(found[: 10**30]) == list(found[-(10**30) :]) == expected
+            assert list(found[2 : 10**30]) == expected[2:]
 
 
 def test_zero_gives_the_oldest_run(catalog, uids):
@@ -136,7 +172,9 @@ def test_a_slice_looks_runs_up_among_its_own_only(catalog, uids):
     assert last_two[3].uid == uids[5]
     assert last_two[2].uid == uids[4]
     for key in (uids[0], "00ff", 1):
-        with pytest.raises(RunNotFoundError, match="Newest run: 3"):
+        with pytest.raises(
+            RunNotFoundError, match=r"among these runs of catalog 'raw'\. The newest of them: 3"
+        ):
             last_two[key]
     assert catalog[:4][1].uid == uids[3]
     assert catalog[:3][1].uid == uids[0]
@@ -286,3 +324,15 @@ def test_a_time_bounds_what_has_one_of_two_things_or_lacks_another(catalog, reco
     late = catalog.search({"time": {"$gt": time}})
     assert list(late.search({"$or": [{"sample": "a"}, {"plan_name": {"$ne": "x"}}]})) == uids[2:]
     assert list(late.search({"$or": [{"sample": "a"}, {"plan_name": None, "scan_id": None}]})) == uids[2:]
+
+
+def test_conditions_may_be_many(catalog, uids):
+    others = range(3, 1500)
+    assert list(catalog.search({"uid": uids[0], "scan_id": {"$nin": [*others]}})) == [uids[0]]
+    assert list(catalog.search({"uid": uids[0], "detectors": {"$all": [*map(str, others)]}})) == []
+    found, query = catalog.search({"uid": uids[1]}), Key("scan_id") == 2
+    for number in others:
+        found = found.search(Key("scan_id") != number)
+        query = query | (Key("scan_id") == -number)
+    assert list(found) == list(catalog.search({"uid": uids[1]}).search(query)) == [uids[1]]
+    assert len(catalog.search(~query)) == len(uids) - 2

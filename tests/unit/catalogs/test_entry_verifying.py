@@ -55,6 +55,7 @@ def damage(folder, statement):
         ("DELETE FROM entry_versions WHERE number = 5", "ends at version 4, and was noted to end at 5"),
         ("DELETE FROM chains", "was noted to end at none"),
         ("UPDATE chains SET digest = zeroblob(32)", "does not end as was noted"),
+        ("UPDATE chains SET number = 4", "does not end as was noted"),
     ],
 )
 def test_what_was_changed_or_removed_breaks_the_chain(folder, statement, text):
@@ -69,6 +70,11 @@ def test_what_was_changed_or_removed_breaks_the_chain(folder, statement, text):
         "UPDATE entries SET run_num = 7 WHERE id = 1",
         "UPDATE entries SET version = 1 WHERE id = 1",
         "UPDATE entries SET deleted = NULL WHERE id = 3",
+        "UPDATE entries SET deleted = deleted - 60 WHERE id = 3",
+        "UPDATE entries SET time = time - 1e-3 WHERE id = 1",
+        "UPDATE entries SET author = 'bob' WHERE id = 1",
+        "UPDATE entries SET edited = NULL WHERE id = 1",
+        "UPDATE entries SET edited = time WHERE id = 2",
         "DELETE FROM entry_terms WHERE term = 'w:changed'",
         "INSERT INTO entry_terms VALUES ('xpp1', 'w:never', 2)",
     ],
@@ -81,9 +87,19 @@ def test_entries_that_do_not_follow_from_their_versions_are_mended(folder, state
     assert repair(store).errors == []
     book = Logbook(store)
     assert [entry.text for entry in book.entries("xpp1").entries] == ["second", "changed"]
+    assert book.entry(1).author == "ada"
+    assert book.entry(1).time == book.versions(1)[0].time
     assert [entry.id for entry in book.search("xpp1", "changed").entries] == [1]
     assert book.search("xpp1", "never").entries == book.search("xpp1", "third").entries == ()
     store.close()
+
+
+def test_an_attachment_that_is_gone_from_the_database_is_missed(folder):
+    damage(folder, "DELETE FROM blobs")
+
+    assert [(kind, "Version 2 of entry 1" in said) for kind, said in found(folder)] == [
+        (Kind.ATTACHMENT, True)
+    ]
 
 
 def test_attachments_are_read_and_those_of_no_entry_told(folder):

@@ -124,6 +124,15 @@ def test_a_missing_file_is_named_with_run_key_and_remedy(run, tmp_path):
     assert run.primary.read(["x"])["x"].values.tolist() == [0.0, 1.5, 3.0]
 
 
+def test_a_missing_file_is_missed_when_its_key_is_computed(run, tmp_path):
+    (tmp_path / "data" / "frames.npy").unlink()
+    lazy = run.primary.to_dask()
+    assert lazy["img"].shape == (3, 2, 4)
+    assert lazy["x"].values.tolist() == [0.0, 1.5, 3.0]
+    with pytest.raises(ExternalDataError, match="is missing"):
+        lazy["img"].compute()
+
+
 def test_a_broken_file_is_named_with_the_reason(run, tmp_path):
     path = tmp_path / "data" / "frames.npy"
     path.write_bytes(b"nonsense")

@@ -159,6 +159,8 @@ def test_rules_are_kept_replaced_and_removed(aged):
         ({"older_than_days": 5, "where": ["a"]}, "where is .* give a dictionary"),
         ({"older_than_days": 5, "where": {"a..b": 1}}, "where has the key 'a..b'"),
         ({"older_than_days": 5, "unless": {"a": object()}}, "unless 'a': A value of type object"),
+        ({"keep": True, "where": {"n": {"$gt": 5}}}, "rules only ask what is equal"),
+        ({"older_than_days": 5, "unless": {"n": {"$ne": 5}}}, "rules only ask what is equal"),
         ({"older_than_days": 5, "status": "fail"}, "status is 'fail'; give some of"),
         ({"older_than_days": 5, "status": ["running"]}, r"status is \['running'\]; give some of success"),
         ({"older_than_days": 5, "keep_last": -1}, "keep_last is -1"),

@@ -1,8 +1,10 @@
 import copy
 import json
 import pickle
+from itertools import islice
 
 import pytest
+import xarray as xr
 
 import hutch
 from hutch.catalogs.metadata import Document
@@ -198,3 +200,28 @@ def test_following_ends_after_the_timeout(open_run):
 def test_following_an_interrupted_run_ends_without_a_stop(catalog, record):
     record(stop=None)
     assert [name for name, _ in catalog[-1].follow()] == ["start", "descriptor", "event", "event"]
+
+
+def test_other_processes_compute_the_rows_that_were_there(catalog):
+    with catalog.start_run() as recorded:
+        recorded.add("primary", {"x": 1.5, "n": 1, "text": "a"})
+        list(islice(catalog[-1].follow(), 3))  # start, descriptor, and the event
+        stream = catalog[-1].primary
+        lazy, rows = stream.to_dask(), stream.read()
+        recorded.add("primary", {"x": 2.5, "n": 2, "text": "b"})
+    assert len(rows["time"]) == 1
+    xr.testing.assert_identical(lazy.compute(scheduler="processes", num_workers=1), rows)
+
+
+def test_what_is_pickled_is_the_same_where_it_is_unpickled(catalog, record):
+    uids = [record(streams={"primary": [{"x": 0.5}, {"x": number}]}) for number in range(3)]
+    stream = catalog[-1].primary
+    pickled = pickle.dumps((catalog[-2:], catalog[-1], stream["x"], stream.snapshot().cut(1, 2, ["x"])))
+    runs, run, column, part = pickle.loads(pickled)  # noqa: S301
+    assert list(runs) == uids[1:]
+    assert run == catalog[-1]
+    assert run.store is not catalog.store
+    assert column.read().tolist() == [0.5, 2.0]
+    assert part.array("x").tolist() == [2.0]
+    run.store.close()
+    assert pickle.loads(pickle.dumps(run)).primary["x"][1] == 2.0  # noqa: S301

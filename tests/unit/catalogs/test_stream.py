@@ -348,6 +348,12 @@ def test_metadata_tells_dims_and_variables_as_read_gives_them(stream):
     assert found.descriptors == stream.descriptors
 
 
+def test_metadata_names_a_key_time_as_read_does(catalog, record):
+    record(streams={"primary": [{"time": 1.0, "x": 2.0}]})
+    stream = catalog[-1].primary
+    assert list(stream.metadata.data_vars) == list(stream.read().data_vars) == ["time_reading", "x"]
+
+
 def test_configuration_has_a_row_for_each_descriptor(catalog, record):
     record(two_descriptors([{"x": 0.0}], [{"x": 1.0}], [0, 1], configuration=(5, 6)))
     config = catalog[-1].primary.config

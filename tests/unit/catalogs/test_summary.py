@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from hutch.catalogs.summary import RunSummary, as_html, as_text, local_time
+from hutch.catalogs.summary import RunSummary, as_html, as_text, local_time, shape_text
 
 
 def summary(**facts):
@@ -40,6 +40,12 @@ def test_a_run_without_scan_id_has_an_empty_cell():
 def test_documents_do_not_steer_the_terminal():
     assert summary(plan="a\x1b[2J\nb").cells()[2] == r"a\x1b[2J\nb"
     assert summary(plan="Größe").cells()[2] == "Größe"
+
+
+def test_a_length_that_is_left_open_is_any():
+    assert shape_text([None, 3]) == "any × 3"
+    assert shape_text([]) == ""
+    assert "\x1b" not in shape_text(["\x1b[2J"])
 
 
 def test_times_are_local_and_odd_ones_stay_numbers():

@@ -14,6 +14,7 @@ from hutch.catalogs.findings import Kind
 from hutch.catalogs.loose_files import LOST_AND_FOUND
 from hutch.catalogs.verifying import Done, verify
 from hutch.documents import encode
+from hutch.errors import CorruptDocumentError
 from hutch.store.protocol import TombstoneRow
 
 from .damage import DESCRIPTOR, START, STOP, event, flip, make_old
@@ -92,6 +93,28 @@ def test_a_document_that_cannot_be_read_is_an_error(small, statement, text) -> N
     assert any(error.kind is Kind.UNREADABLE and text in error.text for error in found), found
     # Its index rows are all that is left of it: they are not held to be in excess.
     assert Kind.STRANGE_LEAVES not in {error.kind for error in found}
+
+
+def test_metadata_for_every_run_that_cannot_be_read_is_an_error(small) -> None:
+    with small.open() as cat:
+        cat.md["sample"] = "LaB6"
+    small.change("UPDATE stash SET value = ? WHERE key = 'sample'", b"{")
+
+    (error,) = errors(small)
+    assert error.startswith("The metadata 'sample' for every run cannot be read: ")
+
+
+def test_a_run_that_cannot_be_read_is_named_and_hides_no_other(small) -> None:
+    small.change("UPDATE runs SET stop = ? WHERE uid = 'run-1'", b"{")
+    with small.open() as cat:
+        with cat.start_run(plan_name="other"):
+            pass
+        run = cat["run-1"]
+        assert (run.summary().status, cat[-1].summary().status) == ("damaged", "success")
+        assert "damaged" in repr(run)
+        assert "damaged" in repr(cat)
+        with pytest.raises(CorruptDocumentError, match="is told by: hutch verify"):
+            run.stop  # noqa: B018 - it is read when it is asked for
 
 
 def test_a_changed_byte_anywhere_in_a_batch_is_an_error_and_is_told_once(small) -> None:

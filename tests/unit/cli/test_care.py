@@ -98,6 +98,7 @@ def test_undo_takes_back_the_last_amendment(invoke, place) -> None:
         ["1", "=2", "--reason", "x"],
         ["1", "--nosuch", "a=1", "--reason", "x"],
         ["1:2", "a=1", "--reason", "x"],
+        ["1", "a>=1", "--reason", "x"],
     ],
 )
 def test_amend_that_is_not_clear_ends_with_2(invoke, arguments) -> None:
@@ -230,6 +231,12 @@ def test_delete_needs_a_reason(invoke, place) -> None:
     assert len(runs(place)) == 3
 
 
+def test_delete_needs_a_reason_also_to_say_what_would_go(invoke) -> None:
+    found = invoke("delete", "1", "--reason", " ")
+    assert found.exit_code == 1
+    assert "Say in a few words why" in found.stderr
+
+
 def test_runs_lists_what_was_deleted(invoke) -> None:
     nothing = invoke("runs", "--deleted")
     assert (nothing.exit_code, nothing.stdout) == (0, "")
@@ -321,6 +328,9 @@ def test_ages_have_units(invoke, age, days) -> None:
         (["rule", "--older-than", "-3d"], 2),
         (["rule", "--older-than", "9d", "--where", "purpose"], 2),
         (["rule", "--older-than", "9d", "--keep-last", "-1"], 2),
+        (["rule", "--keep", "--where", "num_points>=50"], 2),
+        (["rule", "--older-than", "9d", "--unless", "purpose!=alignment"], 2),
+        (["rule", "--keep", "--where", 'num_points={"$gt": 50}'], 1),
         (["rule", "--older-than", "0d"], 1),
         (["rule", "--keep", "--older-than", "9d"], 1),
         (["rule"], 1),

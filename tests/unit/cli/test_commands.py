@@ -123,6 +123,13 @@ def test_plot_names_the_file_it_wrote(invoke, tmp_path) -> None:
     assert (tmp_path / found.stdout.strip()).read_bytes().startswith(b"\x89PNG")
 
 
+def test_plot_tells_which_file_it_wrote(invoke, tmp_path) -> None:
+    found = invoke("plot", "1", "-o", "picture")
+
+    assert found.stdout == "picture.png\n"
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_plot_refuses_a_key_that_is_not_there(invoke) -> None:
     found = invoke("plot", "1", "--y", "z")
 

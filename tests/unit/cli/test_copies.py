@@ -52,6 +52,15 @@ def test_backup_as_json(invoke, place) -> None:
     assert found["moment"] > found["duration_s"] > 0
 
 
+@pytest.mark.parametrize("command", [["restore", "copy"], ["move", "{place}"]])
+def test_a_folder_takes_no_other_folder_of_files(invoke, place, command) -> None:
+    invoke("backup", "copy")
+    found = invoke(*(text.format(place=place) for text in command), "new", "--files", "elsewhere")
+    assert found.exit_code == 1
+    assert "A folder of files is given with a database; the store 'new' has its own." in found.stderr
+    assert not Path("new").exists()
+
+
 def test_backup_verifies_when_asked(invoke) -> None:
     found = invoke("backup", "copy", "--verify")
     assert found.exit_code == 0

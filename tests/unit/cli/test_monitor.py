@@ -102,6 +102,12 @@ def test_wrong_options_are_explained(invoke, data: Path) -> None:
     assert "There is no plot 'PacketRates'. Did you mean 'PacketRate'?" in found.stderr
 
 
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_the_older_name_explains_itself(option: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _RUN_MONITOR, option], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.startswith("Usage: run_monitor.py")) == (0, True)
+
+
 def test_the_plots_are_listed_with_what_they_show_and_where_they_come_from(invoke, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(TEMPLATE.replace("TemplatePlot(object):", "PacketRate:\n    'Mine.'"))
     found = invoke("monitor", "plots", "--json", "--plugins", "mine.py")

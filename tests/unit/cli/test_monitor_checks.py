@@ -34,6 +34,7 @@ references = ["steady"]
 def call(place, tmp_path, monkeypatch):
     """Return a function that calls a command beside two files and a file of checks."""
     monkeypatch.setenv("HUTCH_STORE", str(place))
+    monkeypatch.delenv("PIXEL_GEOMETRY_PATH", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "checks.toml").write_text(CHECKS)
     for name, level in (("steady", 280.0), ("hot", 310.0)):
@@ -144,5 +145,32 @@ def test_names_of_references_are_listed_and_removed(call, place):
     assert re.search(r"steady .*/steady\.h5 .*alice", call(reference).stdout)
     assert call(reference, "other").exit_code == 2
     assert call(reference, "steady", "--remove").exit_code == 0
+    gone = call(reference, "steady", "--remove")
+    assert (gone.exit_code, "There is no reference 'steady'" in str(gone.exception)) == (1, True)
     with hutch.open_catalog(place) as cat:
         assert cat.store.saved_references() == []
+
+
+def test_a_check_that_fails_at_each_look_is_told_of_once_and_without_a_traceback(call, caplog):
+    call(replay, "hot.h5", "steady.h5", "--checks", "checks.toml")
+    told = [one for one in caplog.records if "'drift' has failed" in one.getMessage()]
+    assert len(told) == 2
+    assert all(one.exc_info is None for one in told)
+
+
+def test_what_many_plots_lack_is_said_once(call, tmp_path):
+    from ...larpix_files import packets, write_packets
+
+    write_packets(tmp_path / "packets.h5", packets(2000, 4))
+    found = call(reference, "night", "packets.h5")
+    assert found.exit_code == 0
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("Nothing is kept of the plot PixelMap_1_1 and 18 others: No pixel geometry")
+
+
+def test_a_run_without_the_stream_is_no_reference(call, place):
+    with hutch.open_catalog(place) as cat, cat.start_run() as run:
+        run.add("primary", {"T": 1.0})
+    found = call(reference, "x", run.uid, "--stream", "baseline")
+    assert "has no stream 'baseline' to compare with; it has primary" in str(found.exception)
+    assert "No references are saved." in call(reference).stderr

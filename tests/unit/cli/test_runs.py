@@ -108,6 +108,18 @@ def test_one_form_of_output_is_chosen(invoke):
     assert invoke("runs", "--csv", "--json").exit_code == 2
 
 
+@pytest.mark.parametrize("arguments", [[], ["num_points>=0"], ["--sort", "num_points"]])
+def test_no_limit_is_too_high(invoke, arguments):
+    assert scan_ids(invoke("runs", "--json", *arguments, "--limit", str(10**30)))[-1]
+
+
+@pytest.mark.parametrize("names", ["", " , "])
+def test_columns_without_a_name_are_refused(invoke, names):
+    found = invoke("runs", "--columns", names)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "--columns takes names with commas between" in found.stderr
+
+
 def test_verdicts_have_a_column_where_there_are_some(invoke, place):
     from hutch.catalogs.verdicts import post_verdict
 

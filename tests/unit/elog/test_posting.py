@@ -131,6 +131,7 @@ def test_parameters_are_returned_by_run(logbook) -> None:
     assert elog.get_elog_params_by_run(EXP, ["x", "y"]) == {1: {"x": 1.5, "y": "b"}, 2: {"y": None}, 3: {}}
     assert logbook.last.query == {"param_names": ["x,y"]}
     assert elog.get_elog_params_by_run(EXP, ["x"], runs=[2, 1, 9]) == {1: {"x": 1.5}, 2: {}}
+    assert elog.get_elog_params_by_run(EXP, "x", runs=[1]) == {1: {"x": 1.5}}
     assert elog.get_elog_params_by_run(EXP, []) == {}
 
 

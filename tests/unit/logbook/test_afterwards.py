@@ -81,6 +81,7 @@ def test_a_mail_tells_of_every_new_entry(book, mailbox):
     assert receivers == ["crew@xpp.example", "ada@xpp.example"]
     assert message["Subject"] == "[xpp1] Beam Bcc: all@e.vil"
     assert (message["From"], message["Bcc"]) == ("hutch@xpp.example", None)
+    assert message["Date"].datetime.timestamp() == int(entry.time)
     text = message.get_content().replace("\r\n", "\n")
     for part in ("Größe\n.\n", "-- ada", "tags: dark", "attached: a.dat (3 bytes)"):
         assert part in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import pytest
@@ -255,6 +256,9 @@ def test_only_what_an_entry_can_have_is_taken(book):
         book.post("xpp1", "x" * 2_000_001)
     with pytest.raises(QueryError, match="no format"):
         book.post("xpp1", "text", format="rtf")
+    for wrong in (1.8e12, math.inf, math.nan, "noon"):
+        with pytest.raises(DocumentError, match="is no time. Give s since 1970"):
+            book.post("xpp1", "text", time=wrong)
     with pytest.raises(ExperimentNotFoundError):
         book.post("xpp9", "text")
     with pytest.raises(EntryNotFoundError, match="no entry 99"):
@@ -335,6 +339,8 @@ def test_attachments_keep_their_numbers_and_earlier_versions_keep_theirs(book, t
     path = tmp_path / "notes.txt"
     path.write_text("some notes")
     entry = book.post("xpp1", "text", files=[path, (str(path), "again"), NewFile(b"\0\1", "raw")])
+    with pytest.raises(EntryNotFoundError, match="has no attachment 9"):
+        book.edit(entry.id, without=[1, 9])
     book.edit(entry.id, without=[2], files=[NewFile(b"new", "new.txt")])
     changed = book.edit(entry.id, without=[4], files=[NewFile(b"newer", "newer.txt")])
 

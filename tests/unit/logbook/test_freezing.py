@@ -144,3 +144,5 @@ def test_what_a_block_does_not_know_is_refused(book, num):
         book.post("xpp1", "```hutch-table\ncolour: red\n```")
     with pytest.raises(DocumentError, match="cannot be filled"):
         book.post("xpp1", "```hutch-plot\nrun: 999\n```")
+    with pytest.raises(DocumentError, match="goes backwards. Write 5-9"):
+        book.post("xpp1", "```hutch-table\nruns: 9-5\n```")

@@ -273,6 +273,8 @@ def test_rows_have_what_runs_have(book, catalog):
         (3, "A", [1, 2], "success", "", None, None),
         (2, "B", [1, 2], "success", "Dark good", 2.5, 12),
     )
+    bare = book.table_data("xpp1", columns=["sample", "nested.x"], sort="sample", limit=1)
+    assert (bare.runs, bare.rows) == ((3,), (("A", [1, 2]),))
     assert book.table_data("xpp1", sort="counter.events", descending=True).runs[0] == 2
     assert book.table_data("xpp1", sort="duration").total == 3
     grouped = book.table_data("xpp1", columns=["run_num"], group_by="start.sample")

@@ -100,8 +100,13 @@ def test_a_read_out_that_is_not_there_is_named_with_those_that_are():
         Threshold("Counted", "levle")(seen(level=1), [])
     with pytest.raises(CheckError, match="is no number"):
         Threshold("Counted", "level")(seen(level=[1, 2]), [])
-    with pytest.raises(CheckError, match="give mean, min, max, sum or last"):
-        Threshold("Counted", "level", "median")(seen(level=[1, 2]), [])
+
+
+def test_a_word_that_a_check_does_not_know_is_refused_when_it_is_made():
+    with pytest.raises(CheckError, match="'reduce' cannot be 'median'; give mean, min, max, sum, last."):
+        Threshold("Counted", "level", "median")
+    with pytest.raises(CheckError, match="'of' cannot be 'means'; give every, mean, last"):
+        Range("T", of="means")
 
 
 def over_time(counts, before=None, width=2, first=1000, left_out=()):
@@ -114,6 +119,27 @@ def over_time(counts, before=None, width=2, first=1000, left_out=()):
         time_range_s=[first, first + len(counts) * width - 1],
         rates_hz=[counts[number] / width for number in kept],
     )
+
+
+def test_one_wrong_timestamp_is_no_rate_and_a_pause_is_none():
+    check = Rate("Counted", low_hz=50, window_s=20, least_s=6)
+    hour = 1800  # bins of 2 s
+    # A packet of the next year, while all others come as they should.
+    assert (
+        check(over_time([200] * 20 + [0] * 9 * hour + [1], left_out=range(20, 20 + 9 * hour)), []).value
+        == 100.0
+    )
+    # Taken up again after hours: only what has come since counts.
+    again = over_time([200] * 20 + [0] * 9 * hour + [300] * 5, left_out=range(20, 20 + 9 * hour))
+    assert (check(again, []).verdict, check(again, []).value) == (GOOD, 150.0)
+    assert check(over_time([9, *[0] * hour, 9], left_out=range(1, hour + 1)), []).verdict is None
+
+
+def test_a_window_that_is_shorter_than_what_it_takes_to_tell_is_enough():
+    check = Rate("Counted", low_hz=50, window_s=4)
+    assert check(over_time([200, 200]), []).sentence == "There are 2 s of data; it takes 4 s to tell."
+    assert check(over_time([200, 200, 200, 7]), []).value == 100.0
+    assert Rate("Counted", least_s=0)(over_time([200]), []).verdict is None
 
 
 def test_a_rate_is_that_of_the_end_of_the_data():

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import hutch
-from hutch.errors import ConfigurationError
+from hutch.errors import ConfigurationError, StoreUnavailableError
 from hutch.monitor.cycle import Limits, Monitor
 from hutch.monitor.observing import Tile
 from hutch.monitor.run_watching import RunWatcher
@@ -341,6 +341,10 @@ def test_an_unknown_plot_is_refused_naming_the_nearest(bench: Bench) -> None:
 
 
 def test_two_monitors_do_not_write_into_one_folder(bench: Bench) -> None:
+    bench.out.write_text("no folder")
+    with pytest.raises(ConfigurationError, match="Name another folder with -o"), alone_in(bench.out):
+        pass
+    bench.out.unlink()
     with alone_in(bench.out), pytest.raises(ConfigurationError, match="Another monitor"), alone_in(bench.out):
         pass
     with alone_in(bench.out):
@@ -408,3 +412,27 @@ def test_a_run_is_drawn_while_it_is_recorded(bench: Bench, tmp_path: Path) -> No
         assert watched.plots["Lines"].seen == 5
         assert report.failures == {}
         assert bench.picture(watched.base, "Lines").exists()
+
+
+def test_what_nobody_could_be_told_because_the_store_was_away_is_told_when_it_is_back(bench: Bench) -> None:
+    class Away(Told):
+        is_away = True
+
+        def publish(self, tile: Tile) -> None:
+            if self.is_away:
+                raise StoreUnavailableError("The server of the store does not answer")
+            super().publish(tile)
+
+    bench.grow("a", range(10))
+    told = Away()
+    options = {"publisher": told, "observers": [RowsSeen()], "plots": ["Total"], "flush_interval_s": 0.0}
+    with bench.monitor(**options) as monitor:
+        assert monitor.cycle().pictures == 1
+        assert monitor.cycle().pictures == 1  # once a cycle, and no oftener
+        told.is_away = False
+        monitor.cycle()
+        assert [monitor.cycle().pictures for _ in range(2)] == [0, 0]
+    assert [(tile.seen, tile.judgements, tile.picture is None) for tile in told] == [
+        (10, (("Total", 10, 10),), False)
+    ]
+    assert sum("cannot be published" in sentence for sentence in bench.said) == 1

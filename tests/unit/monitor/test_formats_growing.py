@@ -11,6 +11,7 @@ import pytest
 from hutch.errors import UnknownFormatError
 from hutch.monitor.formats import FileSource, broken_formats, find_format, format_named, known, known_formats
 from hutch.monitor.opening import open_source
+from hutch.monitor.plots import SHIPPED
 from hutch.monitor.sources import BadRange, SourceSpec
 from hutch.monitor.watching import FolderWatcher, sight_file
 
@@ -53,6 +54,24 @@ def test_datasets_that_grow_together_are_found_and_others_are_left(tmp_path):
     assert found["entry/table.pair"].shape == (20, 2)
     assert found["entry/data/image"][0].tolist() == [[60, 61, 62], [63, 64, 65]]
     assert found.facts == {"instrument": "XPP"}
+
+
+def test_units_of_datasets_come_with_their_rows_and_are_in_the_pictures(tmp_path):
+    write_nexus(tmp_path / "a.h5", 40)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["entry/temperature"].attrs["units"] = "K"
+        file["entry/data/image"].attrs["units"] = 7
+    with open_source(sight_file(tmp_path / "a.h5").spec) as source:
+        found = source.read(0, 40)
+        assert found.facts["data_keys"] == {"entry/temperature": {"units": "K"}}
+        with h5py.File("new.h5", "w", driver="core", backing_store=False) as new:
+            source.write(found, new)
+            assert dict(new.attrs) == {"instrument": "XPP"}
+    columns, statistics = SHIPPED["Columns"](), SHIPPED["ColumnStatistics"]()
+    columns.update(found)
+    statistics.update(found)
+    assert "entry/temperature [K]" in [axes.get_title(loc="right") for axes in columns.figure().axes]
+    assert "entry/temperature [K]" in [text.get_text() for text in statistics.figure().texts]
 
 
 def test_the_shortest_of_datasets_that_grow_together_counts(tmp_path):
@@ -177,6 +196,54 @@ class CountFormat:
 
     def fits(self, file):
         return "count" in file
+
+
+class Unsure(CountFormat):
+    name = "unsure"
+    suffixes = (".cnt",)
+
+    def fits(self, file):
+        raise AttributeError("no attribute 'shape'")
+
+
+class Failing(CountFormat):
+    name = "failing"
+
+    def fits(self, file):
+        return "fails" in file
+
+    def open(self, spec):
+        raise TypeError("no spec")
+
+
+def test_formats_of_packages_say_which_files_are_looked_at_and_stop_nobody(tmp_path, monkeypatch, caplog):
+    entries = [
+        EntryPoint("unsure", f"{__name__}:Unsure", known.GROUP),
+        EntryPoint("failing", f"{__name__}:Failing", known.GROUP),
+        EntryPoint("counts", f"{__name__}:CountFormat", known.GROUP),
+        EntryPoint("lost", "nowhere.to_be:found", known.GROUP),
+    ]
+    monkeypatch.setattr(known, "entry_points", lambda group: entries)
+    known._published.cache_clear()
+    try:
+        for name, what in (("a.cnt", "count"), ("b.hdf", "count"), ("c.h5", "fails"), ("d.txt", "count")):
+            with h5py.File(tmp_path / name, "w") as file:
+                file[what] = 7
+        (tmp_path / "loop.h5").symlink_to("loop.h5")
+        watcher = FolderWatcher(tmp_path)
+        assert [one.spec.base for one in watcher.poll()] == ["a", "b"]
+        watcher.poll()
+        assert [one.why for one in watcher.refusals()] == [
+            "The format 'lost' cannot be used: ModuleNotFoundError: No module named 'nowhere'",
+            f"the format 'failing' cannot read {str(tmp_path / 'c.h5')!r}: TypeError: no spec",
+        ]
+        with h5py.File(tmp_path / "e.h5", "w"):
+            pass
+        with pytest.raises(UnknownFormatError, match="nothing. The format 'lost' cannot be used"):
+            sight_file(tmp_path / "e.h5")
+        assert "The format 'unsure' is passed over: AttributeError: no attribute 'shape'" in caplog.text
+    finally:
+        known._published.cache_clear()
 
 
 def test_packages_add_formats_and_a_broken_one_is_named(tmp_path, monkeypatch):

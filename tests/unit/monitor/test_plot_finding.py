@@ -109,6 +109,19 @@ def test_modules_and_packages_are_named_by_their_names(
         monkeypatch.delitem(sys.modules, name)
 
 
+def test_a_module_of_the_working_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "plots_beside.py").write_text(OLDER)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = fingerprint(["plots_beside"])
+    finds = find_plots(find_origins(["plots_beside"]), {})
+    assert finds.broken == []
+    assert "PixelMap_2_2" in finds.classes
+    (tmp_path / "plots_beside.py").write_text(OLDER + "MORE = 1\n")
+    assert before != fingerprint(["plots_beside"]) != ()
+    monkeypatch.delitem(sys.modules, "plots_beside")
+
+
 def test_packages_publish_plots_as_entry_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "published_plots.py").write_text(OLDER)
     about = tmp_path / "published_plots-1.0.dist-info"
@@ -140,5 +153,12 @@ def test_a_change_of_a_plug_in_shows_without_reading_it(tmp_path: Path) -> None:
     file.write_text("A = 10\n")
     assert fingerprint([str(tmp_path)]) != before
     assert origin.version() != version
+    before, version = fingerprint([str(tmp_path)]), origin.version()
+    helper = tmp_path / "_help.py"
+    helper.write_text("B = 1\n")
+    assert fingerprint([str(tmp_path)]) != before
+    assert origin.version() != version
+    assert find_origins([str(tmp_path)]) == [origin]
+    helper.unlink()
     file.unlink()
     assert fingerprint([str(tmp_path)]) == ()

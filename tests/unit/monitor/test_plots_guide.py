@@ -20,7 +20,7 @@ def test_the_guide_to_plots_does_what_it_says(tmp_path: Path, monkeypatch: pytes
     with contextlib.redirect_stdout(io.StringIO()) as out:
         for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
             exec(compile(block, str(PAGE), "exec"), names)  # noqa: S102 - that is the test
-    assert out.getvalue().splitlines() == ["True", "[ 250  500  750 1000]"]
+    assert out.getvalue().splitlines() == ["True", "[ 250  500  750 1000]", "[('spectra', 7)]"]
     assert isinstance(names["whole"], Plot)
     assert isinstance(names["plot"], CalledPlot)
     assert (tmp_path / "adc.png").read_bytes().startswith(b"\x89PNG")

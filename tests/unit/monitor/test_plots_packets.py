@@ -91,7 +91,7 @@ def test_data_of_a_tile_that_is_not_there_are_counted_elsewhere() -> None:
     )
     made = plot("TileRate", rows)
     assert made.per_tile() == {"elsewhere": 2.0}
-    assert "2 of no tile that is known" in made.figure().texts[1].get_text()
+    assert "2 data packets of no tile that is known" in made.figure().texts[1].get_text()
 
 
 def test_fifo_flags_are_counted_by_their_two_bits() -> None:
@@ -193,8 +193,8 @@ def test_a_channel_without_a_pixel_is_counted_in_the_title_and_no_error() -> Non
         ]
     )
     text = plot("PixelMap_1_1", rows).figure().texts[1].get_text()
-    assert "2 of 2 channels that the geometry does not know" in text
-    assert "2 of 2 channels" in plot("AnodeRate", rows).figure().texts[1].get_text()
+    assert "2 packets of 2 channels that the geometry does not know" in text
+    assert "2 packets of 2 channels" in plot("AnodeRate", rows).figure().texts[1].get_text()
 
 
 def test_the_hottest_pixels_are_those_that_sent_most() -> None:

@@ -166,7 +166,11 @@ def test_a_state_of_another_version_of_the_plot_is_not_compared(catalog, tmp_pat
 
     with catalog.store.transaction() as writer:
         writer.keep_plot_state(replace(row, version="0"))
-    assert sources(catalog, references=[uid]) == []
+    assert sources(catalog, last=5) == []
+    with pytest.raises(
+        LookupFailedError, match=f"another version's state .* hutch monitor reference NAME {uid}"
+    ):
+        sources(catalog, references=[uid])
 
 
 def test_a_check_compares_while_data_are_taken(catalog, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 import hutch
 from hutch.documents import decode
+from hutch.errors import StoreUnavailableError
 from hutch.monitor.attaching import Attachments
 from hutch.monitor.publishing import Publishers, TilePublisher
 from hutch.monitor.verdict_files import VerdictFile
@@ -255,3 +256,28 @@ def test_one_publisher_that_fails_keeps_no_other_from_being_told(tmp_path):
         watched.grow(280)
 
     assert (tmp_path / "a_dqm" / "verdicts.jsonl").exists()
+
+
+def test_verdicts_wait_for_a_store_that_is_away(catalog, tmp_path):
+    class Away:
+        is_away = False
+
+        def __getattr__(self, name):
+            if self.is_away:
+                raise StoreUnavailableError("The server of the store does not answer")
+            return getattr(catalog.store, name)
+
+    store = Away()
+    with catalog.start_run() as run:
+        keeper = VerdictKeeper(tmp_path, store, read_state=read_state, settled_s=0.0)
+        watched = Watched(observer(WARM, tmp_path), keeper, run=run.uid)
+        watched.grow(280)
+        store.is_away = True
+        with pytest.raises(StoreUnavailableError):
+            watched.grow(301)
+        keeper.settle()
+        with pytest.raises(StoreUnavailableError):
+            keeper.settle(all_of_them=True)
+        store.is_away = False
+        keeper.settle()
+        assert catalog[run.uid].verdicts()["warm"].verdict == "bad"

@@ -208,6 +208,8 @@ def test_times_are_taken_in_many_forms():
         (lambda: TimeRange(since="2020", until="2019"), "since='2020' is later than until='2019'"),
         (lambda: TimeRange(since="soon"), "'soon' is no time. Give s since 1970"),
         (lambda: TimeRange(since=math.nan), "nan is no time"),
+        (lambda: TimeRange(since=np.datetime64("2019-09-01")), "'2019-09-01'. is no time. Give s since 1970"),
+        (lambda: TimeRange(since=10**400), "0 is no time"),
         (lambda: TimeRange(since="2020", timezone="Mars/Base"), "There is no time zone 'Mars/Base'"),
         (lambda: ScanID(), "at least one scan_id"),
         (lambda: ScanID("42"), "A scan_id is an integer; not '42'"),
@@ -325,3 +327,11 @@ def test_objects_of_databroker_are_taken(name, fields, expected):
 def test_a_pattern_of_a_beginning_is_the_question_that_the_index_answers():
     assert Like("start.uid", "17531a-%").condition == PartialUID("17531a-").condition.parts[0]
     assert Like("start.uid", "17_31a%").condition != PartialUID("17_31a").condition.parts[0]
+
+
+def test_a_chain_of_one_kind_is_flat_and_the_same_whatever_was_combined_first():
+    a, b, c = Key("a") == 1, Key("b") == 2, Key("c") == 3
+    assert (a & b) & c == a & (b & c)
+    assert (a | b) | c == a | (b | c)
+    assert (a & b) | c != a & (b | c)
+    assert len((a & b & c).queries) == 3

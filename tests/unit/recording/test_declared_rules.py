@@ -172,6 +172,17 @@ def test_fields_that_a_schema_does_not_know_are_named() -> None:
         rules.check({"smaple": "A"})
 
 
+def test_what_the_alternatives_of_a_schema_ask_is_said_of_the_whole_document() -> None:
+    rules = Rules(schema={"anyOf": [{"required": ["a"]}, {"required": ["b", "c"]}]})
+    with pytest.raises(MetadataError) as caught:
+        rules.check({"b": 1})
+    _, said = str(caught.value).splitlines()
+    assert said.startswith("  - 'the start document' is {")
+    assert said.endswith(
+        ': one of these must change: "a" is a required property, or "c" is a required property'
+    )
+
+
 def test_metadata_that_a_schema_cannot_say_is_checked_all_the_same() -> None:
     rules = Rules(schema={"properties": {"n": {"minimum": 3}}})
     assert rules.check({"n": 10**40, "other": math.inf})
@@ -301,6 +312,12 @@ def test_what_is_said_of_a_bad_rule(declared: Any, fault: str) -> None:
 def test_what_is_said_of_a_bad_kind_of_rules(declared: Any, fault: str) -> None:
     (said,) = _faults(**declared)
     assert said.startswith(fault)
+
+
+@pytest.mark.parametrize("declared", [None, 5, ["sample"]])
+def test_what_is_no_rules_is_refused(declared: Any) -> None:
+    with pytest.raises(ConfigurationError, match="give a dictionary of them, or the name of a file"):
+        Rules.of(declared)
 
 
 # Where they hold

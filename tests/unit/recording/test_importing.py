@@ -5,12 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from hutch.catalogs import Catalog
+from hutch.cli.group import hutch as program
 from hutch.documents import encode, is_same
 from hutch.errors import ImportFileError
 from hutch.recording.document_files import read_documents
@@ -185,6 +189,18 @@ def test_an_empty_list_holds_no_documents(store, file) -> None:
     file.write_bytes(b"[ ]\n")
 
     assert import_file(store, file).documents.total() == 0
+
+
+def test_documents_come_through_a_pipe(tmp_path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    lines = '["start", {"uid": "u", "time": 1.0}]\n["stop", {"uid": "v", "time": 2.0, "run_start": "u"}]\n'
+    writer = threading.Thread(target=pipe.write_text, args=(lines,))
+    writer.start()
+    done = CliRunner().invoke(program, ["import", str(pipe), "--store", str(tmp_path / "new")])
+    writer.join()
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(f"{pipe}: 1 new run, 2 new documents")
 
 
 def test_a_folder_is_no_file(tmp_path) -> None:

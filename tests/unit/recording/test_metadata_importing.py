@@ -69,6 +69,21 @@ def test_values_that_the_store_has_stay(store: Any, persistent: Path) -> None:
     assert import_metadata(store, persistent).taken == []
 
 
+def test_keys_that_can_be_no_metadata_are_left_out_and_named(
+    persistent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = PersistentDict(persistent)
+    kept["motor.velocity"] = 3
+    kept.flush()
+    done = CliRunner().invoke(program, ["import", "persistent", "--store", "new"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == [
+        "persistent: 3 new keys of metadata for every run",
+        "  left out: 'motor.velocity' can't be a key of metadata: give text that holds neither '.' nor '/'.",
+    ]
+
+
 def test_runs_are_numbered_on_from_what_was_taken(cat: Any, persistent: Path) -> None:
     import_metadata(cat.store, persistent)
     with cat.start_run() as run:
@@ -102,6 +117,7 @@ def test_the_command_refuses_other_folders_and_databases(
         done = invoke(program, ["import", other, "--store", "new"])
         assert done.exit_code == 1
         assert "is no file of a " in done.stderr
+        assert "Errno" not in done.stderr
 
 
 def test_a_folder_with_something_else_is_refused_and_nothing_taken(store: Any, persistent: Path) -> None:

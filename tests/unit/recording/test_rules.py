@@ -60,6 +60,17 @@ def test_a_nested_value_of_another_type_is_refused_naming_its_path() -> None:
         Rules().check({"slits": {"blades": [{"motor": "x"}, {"motor": object()}]}})
 
 
+def test_a_dictionary_within_itself_is_refused_by_name() -> None:
+    within: dict[str, Any] = {}
+    within.update(a=within, b=[within])
+    deep: list[Any] = []
+    for _ in range(300):
+        deep = [deep]
+    for value in (within, deep):
+        with pytest.raises(MetadataError, match="'sample' is .*are within themselves, or more than 250 deep"):
+            Rules().check({"sample": {"name": value}})
+
+
 def test_a_nested_key_that_is_no_text_is_refused() -> None:
     with pytest.raises(MetadataError, match="its key 1 is int, keys are text"):
         Rules().check({"positions": {1: 0.5}})

@@ -46,6 +46,14 @@ def test_two_sources_of_runs_never_get_the_same_number(store: Store) -> None:
     assert _begin_run(one) == 4
 
 
+@pytest.mark.parametrize("last", [-1, -5, 0, 2**63])
+def test_numbers_count_on_from_any_integer(store: Store, last: int) -> None:
+    Stash(store)["scan_id"] = last
+    scan_ids = ScanIds(store)
+    assert [_begin_run(scan_ids) for _ in range(3)] == [last + 1, last + 2, last + 3]
+    assert Stash(store)["scan_id"] == last + 3
+
+
 def test_a_number_given_by_hand_leaves_the_reservation_for_the_next_run(store: Store) -> None:
     scan_ids = ScanIds(store)
     assert scan_ids.reserve() == 1

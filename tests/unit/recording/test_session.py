@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import hutch
+from hutch.catalogs.verifying import verify
 from hutch.errors import DocumentError, MetadataError, RunClosedError
 
 ON_EACH_DATABASE = True
@@ -31,6 +32,12 @@ def test_an_exception_ends_the_run_as_failed_with_the_reason(cat):
     assert len(cat[-1].primary) == 1
 
 
+def test_an_exception_without_a_word_is_named(cat):
+    with pytest.raises(ValueError, match="^$"), cat.start_run():
+        raise ValueError
+    assert cat[-1].stop["reason"] == "ValueError"
+
+
 def test_ctrl_c_ends_the_run_as_aborted(cat):
     with pytest.raises(KeyboardInterrupt), cat.start_run():
         raise KeyboardInterrupt
@@ -45,6 +52,12 @@ def test_call_time_metadata_wins_over_the_stash(cat):
         pass
     assert cat[-1].start["sample"] == "given"
     assert cat[-1].start["proposal_id"] == 7
+
+
+def test_metadata_may_have_any_name(cat):
+    with cat.start_run(self="a", store="b", rules="c"):
+        pass
+    assert [cat[-1].start[key] for key in ("self", "store", "rules")] == ["a", "b", "c"]
 
 
 def test_refused_metadata_records_nothing_and_uses_no_number(cat):
@@ -97,6 +110,75 @@ def test_timestamps_of_readings_that_are_not_there_are_refused(cat):
     with cat.start_run() as run:
         with pytest.raises(DocumentError, match=r"timestamps for \['y'\]"):
             run.add("primary", {"x": 1}, {"y": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("add", "message"),
+    [
+        (lambda run: run.add("primary", {"x": 1}, {"y": 1.0}), "timestamps for"),
+        (lambda run: run.add("primary", {"x": 1}, {"x": "noon"}), "timestamp of 'x' is 'noon'"),
+        (lambda run: run.add("primary", {"x": 1}, time="noon"), "time is 'noon'"),
+        (lambda run: run.add("primary", {1: 1}), "key 1 of a reading is int"),
+        (lambda run: run.add("primary", [1, 2]), "Readings are list"),
+        (lambda run: run.add(None, {"x": 1}), "name of a stream is None"),
+        (lambda run: run.add("primary", {"x": [1, object()]}), "'x' is list, which is no reading"),
+        (lambda run: run.add("primary", {"x": [[1], [1, object()]]}), "'x' is list, which is no reading"),
+        (lambda run: run.add("primary", {"x": [np.zeros(1, "M8[s]"), [1, 2]]}), "'x' is list"),
+        (lambda run: run.extend("primary", {"x": [1]}, {"y": [1.0]}), "timestamps for"),
+        (lambda run: run.extend("primary", {"x": [1]}, {"x": ["noon"]}), "timestamp of 'x' is 'noon'"),
+        (lambda run: run.extend("primary", {"x": [1]}, time=["noon"]), "time is 'noon'"),
+        (lambda run: run.extend("primary", {"x": [1]}, time=1.0), "column 'time of the events' is float"),
+        (lambda run: run.extend("primary", {"time": [1, 2]}, time=[1.0]), "different lengths"),
+        (lambda run: run.extend("primary", {"x": 1}), "column 'x' is int"),
+        (lambda run: run.extend("primary", {"x": "abc"}), "column 'x' is str"),
+        (lambda run: run.extend("primary", {"x": [1, object()]}), "'x' is object"),
+        (lambda run: run.extend("", {"x": [1]}), "name of a stream is ''"),
+        (lambda run: run.configure(3, {"x": 1}), "name of a device is 3"),
+        (lambda run: run.configure("camera", None), "Readings are NoneType"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_behind(cat, add, message):
+    with cat.start_run() as run:
+        run.add("primary", {"x": 1})
+        with pytest.raises(DocumentError, match=message):
+            add(run)
+        run.add("primary", {"x": 2})
+    found = cat[-1]
+    assert np.asarray(found.primary.seq_num).tolist() == [1, 2]
+    assert found.stop["num_events"] == {"primary": 2}
+    assert len(found.descriptors) == 1
+    assert found.nonconforming == found.quarantined == []
+    assert verify(cat.store).findings == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[1, None], [10**30, 1], [2**63, -1], [[1], [2, 3]], [[[1]], [[2, 3], []]], ["x", 1], [None, [1.5]]],
+)
+def test_lists_of_any_readings_come_back_as_they_were(cat, value):
+    with cat.start_run() as run:
+        run.add("primary", {"x": value})
+        run.extend("fast", {"x": [value, None, value]})
+    events = [doc["data"]["x"] for kind, doc in cat[-1].documents(fill="no") if kind == "event"]
+    pages = [doc["data"]["x"] for kind, doc in cat[-1].documents(fill="no") if kind == "event_page"]
+    assert [*events, *(item for page in pages for item in page)] == [value, value, None, value]
+    assert cat[-1].nonconforming == []
+
+
+def test_readings_of_many_shapes_need_few_descriptors(cat):
+    lengths = [3, 5, 3, 1, 8, 5, 2]
+    with cat.start_run() as run:
+        for length in lengths:
+            run.add("primary", {"wave": np.arange(length), "label": "x"})
+        for number in range(6):
+            run.add("other", {"x": number if number % 2 else "text"})
+        run.extend("rows", {"wave": [[1.0] * length for length in lengths]})
+    found = cat[-1]
+    assert [len(wave) for wave in found.primary.read()["wave"].values] == lengths
+    shapes = [doc["data_keys"]["wave"]["shape"] for doc in found.descriptors if "wave" in doc["data_keys"]]
+    assert shapes == [[3], [None], [None]]
+    assert len(found.descriptors) == 5
+    assert found.nonconforming == []
 
 
 def test_integers_before_floats_are_read_as_one_column(cat):

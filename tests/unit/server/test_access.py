@@ -13,7 +13,7 @@ from hutch.errors import ConfigurationError
 from hutch.server import Admission, build_app
 from hutch.server.access import Gate
 
-from ...serving import KEY, serving, tiled_client
+from ...serving import KEY, key_cookie, serving, tiled_client
 
 PATHS = [
     "/",
@@ -73,6 +73,11 @@ def basic(name, password):
     return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
 
 
+def cookie(address, key):
+    ((name, value),) = key_cookie(address, key).items()
+    return {"Cookie": f"{name}={value}"}
+
+
 def ask(address, path, headers=None, store=None):
     uid = "none" if store is None else store[0].uid
     return httpx.get(address + path.format(uid=uid), headers=headers or {})
@@ -92,7 +97,7 @@ def test_nobody_is_let_in_without_a_key_that_is_known_and_may_read(address, acce
         {"Authorization": f"Apikey {expired}"},
         basic(f"nobody{path}", "wrong"),
         {"Authorization": "Basic %%%"},
-        {"Cookie": "hutch_key=wrong"},
+        cookie(address, "wrong"),
     ):
         found = ask(address, path, headers, store)
         assert found.status_code == 401, headers
@@ -105,7 +110,7 @@ def test_nobody_is_let_in_without_a_key_that_is_known_and_may_read(address, acce
 @pytest.mark.parametrize("path", PATHS)
 def test_a_key_that_may_read_is_let_in_by_every_way(address, access, store, path):
     text = key(access, "admin")
-    for headers in ({"Authorization": f"Apikey {text}"}, {"Cookie": f"hutch_key={text}"}):
+    for headers in ({"Authorization": f"Apikey {text}"}, cookie(address, text)):
         found = ask(address, path, headers, store)
         assert found.status_code == (404 if "frames" in path else 200), found.text
 

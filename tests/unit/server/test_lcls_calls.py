@@ -145,6 +145,45 @@ def test_an_entry_is_modified_by_json_as_by_a_form(client, logbook):
     value(client.post("delete_elog_entry", data={"_id": entry.id}))
 
 
+@pytest.mark.parametrize("sent", [{"data": {"log_tags": ["a b", "c"]}}, {"json": {"log_tags": ["a b", "c"]}}])
+def test_tags_may_be_given_one_by_one(client, sent):
+    ((kind, fields),) = sent.items()
+    made = value(client.post("new_elog_entry", **{kind: {"log_text": "tagged", **fields}}))
+    assert made["tags"] == ["a", "b", "c"]
+    found = value(client.get("search_elog", params={"tag": ["c", "a"]}))
+    assert [one["_id"] for one in found] == [made["_id"]]
+    assert value(client.get("search_elog", params={"tag": ["c", "day0"]})) == []
+    value(client.delete(f"delete_elog_entry?_id={made['_id']}"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"log_text": {"a": 1}},
+        {"log_text": ["a"]},
+        {"log_text": "  "},
+        {"log_text": "a", "log_tags": ["a", 1]},
+        {"log_text": "a", "log_tags": {"a": 1}},
+        {"log_text": "a", "run_num": [1]},
+    ],
+)
+def test_what_is_no_text_is_not_written_as_if_it_were(client, given):
+    before = value(client.get("elog"))
+    answer = client.post("new_elog_entry", json=given)
+    assert (answer.status_code, answer.json()["success"]) == (400, False)
+    assert value(client.get("elog")) == before
+
+
+def test_tables_and_entries_are_deleted_as_by_the_pages_of_lcls(client):
+    made = value(client.post("new_elog_entry", data={"log_text": "a slip"}))
+    value(client.delete("delete_elog_entry", params={"_id": made["_id"]}))
+    assert made["_id"] not in [one["_id"] for one in value(client.get("elog"))]
+    definition = {"name": "Short", "coldefs": [{"source": "num"}]}
+    value(client.post("create_update_user_run_table_def", json=definition))
+    value(client.delete("delete_run_table", params={"table_name": "Short"}))
+    assert "Short" not in [one["name"] for one in value(client.get("run_tables"))]
+
+
 def test_a_thread_is_told_however_it_is_asked_for(client, logbook):
     first = logbook.post(EXPERIMENT, "asked", run=0, time=NOON - 2 * DAY_S, author="xppopr")
     second = logbook.post(EXPERIMENT, "answered", parent=first.id, time=NOON - DAY_S, author="xppopr")

@@ -20,7 +20,7 @@ from hutch.server.books import open_books
 from hutch.server.lcls import build_lcls
 from hutch.server.lcls.bodies import Limits
 
-from ...serving import serving
+from ...serving import key_cookie, serving
 
 EXPERIMENT = "xppx1"
 PASSWORD = "a long password"  # noqa: S105
@@ -125,7 +125,7 @@ def test_a_page_of_this_server_may(client, address):
 
 
 def test_cookies_say_nothing(address):
-    cookies = {"hutch_key": "key"}
+    cookies = key_cookie(address, "key")
     for prefix in ("ws", "ws-auth", "ws-kerb", "ws-jwt"):
         answer = httpx.get(f"{address}/{prefix}/lgbk/lgbk/{EXPERIMENT}/ws/runs?api_key=key", cookies=cookies)
         failed(answer, 401)
@@ -340,7 +340,14 @@ def test_what_is_not_there_is_told_in_the_form_of_the_service(client, path):
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_another_method_is_told_in_the_form_of_the_service(client, method):
-    failed(client.request(method, NEW), 405)
+    answer = client.request(method, NEW)
+    failed(answer, 405)
+    assert answer.json()["error_msg"] == f"This call is made with POST, not with {method}."
+
+
+def test_a_call_that_there_is_not_is_named(client):
+    path = f"/ws-auth/lgbk/lgbk/{EXPERIMENT}/ws/get_everything"
+    assert repr(path) in client.get(path).json()["error_msg"]
 
 
 def test_a_path_with_what_some_clients_write_twice_is_understood(client):

@@ -16,9 +16,8 @@ import hutch
 from hutch.access import Access
 from hutch.logbook import Logbook, NewFile
 from hutch.server import Admission, build_app, watching
-from hutch.server.access import KEY_COOKIE
 
-from ...serving import KEY, serving
+from ...serving import KEY, key_cookie, serving
 
 HTML = {"Accept": "text/html"}
 PASSWORD = "correct horse battery"  # noqa: S105 - of a test
@@ -55,7 +54,7 @@ def address(catalog):
 def http(address):
     """A browser that has its key in a cookie, and is on a page of this server."""
     headers = {**HTML, "Origin": address}
-    with httpx.Client(base_url=address, headers=headers, cookies={KEY_COOKIE: KEY}, timeout=20) as found:
+    with httpx.Client(base_url=address, headers=headers, cookies=key_cookie(address), timeout=20) as found:
         yield found
 
 
@@ -77,7 +76,7 @@ def test_each_experiment_is_found_in_the_store_that_has_it(catalog, logbook, tmp
         logbook.post("xpp1", "in the first store")
         second.post("xpp1", "in the second store")
         second.post("mfx1", "only in the second store")
-        options = {"cookies": {KEY_COOKIE: KEY}, "headers": HTML, "timeout": 20}
+        options = {"headers": {**HTML, "Authorization": f"Apikey {KEY}"}, "timeout": 20}
         with (
             serving(build_app({"raw": catalog, "mfx": other}, Admission([KEY]))) as address,
             httpx.Client(base_url=address, **options) as http,
@@ -183,6 +182,30 @@ def test_what_cannot_be_taken_is_shown_again_with_the_reason(http, logbook):
     assert found.status_code == 404 and "kept text" in found.text and 'role="alert"' in found.text
     found = http.post("/logbook/xpp1/new", data={"text": "kept text", "run": "seven", "do": "post"})
     assert found.status_code == 422 and "kept text" in found.text
+    found = http.post("/logbook/xpp1/new", data={"text": " ", "tags": "kept", "do": "post"})
+    assert found.status_code == 422 and 'value="kept"' in found.text and "has none" in found.text
+    assert not logbook.entries("xpp1").entries
+
+
+def test_numbers_of_any_length_are_mistakes_of_the_sender(http, catalog, logbook):
+    entry = logbook.post("xpp1", "said", author="ada")
+    with catalog.start_run(experiment="xpp1"):
+        pass
+    digits = "9" * 5000
+    assert http.post("/logbook/xpp1/new", data={"text": "x", "run": digits}).status_code == 422
+    assert http.post("/logbook/xpp1/tables", data={"cell": f"{digits}:param.x"}).status_code == 400
+    changed = {"text": "once more", "without": digits, "run": ""}
+    assert http.post(f"/logbook/xpp1/entries/{entry.id}/edit", data=changed).status_code == 303
+    cell = {"cell": "1:param.x", "value": "1", "offset": digits}
+    assert http.post("/logbook/xpp1/tables", data=cell).status_code == 303
+    answer = {"text": "x", "parent": digits}
+    assert http.post("/logbook/xpp1/new", data=answer).status_code == 404
+
+
+def test_nothing_at_all_is_no_entry(http, logbook):
+    found = http.post("/logbook/xpp1/new", data={"title": " ", "text": "\n", "tags": "kept", "do": "post"})
+    assert found.status_code == 422 and "this one has none" in found.text
+    assert 'value="kept"' in found.text
     assert not logbook.entries("xpp1").entries
 
 
@@ -202,6 +225,8 @@ def test_entries_are_answered_changed_deleted_and_restored(http, logbook):
         "do": "post",
     }
     assert http.post(f"{place}/edit", data=changed).status_code == 303
+    nothing = http.post(f"{place}/edit", data={"title": "", "text": "", "run": "", "do": "post"})
+    assert nothing.status_code == 422 and "has none" in nothing.text
     page = http.get(place).text
     assert "question 2" in page and "because" in page and "2 versions" in page and "x.txt" not in page
     assert "question" in http.get(f"{place}?version=1").text
@@ -224,7 +249,7 @@ def test_entries_are_answered_changed_deleted_and_restored(http, logbook):
 @pytest.mark.parametrize("path", ["new", "preview", "tables", "entries/1/edit", "entries/1/delete"])
 def test_nothing_is_written_for_a_page_of_another_site(address, logbook, path, headers):
     logbook.post("xpp1", "stays")
-    cookies = {KEY_COOKIE: KEY}
+    cookies = key_cookie(address)
     with httpx.Client(base_url=address, headers={**HTML, **headers}, cookies=cookies) as http:
         found = http.post(f"/logbook/xpp1/{path}", data={"text": "evil", "cell": "1:param.a", "do": "post"})
     assert found.status_code == 401
@@ -293,6 +318,9 @@ def test_who_only_reads_is_not_asked_to_write_and_may_not(catalog, logbook):
             page = http.get("/logbook/xpp1").text
             assert "readable" in page and "Write an entry" not in page and ">Edit<" not in page
             assert http.post("/logbook/xpp1/new", data={"text": "x", "do": "post"}).status_code == 403
+            for form in ("new", "entries/1/edit"):
+                found = http.get(f"/logbook/xpp1/{form}")
+                assert found.status_code == 403 and "<textarea" not in found.text
             access.experiments.create("secret", instrument="XPP")
             assert http.get("/logbook/secret").status_code == 404
             assert "secret" not in http.get("/logbook?all=true").text
@@ -324,6 +352,96 @@ def test_the_run_table_is_sorted_changed_and_given_as_csv(http, catalog, logbook
     text = http.get("/logbook/xpp1/tables.csv?name=gains&sort=run_num").text
     assert text.splitlines()[2] == "2,plan1,'=1+1,7.5"
     assert http.get("/logbook/xpp1/tables?name=nothing").status_code == 404
+
+
+def test_rows_are_grouped_and_stay_so_when_a_cell_is_changed(http, catalog, logbook):
+    for named in ({"sample": "LaB6"}, {}, {"sample": "LaB6"}):
+        with catalog.start_run(experiment="xpp1", **named):
+            pass
+    logbook.create_run_table("xpp1", "gains", ["run_num", "start.sample", "param.gain"])
+    asked = {"name": "gains", "group": "start.sample"}
+    page = http.get("/logbook/xpp1/tables", params=asked).text
+    assert re.findall(r"<li>(\w+) <small>(\d)", page) == [("nothing", "1"), ("LaB6", "2")]
+    assert re.findall(r"runs/(\d)", page) == ["2", "3", "1"]
+    assert '<option value="start.sample" selected>' in page
+    cell = {"cell": "2:param.gain", "value": "1", **asked}
+    assert "group=start.sample" in http.post("/logbook/xpp1/tables", data=cell).headers["location"]
+    text = http.get("/logbook/xpp1/tables.csv", params=asked).text
+    assert [line[0] for line in text.splitlines()[1:]] == ["2", "3", "1"]
+    page = http.get("/logbook/xpp1/tables", params={"group": "scan_id"}).text
+    assert '<option value="scan_id" selected>' in page
+    for wrong in ("tags", "nowhere", "a..b"):
+        assert http.get("/logbook/xpp1/tables", params={"group": wrong}).status_code == 400
+
+
+def define(http, **form):
+    return http.post("/logbook/xpp1/tables/define", data={"do": "save", **form})
+
+
+def test_tables_are_made_changed_taken_as_a_model_and_deleted(http, logbook):
+    lines = {
+        "source": ["param.gain", "", "run_num"],
+        "label": ["Gain", "left out", ""],
+        "type": ["number", "auto", "auto"],
+        "place": ["2", "3", "1"],
+    }
+    made = define(http, new="gains", description="of May", **lines)
+    assert (made.status_code, made.headers["location"]) == (303, "/logbook/xpp1/tables?name=gains")
+    table = logbook.run_table("xpp1", "gains")
+    assert [(one.source, one.label, one.type) for one in table.columns] == [
+        ("run_num", "", "auto"),
+        ("param.gain", "Gain", "number"),
+    ]
+    assert (table.description, table.author) == ("of May", "owner")
+    page = http.get("/logbook/xpp1/tables/define?name=gains").text
+    assert 'value="param.gain" list' in page and 'value="of May"' in page and "Delete the table" in page
+    define(http, table="gains", source="uid", label="", type="text", place="1", description="")
+    assert [one.source for one in logbook.run_table("xpp1", "gains").columns] == ["uid"]
+    define(http, table="gains", new="other", source="uid", label="", type="text", place="1")
+    assert [one.name for one in logbook.run_tables("xpp1")] == ["default", "gains", "other"]
+    for name in ("gains", "other"):
+        assert define(http, table=name, do="delete").headers["location"].endswith("name=default")
+    assert [one.name for one in logbook.run_tables("xpp1")] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "said"),
+    [
+        ({"new": "default", "source": "uid"}, 422, "already"),
+        ({"new": " \x07 ", "source": "uid"}, 422, "no name of a run table"),
+        ({"table": "nothing", "source": "uid"}, 404, "no run table"),
+        ({"new": "a", "source": "start..x"}, 400, "is no key"),
+        ({"new": "a", "source": "uid", "type": "colour"}, 422, "no type of a column"),
+        ({"new": "a"}, 422, "1 to 200 columns"),
+        ({"table": "default", "do": "delete"}, 422, "cannot be deleted"),
+    ],
+)
+def test_a_table_that_cannot_be_is_shown_again_as_it_was_typed(http, logbook, form, status, said):
+    found = define(http, description="kept <text>", **{"type": "auto", **form})
+    assert (found.status_code, said in found.text, 'role="alert"' in found.text) == (status, True, True)
+    assert "kept &lt;text&gt;" in found.text and f'value="{form.get("source", "")}"' in found.text
+    assert [one.name for one in logbook.run_tables("xpp1")] == ["default"]
+
+
+def test_only_editors_define_tables(catalog, logbook):
+    access = logbook.access
+    for user, role in (("ada", "editor"), ("bob", "writer")):
+        access.users.add(user, scopes=["read", "record", "write"])
+        access.experiments.set_role("xpp1", user, role)
+    keys = {user: access.keys.create(["read", "record", "write"], owner=user)[0] for user in ("ada", "bob")}
+    with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+        for user, statuses in (("ada", (200, 303)), ("bob", (403, 403))):
+            headers = {**HTML, "Authorization": f"Apikey {keys[user]}"}
+            with httpx.Client(base_url=address, headers=headers, timeout=20) as client:
+                link = "/tables/define" in client.get("/logbook/xpp1/tables").text
+                shown = client.get("/logbook/xpp1/tables/define").status_code
+                saved = define(client, new="mine", source="uid").status_code
+                assert (link, shown, saved) == (user == "ada", *statuses)
+        access.experiments.lock("xpp1")
+        with httpx.Client(base_url=address, headers={**HTML, "Authorization": f"Apikey {KEY}"}) as client:
+            assert client.get("/logbook/xpp1/tables/define").status_code == 423
+            assert define(client, new="late", source="uid").status_code == 423
+    assert [one.name for one in logbook.run_tables("xpp1")] == ["default", "mine"]
 
 
 @pytest.mark.parametrize(

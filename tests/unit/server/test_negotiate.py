@@ -174,7 +174,9 @@ def test_a_keytab_without_keys_of_the_service_is_named(users) -> None:
 
 def test_without_a_ticket_it_is_said_how_to_get_one(users) -> None:
     users.kdestroy()
-    with pytest.raises(AccessDeniedError, match=r"No ticket of Kerberos for 'HTTP@localhost': .*with: kinit"):
+    with pytest.raises(
+        AccessDeniedError, match=r"No ticket of Kerberos for 'HTTP@localhost': [^\0]*: kinit$"
+    ):
         negotiate_header("HTTP@localhost")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 import hutch
+from hutch.access import Access
 from hutch.server import Admission, build_app
 
 from ...serving import KEY, serving
@@ -84,6 +86,23 @@ def test_what_cannot_be_understood_is_said_in_the_page(http):
     assert found.status_code == 400
     assert "Unknown operator" in found.text and '<form class="search"' in found.text
     assert http.get("/", params={"offset": "-1"}).status_code == 422
+
+
+@pytest.mark.parametrize("time", [1.8e12, 1e300, -1e13, math.inf])
+def test_a_run_whose_time_no_calendar_has_is_shown_like_others(tmp_path, time):
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        recorder = catalog.recorder()
+        recorder("start", {"uid": "odd-clock", "time": time, "experiment": "xpp1"})
+        recorder(
+            "stop", {"uid": "its-stop", "run_start": "odd-clock", "time": time, "exit_status": "success"}
+        )
+        access = Access(catalog.store)
+        access.experiments.create("xpp1", instrument="XPP")
+        table = "/ws-jwt/lgbk/lgbk/xpp1/ws/run_table_data?tableName=default"
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+            for path in ("/", "/runs/odd-clock", "/logbook/xpp1/tables", table):
+                headers = {**HTML, "Authorization": f"Bearer {KEY}"} if path == table else HTML
+                assert httpx.get(address + path, headers=headers).status_code == 200, path
 
 
 def test_columns_sort_both_ways(http):
@@ -175,3 +194,125 @@ def test_verdicts_stand_in_the_table_and_on_the_page_of_the_run(store, http):
     assert "too little data" in page
     assert "too low &lt;script&gt;" in page
     assert EVIL not in page
+
+
+ODD_UIDS = ["a/b c?d#e", "../..", "50%2F", "picture.png", "documents/data"]
+
+
+@pytest.fixture
+def odd_http(tmp_path):
+    """Pages of runs whose uids, streams and times are legal, and odd."""
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        recorder = catalog.recorder()
+        for number, uid in enumerate(ODD_UIDS):
+            odd = {"uid": f"{uid}-d", "run_start": uid, "time": 1.0, "name": "a/b?", "data_keys": {
+                "x": {"source": "test", "dtype": "number", "shape": []},
+            }}  # fmt: skip
+            event = {"uid": f"{uid}-e", "descriptor": odd["uid"], "time": 1.0, "seq_num": 1, "filled": {}}
+            recorder("start", {"uid": uid, "time": (1.0, 1e13, 1e300, -1e15, 0.0)[number]})
+            recorder("descriptor", odd)
+            recorder("event", {**event, "data": {"x": 1.0}, "timestamps": {"x": 1.0}})
+            recorder("stop", {"uid": f"{uid}-s", "run_start": uid, "time": 2.0, "exit_status": "success"})
+        recorder.close()
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+            with httpx.Client(base_url=address, headers=HTML, timeout=20) as found:
+                yield found
+
+
+def test_runs_of_odd_uids_streams_and_times_are_listed_and_every_link_of_theirs_leads_somewhere(odd_http):
+    def links(page):
+        found = re.findall(r'(?:href|src|srcset)="(/[^"]+)"', page)
+        return [one.replace("&amp;", "&") for one in found if one.startswith(("/runs/", "/hutch/"))]
+
+    runs = links(odd_http.get("/").text)
+    assert len(runs) == len(ODD_UIDS)
+    for run in runs:
+        page = odd_http.get(run)
+        assert page.status_code == 200, run
+        below = links(page.text)
+        assert len(below) == 7, below
+        for one in below:
+            assert odd_http.get(one).status_code == 200, one
+
+
+def test_a_page_beyond_the_last_run_does_not_say_that_there_is_none(http):
+    page = http.get("/?offset=500").text
+    assert "There are no older runs" in page and "No runs yet" not in page
+
+
+def test_an_address_of_no_page_is_told_in_a_page_and_that_of_no_run_leads_to_all(http):
+    for path in ("/nonsense", "/nonsense/deeper"):
+        found = http.get(path)
+        assert found.status_code == 404 and "There is no page of this address" in found.text
+    assert http.get("/hutch/v1/nonsense").json() == {"error": "Not Found"}
+    found = http.get("/runs/?catalog=raw")
+    assert (found.status_code, found.headers["location"]) == (303, "/?catalog=raw")
+
+
+def test_the_key_that_is_asked_for_leads_to_what_was_asked_for(http):
+    with httpx.Client(base_url=http.base_url, headers={"Accept": "text/html"}) as browser:
+        query = "q=plan_name%3Dcount+%22x"
+        for page in (browser.get(f"/?{query}").text, browser.get("/login", params={"to": f"/?{query}"}).text):
+            assert 'action="/"' in page
+            assert '<input type="hidden" name="q" value="plan_name=count &#34;x">' in page
+        for evil in ("/\t/evil.example", "/\n/evil.example"):
+            assert 'action="/"' in browser.get("/login", params={"to": evil}).text
+
+
+def test_a_user_logs_in_with_a_password_and_the_browser_sends_it_from_then_on(tmp_path):
+    password = "correct horse battery"  # noqa: S105 - of a test
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        Access(catalog.store).users.add("ada", password)
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+            with httpx.Client(base_url=address, headers={"Accept": "text/html"}) as browser:
+                (login,) = re.findall(r'href="(/login[^"]*)"', browser.get("/logbook?all=true").text)
+                login = login.replace("&amp;", "&")
+                asked = browser.get(login)
+                assert asked.status_code == 401 and "no such user" not in asked.text
+                assert asked.headers["www-authenticate"].startswith("Basic ")
+                wrong = browser.get(login, auth=("ada", "wrong"))
+                assert wrong.status_code == 401 and "no such user" in wrong.text
+                found = browser.get(login, auth=("ada", password))
+                assert (found.status_code, found.headers["location"]) == (303, "/logbook?all=true")
+                assert ">ada</span>" in browser.get(found.headers["location"], auth=("ada", password)).text
+
+
+def test_servers_on_one_host_do_not_take_each_other_s_cookies(store):
+    with (
+        serving(build_app({"raw": store}, Admission([KEY]))) as first,
+        serving(build_app({"raw": store}, Admission(["other"]))) as second,
+        httpx.Client(headers={"Accept": "text/html"}, follow_redirects=True) as browser,
+    ):
+        assert browser.get(f"{first}/?api_key={KEY}").status_code == 200
+        assert browser.get(f"{second}/?api_key=other").status_code == 200
+        assert browser.get(f"{first}/").status_code == 200
+        assert browser.get(f"{first}/", headers={"Host": "hutch.example:none"}).status_code == 401
+
+
+def test_who_reads_a_public_server_can_log_in_there(store):
+    with serving(build_app({"raw": store}, Admission([KEY], public=True))) as address:
+        with httpx.Client(base_url=address, headers={"Accept": "text/html"}) as browser:
+            (login,) = re.findall(r'href="(/login[^"]*)">Log in<', browser.get("/?q=plan_name%3Dcount").text)
+            assert 'name="q" value="plan_name=count"' in browser.get(login.replace("&amp;", "&")).text
+            browser.get("/", params={"api_key": KEY})
+            assert "Log in" not in browser.get("/").text
+
+
+def test_a_search_is_taken_back_in_the_catalog_in_which_it_was(store, tmp_path):
+    with hutch.open_catalog(tmp_path / "empty") as empty:
+        with serving(build_app({"raw": store, "csx/raw": empty}, Admission([KEY]))) as address:
+            with httpx.Client(base_url=address, headers=HTML) as browser:
+                page = browser.get("/", params={"catalog": "csx/raw"}).text
+                assert "No runs yet" in page and "All runs" not in page
+                page = browser.get("/", params={"catalog": "csx/raw", "q": "word"}).text
+                assert "No run is like this" in page and 'href="/?catalog=csx%2Fraw">All runs<' in page
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_name_that_the_font_lacks_is_drawn_without_a_word(tmp_path):
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        with catalog.start_run(plan_name="\u65e5\u672c") as run:
+            run.add("primary", {"x": 1.0})
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+            picture = httpx.get(f"{address}/runs/{catalog[-1].uid}/picture.png", headers=HTML, timeout=20)
+            assert picture.status_code == 200, picture.text

@@ -15,7 +15,7 @@ from hutch.errors import AmbiguousRunError, HutchError, RunDeletedError, StreamN
 from hutch.server import Admission, build_app
 from hutch.server.statuses import STATUSES, status_of
 
-from ...serving import KEY, serving
+from ...serving import KEY, key_cookie, serving
 
 V1 = "/hutch/v1"
 RAW = f"{V1}/catalogs/raw"
@@ -142,7 +142,7 @@ def test_who_has_no_key_is_told_to_give_one(address, headers, path):
 def test_a_key_is_taken_from_the_address_and_for_reading_from_a_cookie(address):
 
     assert httpx.get(f"{address}{RAW}/count?api_key={KEY}").status_code == 200
-    with httpx.Client(cookies={"hutch_key": KEY}) as browser:
+    with httpx.Client(cookies=key_cookie(address)) as browser:
         assert browser.get(f"{address}{RAW}/count").status_code == 200
         assert browser.post(f"{address}/api/v1/metadata/raw", json={}).status_code in (401, 403)
 

@@ -11,7 +11,10 @@ from tiled.client.constructors import from_context
 from tiled.client.context import Context
 from tiled.client.utils import ClientError
 
-from ...serving import KEY, tiled_client
+import hutch
+from hutch.server import Admission, build_app
+
+from ...serving import KEY, serving, tiled_client
 from .conftest import odd_run
 
 
@@ -171,3 +174,23 @@ def test_many_ask_at_once_and_each_is_answered(http):
     assert {answer.status_code for answer in answers} == {200}
     for number in range(len(paths)):
         assert len({len(answer.content) for answer in answers[number :: len(paths)]}) == 1
+
+
+def test_names_that_stand_for_something_else_in_tiled_s_addresses_are_served_under_others(tmp_path):
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        with catalog.start_run(plan_name="odd") as run:
+            for number in range(2):
+                frame = np.full((2, 3), number)
+                run.add("primary", {"internal": frame, "a/b": frame, "x/y": number, "x_y": 7, "p?": 1.0})
+            run.add("time", {"z/": 1.0})
+            run.add("b/c", {"q": 1.0})
+        app = build_app({"raw": catalog}, Admission([KEY]))
+        with serving(app) as address, tiled_client(address) as client:
+            found = client["raw"][-1]
+            assert list(found) == ["b_c", "primary", "time"]
+            dataset = found.primary.read()
+            assert set(dataset) == {"internal_", "a_b", "x_y_", "x_y", "p_"}
+            assert dataset["x_y_"].values.tolist() == [0, 1] and dataset["x_y"].values.tolist() == [7, 7]
+            assert dataset["a_b"].shape == dataset["internal_"].shape == (2, 2, 3)
+            assert len(dataset["time"]) == 2
+            assert found["b_c"].read()["q"].values.tolist() == [1.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from hutch.errors import (
+    ConfigurationError,
     NetworkFilesystemError,
     NoStoreError,
     ReadOnlyStoreError,
@@ -19,6 +21,7 @@ from hutch.errors import (
     StoreVersionError,
 )
 from hutch.store import open_store
+from hutch.store.backups import back_up
 from hutch.store.places import network_filesystem
 
 from .conftest import add_run, numbers
@@ -62,6 +65,16 @@ def test_paths_may_be_relative_and_of_the_home(tmp_path, monkeypatch):
 
     assert (tmp_path / "here" / "hutch.db").exists()
     assert (tmp_path / "home" / "there" / "hutch.db").exists()
+
+
+@pytest.mark.parametrize("name", ["", "a\0b"])
+def test_a_name_that_is_none_makes_no_store(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match="can't be in .* name a folder, such as '.' for this one"):
+        open_store(name)
+    with contextlib.closing(open_store("store")), pytest.raises(ConfigurationError, match="name a folder"):
+        back_up("store", name)
+    assert [file.name for file in tmp_path.iterdir()] == ["store"]
 
 
 def test_no_store_is_made_unless_it_may(tmp_path):

@@ -9,15 +9,13 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from types import ModuleType
 from typing import Any
 
 from hutch import __version__
-from hutch.errors import PluginError
 from hutch.monitor import checks
-from hutch.monitor.plugin_modules import Origin, load, own_attributes, published_origins
+from hutch.monitor.plugin_modules import Broken, Origin, load_classes, summary_of
 
-__all__ = ["GROUP", "BrokenOrigin", "CheckKind", "Kinds", "Parameter", "find_checks"]
+__all__ = ["GROUP", "CheckKind", "Kinds", "Parameter", "find_checks"]
 
 GROUP = "hutch.checks"
 """The group of entry points that publish checks."""
@@ -103,60 +101,39 @@ class CheckKind:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenOrigin:
-    """A place whose checks cannot be loaded, and why."""
-
-    origin: str
-    sentence: str
-
-
 @dataclass(slots=True)
 class Kinds:
     """What was found: kinds of checks by name, and what is broken."""
 
     kinds: dict[str, CheckKind]
-    broken: list[BrokenOrigin]
+    broken: list[Broken]
 
     def add(self, name: str, make: type, origin: str, version: str) -> None:
         """Take a kind in; one of the same name that was found before gives way."""
         before = self.kinds.get(name)
         version = str(getattr(make, "version", "") or version)
         replaces = before.origin if before else ""
-        about = _summary(make)
+        about = summary_of(make)
         self.kinds[name] = CheckKind(name, make, origin, version, about, _parameters(make), replaces)
 
 
 def find_checks(
     origins: Iterable[Origin] = (),
-    *,
     announce: Callable[[str], object] = lambda origin: None,
-    left_out: Mapping[str, str] | None = None,
+    left_out: Iterable[Broken] = (),
 ) -> Kinds:
     """Return every kind of check: of several that have one name, the one that somebody added.
 
     :param origins: what was named, in this order; what packages publish comes before, what is shipped first.
     :param announce: told of each place before it is loaded, for who watches over this.
-    :param left_out: places that are not loaded, and why.
+    :param left_out: places that are known to be broken, and not loaded.
     """
-    avoided = left_out or {}
-    found = Kinds({}, [])
+    found = Kinds({}, list(left_out))
     for name in _NAMES:
         found.add(name, getattr(checks, name), _SHIPPED, __version__)
-    for origin in [*published_origins(GROUP), *origins]:
-        if str(origin) in avoided:
-            found.broken.append(BrokenOrigin(str(origin), avoided[str(origin)]))
-            continue
-        announce(str(origin))
-        try:
-            loaded = load(origin)
-        except PluginError as error:
-            found.broken.append(BrokenOrigin(str(origin), str(error)))
-            continue
-        named = own_attributes(loaded) if isinstance(loaded, ModuleType) else [(origin.name, loaded)]
-        for name, make in named:
-            if inspect.isclass(make) and _is_check(make):
-                found.add(name, make, str(origin), origin.version() or _digest(make))
+    for name, make, origin in load_classes(GROUP, origins, found.broken, announce):
+        if _is_check(make):
+            found.add(name, make, str(origin), origin.version() or _digest(make))
     return found
 
 
@@ -196,12 +173,6 @@ def _parameters(make: type) -> tuple[Parameter, ...]:
         simple = kind if kind in _SIMPLE else None
         found.append(Parameter(one.name, simple, one.default, said.get("about", ""), said.get("unit", "")))
     return tuple(found)
-
-
-def _summary(make: type) -> str:
-    text = " ".join((make.__doc__ or "").partition("\n\n")[0].split())
-    first, stop, _ = text.partition(". ")
-    return f"{first}{'.' if stop else ''}"
 
 
 def _digest(make: type) -> str:

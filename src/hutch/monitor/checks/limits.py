@@ -15,8 +15,16 @@ from hutch.monitor.checks.forms import Judgement, Seen, Verdict, parameter, too_
 __all__ = ["Range", "Rate", "Threshold", "grade", "plainly"]
 
 _INFINITE = math.inf
+_PAUSE_S = 3600
 
-_REDUCTIONS: dict[str, Callable[[Any], Any]] = {"mean": np.mean, "min": np.min, "max": np.max, "sum": np.sum}
+_REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "mean": np.mean,
+    "min": np.min,
+    "max": np.max,
+    "sum": np.sum,
+    "last": lambda values: values[-1],
+}
+_OF = ("every", "mean", "last")
 
 
 def plainly(value: float, unit: str = "") -> str:
@@ -65,6 +73,9 @@ class Threshold:
     good_high: float = parameter("what was bad is good again only up to this", _INFINITE)
     unit: str = parameter("of the number, for people", "")
 
+    def __post_init__(self) -> None:
+        _refuse_others("reduce", self.reduce, ("", *_REDUCTIONS))
+
     def __call__(self, seen: Seen, references: Sequence[Seen]) -> Judgement:
         """Judge the number as it is now."""
         value = _reduced(seen, self.readout, self.reduce) if self.reduce else seen.number(self.readout)
@@ -87,7 +98,7 @@ class Rate:
     """Packets come neither too slowly nor too fast.
 
     The rate is that of the last seconds of the data, by the data's own clock; a second that is not over
-    counts not yet.
+    counts not yet. What was before a pause of more than an hour does not count.
     """
 
     plot: str | Sequence[str] = "PacketRate"
@@ -105,10 +116,9 @@ class Rate:
     def __call__(self, seen: Seen, references: Sequence[Seen]) -> Judgement:
         """Judge the rate at the end of the data."""
         value, covered = self._rate(seen)
-        if covered < self.least_s:
-            return too_little(
-                f"There are {plainly(covered)} s of data; it takes {plainly(self.least_s)} s to tell."
-            )
+        least = min(self.least_s, self.window_s)
+        if not covered or covered < least:
+            return too_little(f"There are {plainly(covered)} s of data; it takes {plainly(least)} s to tell.")
         bad = (self.low_hz, self.high_hz)
         good = (self.low_hz * (1 + self.margin), self.high_hz * (1 - self.margin))
         medium = (self.medium_low_hz, self.medium_high_hz)
@@ -120,12 +130,15 @@ class Rate:
     def _rate(self, seen: Seen) -> tuple[float, float]:
         """Return the rate, Hz, and over how long, s: without the last bin, which is not over."""
         starts, width = seen.array("time_s"), int(seen.array("bin_width_s"))
-        if len(starts) < 2:  # noqa: PLR2004
+        pauses = np.flatnonzero(np.diff(starts) > max(_PAUSE_S, width)) + 1
+        # One bin alone is over only when the next begins; hours after all others it is a clock gone wrong.
+        last = next((some for some in reversed(np.split(starts, pauses)) if len(some) > 1), starts[:0])
+        if not len(last):
             return 0.0, 0.0
         counts = seen.array(self.rates) * width
-        end = int(starts[-1])
+        end = int(last[-1])
         begin = end - max(round(self.window_s / width), 1) * width
-        covered = float(end - max(begin, int(seen.array("time_range_s")[0])))
+        covered = float(end - max(begin, int(last[0]), int(seen.array("time_range_s")[0])))
         chosen = (starts >= begin) & (starts < end)
         return (float(counts[chosen].sum()) / covered if covered > 0 else 0.0), covered
 
@@ -145,6 +158,9 @@ class Range:
     of: str = parameter("what must be within: every, mean or last value", "every")
     least: int = parameter("as many values there must be to tell", 1)
     plot: str | Sequence[str] = "ColumnStatistics"
+
+    def __post_init__(self) -> None:
+        _refuse_others("of", self.of, _OF)
 
     def __call__(self, seen: Seen, references: Sequence[Seen]) -> Judgement:
         """Judge the values so far."""
@@ -173,12 +189,17 @@ def _reduced(seen: Seen, name: str, how: str) -> float:
     values = seen.array(name).ravel().astype(float)
     if not values.size:
         return math.nan
-    if how == "last":
-        return float(values[-1])
-    if how not in _REDUCTIONS:
-        msg = f"An array cannot be reduced by {how!r}; give {', '.join(_REDUCTIONS)} or last."
-        raise CheckError(msg)
     return float(_REDUCTIONS[how](values))
+
+
+def _refuse_others(name: str, given: str, known: Sequence[str]) -> None:
+    """Refuse what a parameter cannot be.
+
+    :raises CheckError: naming what it can be.
+    """
+    if given not in known:
+        msg = f"{name!r} cannot be {given!r}; give {', '.join(filter(None, known))}."
+        raise CheckError(msg)
 
 
 def _outside(value: float, limits: tuple[float, float]) -> float:

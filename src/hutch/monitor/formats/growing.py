@@ -27,13 +27,15 @@ _KINDS = "biufcSUmM"
 _SLACK_ROWS, _SLACK_PART = 16, 0.1
 """By so much datasets that belong together differ in length while they are written."""
 _HEAD_BYTES = 2**16
+_KEYS = "data_keys"
 
 
 class GrowingSource(FileSource):
     """The growing datasets of a file.
 
     A column is called by the path of its dataset, ``entry/data/temperature``; a field of a structured one
-    ``entry/table.temperature``. Facts of its batches are the attributes of the file.
+    ``entry/table.temperature``. Facts of its batches are the attributes of the file, and ``data_keys``: the
+    units of the columns whose datasets have an attribute ``units``, as in NeXus.
     """
 
     def __init__(self, spec: SourceSpec) -> None:
@@ -76,19 +78,25 @@ class GrowingSource(FileSource):
     def take(self, file: Any, start: int, stop: int) -> Batch:
         """Return rows."""
         columns: dict[str, npt.NDArray[Any]] = {}
+        units: dict[str, dict[str, str]] = {}
         for name in self._datasets(file):
             rows = file[name][start:stop]
+            told = _text(file[name].attrs.get("units"))
+            if told and rows.dtype.names is None:
+                units[name] = {"units": told}
             for field in rows.dtype.names or ():
                 if rows.dtype[field].base.kind in _KINDS:
                     columns[f"{name}.{field}"] = rows[field]
             if rows.dtype.names is None:
                 columns[name] = rows
-        return Batch(self.spec.address, self.spec.format, start, columns, dict(file.attrs))
+        facts = dict(file.attrs) | ({_KEYS: units} if units else {})
+        return Batch(self.spec.address, self.spec.format, start, columns, facts)
 
     def write(self, batch: Batch, group: Any) -> None:
         """Write rows into datasets of the same paths."""
         for name, value in batch.facts.items():
-            group.attrs[name] = value
+            if name != _KEYS:
+                group.attrs[name] = value
         with opened(self.spec.address) as file:
             kinds = {name: file[name].dtype for name in self._datasets(file)}
         for name, kind in kinds.items():
@@ -115,6 +123,13 @@ class Growing:
     def open(self) -> Callable[[SourceSpec], Source]:
         """What opens such a file."""
         return GrowingSource
+
+
+def _text(attribute: Any) -> str:
+    """Return an attribute that is text; empty if it is none."""
+    if isinstance(attribute, bytes):
+        return attribute.decode(errors="replace")
+    return attribute if isinstance(attribute, str) else ""
 
 
 def _is_rows(found: Any) -> bool:

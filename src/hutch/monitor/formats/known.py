@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import entry_points
@@ -12,9 +13,12 @@ from hutch.errors import UnknownFormatError
 from hutch.monitor.formats.growing import Growing
 from hutch.monitor.formats.packets import Packets
 from hutch.monitor.formats.raw import Raw
+from hutch.monitor.opened_files import UNREADABLE
 from hutch.monitor.sources import Format
 
 __all__ = ["GROUP", "broken_formats", "find_format", "format_named", "known_formats"]
+
+logger = logging.getLogger("hutch.monitor")
 
 GROUP = "hutch.formats"
 """The group of entry points that publish formats."""
@@ -38,8 +42,20 @@ def find_format(file: Any, formats: Sequence[Format] | None = None) -> Format | 
     """Return the format of an open file of h5py; None if it is of no known one.
 
     :param formats: else all known ones.
+    :raises OSError, RuntimeError, ValueError, KeyError: if the file cannot be read; what else a format raises
+        is said, and the next one is asked.
     """
-    return next((one for one in (known_formats() if formats is None else formats) if one.fits(file)), None)
+    return next((one for one in (known_formats() if formats is None else formats) if _fits(one, file)), None)
+
+
+def _fits(one: Format, file: Any) -> bool:
+    try:
+        return one.fits(file)
+    except UNREADABLE:
+        raise
+    except Exception as error:  # whatever a plug-in raises
+        logger.warning("The format %r is passed over: %s: %s", one.name, type(error).__name__, error)
+        return False
 
 
 def format_named(name: str) -> Format:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hutch.monitor.batch import Batch, Deferred
 from hutch.monitor.forms import State
-from hutch.monitor.plots.row_plot import stream_of, title_of
+from hutch.monitor.plots.row_plot import labelled, stream_of, title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -157,6 +157,7 @@ class ColumnStatistics:
     def figure(self, fig: Figure | None = None) -> Figure:
         """Draw a strip for each column: its values over their rows, and what they come to."""
         from hutch.monitor.plots import drawing
+        from hutch.monitor.plots.captions import below_title
 
         names = sorted(self._columns)
         shown = names[:_MOST_STRIPS]
@@ -164,14 +165,18 @@ class ColumnStatistics:
         foot = [f"stream {self._stream}"] if self._stream else []
         foot += [f"{len(names) - len(shown)} more are not drawn"] if len(names) > len(shown) else []
         made.kept["title"].set_text(drawing.plain(" · ".join(filter(None, ("Statistics", self._title))), 100))
-        made.kept["below"].set_text(drawing.plain(" · ".join(foot), 140))
+        is_cut = any(
+            len(one.last_rows) and one.last_rows[0] > one.first_rows[-1] + 1 for one in self._columns.values()
+        )
+        foot += [f"of each the first and the last {_KEPT} rows are drawn"] if is_cut else []
+        made.kept["below"].set_text(below_title(foot, 12.0))
         made.kept["empty"].set_text("" if names else "no values yet")
         for name in shown:
             self._draw(made, name)
         return made
 
     def _draw(self, made: Picture, name: str) -> None:
-        from hutch.monitor.plots.drawing import fit, plain
+        from hutch.monitor.plots.drawing import fit
 
         known, column = self._columns[name], self.column(name)
         assert column is not None  # noqa: S101 - it is known
@@ -182,7 +187,7 @@ class ColumnStatistics:
         for line in (beginning, end):
             line.set_marker("o" if len(known.first) + len(rows) <= 60 else "")
         fit(axes, np.concatenate([known.first_rows, rows]), [known.first, known.last])
-        named.set_text(plain(f"{name} [{known.units}]" if known.units else name, 30))
+        named.set_text(labelled(name, known.units, 30))
         if column.count:
             missing = f", {column.missing:,} missing" if column.missing else ""
             many = "" if column.count == 1 else "s"

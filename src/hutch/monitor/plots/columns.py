@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from hutch.monitor.batch import Batch
 from hutch.monitor.forms import State
-from hutch.monitor.plots.row_plot import RowPlot, floats_of, is_number
+from hutch.monitor.plots.row_plot import ROOM_FOR_NAME, RowPlot, floats_of, is_number, name_panel
 from hutch.monitor.plots.spread import Spread
 from hutch.monitor.plots.thinning import Envelope
 
@@ -75,18 +75,21 @@ class Columns(RowPlot):
         return [f"{left_out} more are not drawn"] if left_out else []
 
     def _build(self, made: Picture) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         from hutch.monitor.plots.drawing import PALETTE, style
 
         many = self._panels()
         height = 0.79 / many
         for at in range(many):
             bottom = 0.085 + height * (many - 1 - at)
-            over = made.add_axes((0.1, bottom, 0.53, height * 0.9 - 0.01))
-            beside = made.add_axes(
-                (0.72, bottom + 0.035 * (many > 1), 0.265, height * 0.9 - 0.01 - 0.035 * (many > 1))
-            )
-            style(over, y=self.label(at))
+            high, lifted = height - ROOM_FOR_NAME, 0.035 * (many > 1)
+            over = made.add_axes((0.1, bottom, 0.53, high))
+            beside = made.add_axes((0.72, bottom + lifted, 0.265, high - lifted))
+            style(over)
             style(beside, y="rows", is_log=True, is_counts=True)
+            name_panel(over, self.label(at), many)
+            beside.xaxis.set_major_locator(MaxNLocator(5))
             over.tick_params(labelbottom=at == many - 1)
             (made.kept[f"line {at}"],) = over.plot([], [], color=PALETTE[at % 7], linewidth=1.5)
             made.kept[f"band {at}"] = over.fill_between(

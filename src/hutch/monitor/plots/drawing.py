@@ -8,18 +8,15 @@ seconds: a figure is laid out once at fixed places, and keeps its parts by name;
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from hutch.monitor.plots.png import encoded
+from hutch.monitor.plots.picture import GREY, SIZE, Picture, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,62 +39,7 @@ __all__ = [
 ]
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
-GREY = "#555555"
-_SIZE = 13
-_DPI = 100
 _UNITS = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (60 * 3, 60, "min"), (0, 1, "s"))
-
-
-class Picture(Figure):
-    """A figure that keeps its parts by name.
-
-    :ivar layout: what it is a picture of; a figure with another layout is made anew.
-    :ivar kept: its parts.
-    """
-
-    def __init__(self, layout: object, size: tuple[float, float]) -> None:
-        super().__init__(figsize=size, dpi=_DPI, facecolor="white")
-        FigureCanvasAgg(self)
-        self.layout = layout
-        self.kept: dict[str, Any] = {}
-
-    def savefig(self, fname: Any, **options: Any) -> None:
-        """Write the picture; a PNG of which nothing else is asked is packed quickly rather than tightly."""
-        given = {name for name, value in options.items() if value is not None}
-        kind = options.get("format") or (Path(fname).suffix[1:] if isinstance(fname, (str, Path)) else "png")
-        if given - {"format"} or kind.lower() != "png" or not isinstance(self.canvas, FigureCanvasAgg):
-            super().savefig(fname, **options)
-            return
-        canvas: Any = self.canvas  # which has no types
-        canvas.draw()
-        data = encoded(np.asarray(canvas.buffer_rgba()), self.dpi)
-        if isinstance(fname, (str, Path)):
-            Path(fname).write_bytes(data)
-        else:
-            fname.write(data)
-
-
-def picture(
-    fig: Figure | None, layout: object, size: tuple[float, float], build: Callable[[Picture], None]
-) -> Picture:
-    """Return a figure to draw on: the former one if it has this layout, else a new one.
-
-    :param size: width and height in inches, 100 pixels each.
-    :param build: makes the parts of a new one.
-    """
-    if isinstance(fig, Picture) and fig.layout == layout:
-        return fig
-    made = Picture(layout, size)
-    made.kept["title"] = made.text(
-        0.012, 0.985, "", fontsize=16, fontweight="bold", va="top", parse_math=False
-    )
-    below = 0.985 - 0.33 / size[1]
-    made.kept["below"] = made.text(0.012, below, "", fontsize=_SIZE, color=GREY, va="top", parse_math=False)
-    made.kept["empty"] = made.text(
-        0.5, 0.5, "", fontsize=22, color="#888888", ha="center", va="center", parse_math=False
-    )
-    build(made)
-    return made
 
 
 def style(axes: Axes, *, x: str = "", y: str = "", is_log: bool = False, is_counts: bool = False) -> None:
@@ -108,11 +50,11 @@ def style(axes: Axes, *, x: str = "", y: str = "", is_log: bool = False, is_coun
     """
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#666666")
-    axes.tick_params(labelsize=_SIZE, color="#666666")
+    axes.tick_params(labelsize=SIZE, color="#666666")
     if x:
-        axes.set_xlabel(x, fontsize=_SIZE)
+        axes.set_xlabel(x, fontsize=SIZE)
     if y:
-        axes.set_ylabel(y, fontsize=_SIZE)
+        axes.set_ylabel(y, fontsize=SIZE)
     if is_log:
         axes.set_yscale("log", nonpositive="clip" if is_counts else "mask")
         axes.yaxis.set_major_locator(LogLocator(numticks=6))
@@ -256,6 +198,7 @@ def set_scale(
         beside.yaxis.tick_right()
         beside.tick_params(labelsize=12, length=3, color="#666666")
         beside.spines[:].set_visible(False)
+        made.scales.append(beside)
     ticks = _ticks(limits, is_log)
     beside.yaxis.set_major_locator(FixedLocator([float(image.norm(tick)) for tick in ticks]))
     beside.yaxis.set_major_formatter(FuncFormatter(lambda _, at: number(ticks[at]) if at is not None else ""))

@@ -117,26 +117,43 @@ def lines_by_group(axes: Axes) -> list[Any]:
     """Return a line for each group, on axes."""
     from hutch.monitor.plots.drawing import PALETTE
 
+    add_remark(axes)
     return [
         axes.plot([], [], color=PALETTE[at], drawstyle="steps-mid", linewidth=1.8, label=name)[0]
         for at, name in enumerate(GROUPS)
     ]
 
 
-def show_by_group(axes: Axes, lines: list[Any], x: Floats, counts: Ints, *, is_upright: bool = True) -> None:
-    """Show counts of bins, by group; the outermost are told in the legend."""
+def add_remark(axes: Axes) -> None:
+    """Make room in axes for why they are empty; :func:`set_remark` says it."""
+    axes.text(0.5, 0.5, "", transform=axes.transAxes, fontsize=16, color="#888888", ha="center", va="center")
+
+
+def set_remark(axes: Axes, remark: str) -> None:
+    """Say in axes why they are empty; nothing if they are not."""
+    axes.texts[0].set_text(remark)
+
+
+def show_by_group(axes: Axes, lines: list[Any], x: Floats, counts: Ints, what: str) -> None:
+    """Show counts of bins, by group; the outermost are told in the legend.
+
+    :param what: is counted, in the plural.
+    """
     from hutch.monitor.plots.drawing import fit
 
     for line, values, name in zip(lines, counts, GROUPS, strict=True):
         inside, outside = values[1:-1], int(values[0] + values[-1])
-        line.set_data(*((x, inside) if is_upright else (inside, x)))
+        line.set_data(x, inside)
         line.set_visible(bool(values.any()))
         line.set_label(f"{name}, {outside:,} outside" if outside else name if values.any() else "_")
-    if is_upright:
-        fit(axes, x, [counts[:, 1:-1]], is_log=True)
+    fit(axes, x, [counts[:, 1:-1]], is_log=True)
+    why = f"all {what} are outside" if counts.any() else f"no {what} yet"
+    set_remark(axes, "" if counts[:, 1:-1].any() else why)
     shown = [line for line in lines if line.get_visible()]
     if shown:
         axes.legend(handles=shown, loc="upper right", fontsize=12, framealpha=0.9, edgecolor="none")
+    elif legend := axes.get_legend():
+        legend.remove()
 
 
 class TimestampHistograms(PacketPlot):
@@ -183,8 +200,8 @@ class TimestampHistograms(PacketPlot):
             made.kept[key] = lines_by_group(axes)
 
     def _draw(self, made: Picture) -> None:
-        show_by_group(made.axes[0], made.kept["delays"], DELAY.middles * 1e-4, self.delays)
-        show_by_group(made.axes[1], made.kept["syncs"], SYNC_NEAR.middles * 0.1, self.syncs)
+        show_by_group(made.axes[0], made.kept["delays"], DELAY.middles * 1e-4, self.delays, "data packets")
+        show_by_group(made.axes[1], made.kept["syncs"], SYNC_NEAR.middles * 0.1, self.syncs, "sync packets")
 
 
 class PacmanSyncHistograms(PacketPlot):
@@ -236,11 +253,15 @@ class PacmanSyncHistograms(PacketPlot):
         return found
 
     def _build(self, made: Picture) -> None:
-        from hutch.monitor.plots.drawing import PALETTE, style
+        from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+        from hutch.monitor.plots.drawing import PALETTE, number, style
 
         over, beside = made.add_axes((0.085, 0.10, 0.58, 0.76)), made.add_axes((0.70, 0.10, 0.285, 0.76))
         style(over, y="second − 10⁷ ticks [100 ns], mean")
         style(beside, x="sync packets")
+        beside.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        beside.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         made.kept["over"] = [
             over.plot([], [], color=PALETTE[at], marker="o", markersize=4, linewidth=1.5, label=name)[0]
             for at, name in enumerate(GROUPS)
@@ -255,7 +276,7 @@ class PacmanSyncHistograms(PacketPlot):
         over, beside = made.axes[:2]
         shown = self.timeline.shown()
         times = self.timeline.time_s[shown]
-        x, label = timed(times, float(times[0]) if len(times) else 0.0)
+        x, label = timed(times, float(times[0])) if len(times) else (times, "no timestamp packet yet")
         over.set_xlabel(label, fontsize=13)
         sums = self.timeline.counts[shown].reshape(-1, len(GROUPS), 3)
         told, means, drawn = self.deviation_ticks(), [], []
@@ -285,5 +306,6 @@ class PacmanSyncHistograms(PacketPlot):
 
     def _remarks(self) -> list[str]:
         outside = int(self.syncs[:, 0].sum() + self.syncs[:, -1].sum())
-        found = f"{int(self.syncs.sum()):,} sync packets"
-        return [found, *([f"{outside:,} of them more than 100 ticks off"] if outside else [])]
+        many = int(self.syncs.sum())
+        told = f", {outside:,} of them more than 100 ticks off" if outside else ""
+        return [f"{many:,} sync packet{'' if many == 1 else 's'}{told}", *self.timeline.left_out()]

@@ -49,15 +49,19 @@ class HotPixel(ChannelPlot):
         bars, spread = made.add_axes((0.16, 0.095, 0.36, 0.77)), made.add_axes((0.6, 0.095, 0.385, 0.77))
         style(bars, x="data packets", y="io group - tile - chip - channel")
         style(spread, x="data packets of a channel", y="channels", is_log=True, is_counts=True)
+        # Left of the longest name, which is not known yet.
+        bars.yaxis.set_label_coords(-0.33, 0.5)
         bars.grid(visible=False, axis="y")
         # One collection rather than a patch for each bar.
         made.kept["bars"] = PolyCollection([], facecolor=PALETTE[1])
         bars.add_collection(made.kept["bars"], autolim=False)
         made.kept["shares"] = [bars.text(0, 0, "", fontsize=12, va="center") for _ in range(_SHOWN)]
-        (made.kept["spread"],) = spread.plot([], [], color=PALETTE[0], drawstyle="steps-mid", linewidth=2)
+        (made.kept["spread"],) = spread.plot([], [], color=PALETTE[0], linewidth=2)
 
     def _draw(self, made: Picture) -> None:
-        from hutch.monitor.plots.drawing import fit
+        from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+        from hutch.monitor.plots.drawing import fit, number
 
         bars, spread = made.axes[:2]
         found = self.hottest()
@@ -75,16 +79,24 @@ class HotPixel(ChannelPlot):
             text.set_position((found[at][1] if share else 0, at if share else 0))
         bars.set(xlim=(0, most * 1.22), ylim=(max(len(found), 10) - 0.4, -0.6))
         bars.set_yticks(range(len(found)), [name for name, _ in found], fontsize=12)
-        sent = count[count > 0]
-        if most <= _STEPS:
-            channels = np.bincount(sent, minlength=most + 1)[1:]
-            x = np.arange(1, most + 1)
+        is_wide = most > _STEPS
+        edges = (
+            np.unique(np.floor(np.geomspace(1, most + 1, _STEPS))) if is_wide else np.arange(1.0, most + 2)
+        )
+        # From half a packet below a bin to half a packet above it: counts are whole numbers.
+        edges -= 0.5
+        channels = np.histogram(count[count > 0], edges)[0]
+        made.kept["spread"].set_data(np.repeat(edges, 2)[1:-1], np.repeat(channels, 2))
+        spread.set_xscale("linear")
+        fit(spread, edges, [channels], is_log=True)
+        if is_wide:
+            # A hot channel would leave no room to all others.
+            spread.set_xlim(edges[0], 1.1 * edges[-1])
+            spread.set_xscale("log")
+            spread.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+            spread.xaxis.set_minor_locator(NullLocator())
         else:
-            edges = np.unique(np.floor(np.geomspace(1, most + 1, _STEPS)).astype(np.int64))
-            channels = np.histogram(sent, edges)[0]
-            x = np.sqrt(edges[:-1] * (edges[1:] - 1.0))
-        made.kept["spread"].set_data(x, channels)
-        fit(spread, x, [channels], is_log=True)
+            spread.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 
     def _missing(self) -> str:
         return "" if len(self.totals.chips) else "no data packets yet"
@@ -94,4 +106,6 @@ class HotPixel(ChannelPlot):
         sent = count[count > 0]
         if not len(sent):
             return []
-        return [f"{len(sent):,} channels sent data, half of them {int(np.median(sent)):,} packets or more"]
+        half, channels = int(np.median(sent)), "channel" if len(sent) == 1 else "channels"
+        packets = "packet" if half == 1 else "packets"
+        return [f"{len(sent):,} {channels} sent data, half of them {half:,} {packets} or more"]

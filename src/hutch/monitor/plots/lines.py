@@ -10,7 +10,15 @@ import numpy.typing as npt
 from hutch.catalogs.hints import hinted_fields
 from hutch.monitor.batch import Batch
 from hutch.monitor.forms import State
-from hutch.monitor.plots.row_plot import RowPlot, described, floats_of, is_number, own_axes
+from hutch.monitor.plots.row_plot import (
+    ROOM_FOR_NAME,
+    RowPlot,
+    described,
+    floats_of,
+    is_number,
+    name_panel,
+    own_axes,
+)
 from hutch.monitor.plots.thinning import Envelope
 
 if TYPE_CHECKING:
@@ -77,15 +85,13 @@ class Lines(RowPlot):
 
         many, height = self._panels(), 0.78 / self._panels()
         for at in range(many):
-            axes = made.add_axes(
-                (0.1, 0.085 + height * (many - 1 - at), 0.88, height * (0.92 if many > 1 else 1))
-            )
+            axes = made.add_axes((0.1, 0.085 + height * (many - 1 - at), 0.88, height - ROOM_FOR_NAME))
             style(axes)
+            name_panel(axes, self.label(at + 1), many)
             axes.tick_params(labelbottom=at == many - 1)
             color = PALETTE[at % 7]
             (made.kept[f"line {at}"],) = axes.plot([], [], color=color, linewidth=1.5, markersize=4)
             made.kept[f"band {at}"] = axes.fill_between([], [], color=color, alpha=0.25, linewidth=0)
-            axes.set_ylabel(self.label(at + 1), fontsize=13 if many <= 3 else 12)
 
     def _draw(self, made: Picture) -> None:
         from hutch.monitor.plots.drawing import fit, timed

@@ -100,6 +100,7 @@ class PacketPlot:
     def figure(self, fig: Figure | None = None) -> Figure:
         """Draw what has been accumulated."""
         from hutch.monitor.plots import drawing
+        from hutch.monitor.plots.captions import below_title
 
         made = drawing.picture(fig, type(self), self.size, self._build)
         missing = "" if self.packets else "no packets yet"
@@ -109,8 +110,10 @@ class PacketPlot:
             if self.source
             else self.headline
         )
-        foot = [f"{self.packets:,} packets", drawing.duration(self.timeline.first, self.timeline.latest)]
-        made.kept["below"].set_text(" · ".join([*foot, *self._remarks()] if self.packets else []))
+        many = "packet" if self.packets == 1 else "packets"
+        foot = [f"{self.packets:,} {many}", drawing.duration(self.timeline.first, self.timeline.latest)]
+        said = [*foot, *self._remarks()] if self.packets else []
+        made.kept["below"].set_text(below_title(said, self.size[0]))
         made.kept["empty"].set_text(missing)
         for axes in made.axes:
             axes.set_visible(not missing)

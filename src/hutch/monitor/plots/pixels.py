@@ -19,6 +19,7 @@ __all__ = ["PIXEL_MAPS", "AnodeMean", "AnodeRate", "AnodeStd", "PixelMap"]
 Floats = npt.NDArray[np.float64]
 
 _LABELS = {"mean": "mean [ADC counts]", "std": "standard deviation [ADC counts]", "rate": "rate [packets/s]"}
+_NO_TIME = "no timestamp packet yet"
 _COLORS = {"mean": "viridis", "std": "viridis", "rate": "cividis"}
 
 
@@ -69,10 +70,22 @@ class _OfPixels(ChannelPlot):
 
     def _lost(self, panels: list[Panel]) -> list[str]:
         channels, packets = self._unknown(panels)
-        return [f"{packets:,} of {channels:,} channels that the geometry does not know"] if packets else []
+        return (
+            [f"{packets:,} packets of {channels:,} channels that the geometry does not know"]
+            if packets
+            else []
+        )
 
     def _missing(self) -> str:
-        return "" if len(self.totals.chips) else "no data packets yet"
+        packets = int(self.totals.sums["count"].sum())
+        if not packets:
+            return "no data packets yet"
+        is_lost = self._unknown(self._shown())[1] == packets
+        return "the geometry knows none of the channels that sent data" if is_lost else ""
+
+    def _shown(self) -> list[Panel]:
+        """Return the panels whose pixels are drawn."""
+        raise NotImplementedError
 
 
 class PixelMap(_OfPixels):
@@ -96,7 +109,7 @@ class PixelMap(_OfPixels):
         from hutch.monitor.plots.drawing import image_panel
 
         for at, (quantity, label) in enumerate(_LABELS.items()):
-            image_panel(made, quantity, (0.06 + 0.325 * at, 0.11, 0.235, 0.66), label, _COLORS[quantity])
+            image_panel(made, quantity, (0.055 + 0.318 * at, 0.11, 0.235, 0.66), label, _COLORS[quantity])
             if at:
                 made.kept[quantity][0].set_ylabel("")
                 made.kept[quantity][0].tick_params(labelleft=False)
@@ -106,7 +119,11 @@ class PixelMap(_OfPixels):
 
         panel = self._panel()
         assert panel is not None  # noqa: S101 - else this is not called
-        for quantity in _LABELS:
+        has_time = self.timeline.live_s > 0
+        for quantity, label in _LABELS.items():
+            made.kept[quantity][0].set_title(
+                label if has_time or quantity != "rate" else _NO_TIME, fontsize=14, loc="left"
+            )
             image = self._image(panel, self._values(quantity))
             is_log = quantity == "rate"
             set_image(made, quantity, image, panel.extent, color_range(image, is_log=is_log), is_log=is_log)
@@ -119,10 +136,13 @@ class PixelMap(_OfPixels):
             return f"the geometry has no tile {self.io_group}-{self.tile}"
         return super()._missing()
 
-    def _remarks(self) -> list[str]:
+    def _shown(self) -> list[Panel]:
         panel = self._panel()
-        found = f"{int(self.totals.sums['count'].sum()):,} of data of this tile"
-        return [found, *(self._lost([panel]) if panel else [])]
+        return [panel] if panel else []
+
+    def _remarks(self) -> list[str]:
+        found = f"{int(self.totals.sums['count'].sum()):,} data packets of this tile"
+        return [found, *self._lost(self._shown())]
 
 
 def _pixel_map(io_group: int, tile: int) -> type[PixelMap]:
@@ -182,7 +202,15 @@ class _Anode(_OfPixels):
             set_image(made, str(group), image, panel.extent, limits, is_log=is_log)
 
     def _remarks(self) -> list[str]:
-        return self._lost([panel for _, panel in self._panels()])
+        return self._lost(self._shown())
+
+    def _shown(self) -> list[Panel]:
+        return [panel for _, panel in self._panels()]
+
+    def _missing(self) -> str:
+        if self.quantity == "rate" and self.packets and not self.timeline.live_s:
+            return _NO_TIME
+        return super()._missing()
 
 
 class AnodeMean(_Anode):

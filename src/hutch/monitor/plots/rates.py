@@ -92,16 +92,18 @@ class _OverTime(PacketPlot):
         panels[-1].set_xlabel(label, fontsize=13)
 
     def _missing(self) -> str:
-        return "" if len(self.timeline.bins) else "no timestamp packet yet"
+        if not len(self.timeline.bins):
+            return "no timestamp packet yet"
+        return "" if self.timeline.counts.any() else "no data packets yet"
 
     def _remarks(self) -> list[str]:
         width = self.timeline.width_s
-        before = int(self.timeline.before[: self._counted].sum())
-        found = [f"{width} s bins"] if width > 1 else []
+        before = int(self.timeline.before[self._counted].sum())
+        found = [*([f"{width} s bins"] if width > 1 else []), *self.timeline.left_out()]
         return [*found, *([f"{before:,} before the first timestamp"] if before else [])]
 
-    _counted: ClassVar[int]
-    """The columns up to here hold each packet once."""
+    _counted: ClassVar[slice]
+    """The columns that hold each packet once, together."""
 
 
 class PacketRate(_OverTime):
@@ -115,20 +117,20 @@ class PacketRate(_OverTime):
     headline = "Packet rate"
     columns = len(TYPES) + 2
     labels = ("packets/s", "packets [%]")
-    _counted = len(TYPES) + 1
+    _counted = slice(len(TYPES) + 1)
 
     def _counts(self, batch: Batch) -> Ints:
         return batch.once(tally).by_type
 
     def rates_hz(self) -> Floats:
         """Return the rate of all packets in each bin of time, 1/s; the last bin may not be over yet."""
-        counts = self.timeline.counts[:, : self._counted].sum(axis=1)
+        counts = self.timeline.counts[:, self._counted].sum(axis=1)
         return np.asarray(counts / self.timeline.width_s, dtype=float)
 
     def rate_hz(self) -> float:
         """Return the mean rate of packets while there were timestamps, 1/s; NaN without any."""
         live = self.timeline.live_s
-        return float(self.timeline.counts[:, : self._counted].sum() / live) if live else float("nan")
+        return float(self.timeline.counts[:, self._counted].sum() / live) if live else float("nan")
 
     def wrong_parity(self) -> float:
         """Return the share of packets of chips (types 0 to 3) whose parity is wrong; NaN without any."""
@@ -171,8 +173,8 @@ class TileRate(_OverTime):
     headline = "Tile rate"
     columns = (ELSEWHERE + 1) * 4
     labels = ("data packets/s", "data packets [%]")
+    _counted = slice(0, None, 4)
     is_log = False
-    _counted = columns
 
     def _counts(self, batch: Batch) -> Ints:
         flags = batch.once(tally).by_flags
@@ -206,9 +208,8 @@ class TileRate(_OverTime):
 
     def _remarks(self) -> list[str]:
         elsewhere = int(self.timeline.counts.reshape(-1, ELSEWHERE + 1, 4)[:, ELSEWHERE, 0].sum())
-        width = self.timeline.width_s
-        found = [f"{width} s bins"] if width > 1 else []
-        return [*found, *([f"{elsewhere:,} of no tile that is known"] if elsewhere else [])]
+        found = [f"{elsewhere:,} data packets of no tile that is known"] if elsewhere else []
+        return [*super()._remarks(), *found]
 
 
 def _tile_name(tile: int) -> str:
@@ -225,7 +226,7 @@ class FIFOFlags(_OverTime):
     headline = "Fifo flags"
     columns = 8
     labels = ("data packets/s", "data packets [%]")
-    _counted = 4
+    _counted = slice(4)
 
     def _counts(self, batch: Batch) -> Ints:
         flags = batch.once(tally).by_flags

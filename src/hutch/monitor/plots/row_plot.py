@@ -14,11 +14,23 @@ from hutch.monitor.batch import Batch
 from hutch.monitor.forms import State
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from hutch.monitor.plots.drawing import Picture
 
-__all__ = ["RowPlot", "described", "floats_of", "is_number", "own_axes", "stream_of", "title_of"]
+__all__ = [
+    "ROOM_FOR_NAME",
+    "RowPlot",
+    "described",
+    "floats_of",
+    "is_number",
+    "labelled",
+    "name_panel",
+    "own_axes",
+    "stream_of",
+    "title_of",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,6 +73,31 @@ def floats_of(batch: Batch, names: Sequence[str]) -> Floats:
         if name in batch and is_number(batch[name]):
             found[:, at] = batch[name][: len(batch)]
     return found
+
+
+ROOM_FOR_NAME = 0.035
+"""Part of a picture's height that :func:`name_panel` takes."""
+
+
+def name_panel(axes: Axes, name: str, many: int) -> None:
+    """Write above a panel what it shows: beside it there is no room for a name where panels are low.
+
+    :param many: how many panels there are, one above the other.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    # On the left is what matplotlib takes out of the numbers: 1e6.
+    axes.set_title(name, fontsize=13, loc="right", pad=3, parse_math=False)
+    if many > 3:  # noqa: PLR2004
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+
+
+def labelled(name: str, unit: str, most: int = 44) -> str:
+    """Return the name of a column with its unit, in no more characters than these."""
+    from hutch.monitor.plots.captions import shortened
+
+    told = f" [{shortened(unit, most // 3)}]" if unit else ""
+    return f"{shortened(name, most - len(told))}{told}"
 
 
 class RowPlot:
@@ -127,7 +164,7 @@ class RowPlot:
         facts = batch.facts
         self.title, self.stream = title_of(batch), stream_of(facts)
         self.names = self._chosen(batch)
-        keys: dict[str, Any] = {}
+        keys: dict[str, Any] = dict(facts.get("data_keys") or {})
         for one in described(facts):
             keys.update(one.get("data_keys") or {})
         self.units = [str((keys.get(name) or {}).get("units") or "") for name in self.names]
@@ -158,10 +195,8 @@ class RowPlot:
 
     def label(self, at: int) -> str:
         """Return the name of a column with its units."""
-        from hutch.monitor.plots.drawing import plain
-
         assert self.names is not None  # noqa: S101 - columns are known
-        return plain(f"{self.names[at]} [{self.units[at]}]" if self.units[at] else self.names[at], 44)
+        return labelled(self.names[at], self.units[at])
 
     # drawing
 
@@ -173,14 +208,17 @@ class RowPlot:
     def figure(self, fig: Figure | None = None) -> Figure:
         """Draw what has been accumulated."""
         from hutch.monitor.plots import drawing
+        from hutch.monitor.plots.captions import below_title
 
         missing = "" if self.count else "no rows yet"
         missing = missing or self._missing()
         layout = (type(self), bool(missing), tuple(self.names or ()), self._layout())
         made = drawing.picture(fig, layout, self.size, (lambda _: None) if missing else self._build)
         made.kept["title"].set_text(drawing.plain(" · ".join(filter(None, (self.headline, self.title))), 100))
-        foot = [*([f"stream {self.stream}"] if self.stream else []), f"{self.count:,} rows", *self._remarks()]
-        made.kept["below"].set_text(drawing.plain(" · ".join(foot), 140) if self.title else "")
+        many = "row" if self.count == 1 else "rows"
+        foot = [*([f"stream {self.stream}"] if self.stream else []), f"{self.count:,} {many}"]
+        said = [*foot, *self._remarks()] if self.title else []
+        made.kept["below"].set_text(below_title(said, self.size[0]))
         made.kept["empty"].set_text(missing)
         if not missing:
             self._draw(made)

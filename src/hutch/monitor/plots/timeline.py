@@ -179,14 +179,17 @@ class Timeline:
         return sum(spans)
 
     def shown(self) -> slice:
-        """Return which bins are worth drawing: those around most of the counts, without long pauses."""
+        """Return which bins are drawn: the most without a long pause, the same whatever is counted."""
         groups = self._groups()
-        if len(groups) < 2:
-            return slice(0, len(self.bins))
         ends = np.cumsum([len(group) for group in groups])
-        sums = [self.counts[end - len(group) : end].sum() for end, group in zip(ends, groups, strict=True)]
-        best = int(np.argmax(sums))
+        best = max(range(len(groups)), key=lambda at: (len(groups[at]), at))
         return slice(int(ends[best]) - len(groups[best]), int(ends[best]))
+
+    def left_out(self) -> list[str]:
+        """Return what there is to say of bins that are not drawn, in a list; nothing if all are."""
+        shown = self.shown()
+        count = len(self.bins) - (shown.stop - shown.start)
+        return [f"{count * self.width_s:,} s before or after a long pause are not drawn"] if count else []
 
     def _groups(self) -> list[Ints]:
         """Return bins between pauses."""

@@ -19,9 +19,11 @@ from hutch.monitor.forms import State
 from hutch.monitor.plots.histograms import (
     GROUPS,
     Bins,
+    add_remark,
     clean_data,
     group_rows,
     lines_by_group,
+    set_remark,
     show_by_group,
 )
 from hutch.monitor.plots.packet_plot import PacketPlot
@@ -45,6 +47,7 @@ OFFSETS = Bins(-2 * _DRIFT_TICKS, 10, 6 * _DRIFT_TICKS // 10)
 GAPS = Bins(-1000, 1, 2001)
 """Ticks from a trigger to the next one, of whichever io group."""
 _NONE = -1
+_DATA = "data packets after a trigger"
 _MOST_PARTS = 64
 
 
@@ -202,6 +205,7 @@ class TriggerHistograms(PacketPlot):
             axes = made.add_axes((0.085, bottom, 0.895, 0.30))
             style(axes, x=label, y=what, is_log=True, is_counts=True)
             axes.axvline(0, color="#888888", linewidth=1)
+        add_remark(made.axes[1])
         made.kept["offsets"] = lines_by_group(made.axes[0])
         (made.kept["gaps"],) = made.axes[1].plot(
             [], [], color=PALETTE[2], drawstyle="steps-mid", linewidth=1.8
@@ -210,18 +214,23 @@ class TriggerHistograms(PacketPlot):
     def _draw(self, made: Picture) -> None:
         from hutch.monitor.plots.drawing import fit
 
-        show_by_group(made.axes[0], made.kept["offsets"], OFFSETS.middles * 0.1, self.offsets)
+        show_by_group(made.axes[0], made.kept["offsets"], OFFSETS.middles * 0.1, self.offsets, _DATA)
         x = GAPS.middles * 0.1
         made.kept["gaps"].set_data(x, self.gaps[1:-1])
         fit(made.axes[1], x, [self.gaps[1:-1]], is_log=True)
+        is_empty = not self.gaps[1:-1].any()
+        set_remark(made.axes[1], "no trigger within 100 µs of the one before" if is_empty else "")
 
     def _missing(self) -> str:
         return "" if self.triggers else "no external trigger yet"
 
     def _remarks(self) -> list[str]:
         outside = int(self.gaps[0] + self.gaps[-1])
-        found = [f"{self.triggers:,} triggers"] if self.triggers else []
-        return [*found, *([f"{outside:,} of them more than 100 µs after the one before"] if outside else [])]
+        if not self.triggers:
+            return []
+        many = "trigger" if self.triggers == 1 else "triggers"
+        told = f", {outside:,} of them more than 100 µs after the one before" if outside else ""
+        return [f"{self.triggers:,} {many}{told}"]
 
 
 def _parts_of(state: State) -> list[_Part]:

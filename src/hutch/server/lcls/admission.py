@@ -25,7 +25,7 @@ from starlette.requests import Request
 from hutch.access import PUBLIC, Identity
 from hutch.errors import AccessDeniedError
 from hutch.logbook import Job
-from hutch.server.access import Gate, is_foreign_page
+from hutch.server.access import BASIC, Gate, is_foreign_page
 from hutch.server.books import Book
 from hutch.server.negotiate import Acceptor, presented_token
 
@@ -35,8 +35,8 @@ OPEN, PASSWORD, TICKET, TOKEN, JOBS = "ws", "ws-auth", "ws-kerb", "ws-jwt", "ws-
 PREFIXES = (OPEN, PASSWORD, TICKET, TOKEN, JOBS)
 
 _CHALLENGES = {
-    OPEN: 'Basic realm="hutch", charset="UTF-8"',
-    PASSWORD: 'Basic realm="hutch", charset="UTF-8"',
+    OPEN: BASIC,
+    PASSWORD: BASIC,
     TICKET: "Negotiate",
     TOKEN: 'Bearer realm="hutch"',
     JOBS: 'Bearer realm="hutch"',

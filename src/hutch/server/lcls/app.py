@@ -27,7 +27,7 @@ from hutch.server.lcls.admission import JOBS, PREFIXES, Asker, admit, check_orig
 from hutch.server.lcls.bodies import Carried, Limits, carried
 from hutch.server.lcls.calls import Body, Call, Route
 from hutch.server.lcls.jobs import UPDATE, get_counters, set_counters
-from hutch.server.lcls.replies import refusal, reply
+from hutch.server.lcls.replies import failure, refusal, reply
 from hutch.server.negotiate import Acceptor
 
 __all__ = ["PREFIXES", "build_lcls", "is_lcls"]
@@ -35,7 +35,9 @@ __all__ = ["PREFIXES", "build_lcls", "is_lcls"]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _INSTRUMENT = "_Instrument"
-_PREFIX = "lcls.prefix"
+_PREFIX, _ASKED = "lcls.prefix", "lcls.asked"
+_SHOWN = 200
+"""Characters of a path that are told."""
 
 
 def is_lcls(path: str) -> bool:
@@ -64,6 +66,8 @@ def build_lcls(
             HutchError: _refused,
             HTTPException: _refused,
             Exception: _refused,
+            404: _not_found,
+            405: _not_allowed,
         },
     )
     inner.router.redirect_slashes = False
@@ -72,6 +76,17 @@ def build_lcls(
 
 async def _refused(request: Request, error: Exception) -> Response:
     return refusal(error)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    told = request.scope[_ASKED][:_SHOWN]
+    return failure(404, f"This service has no call {told!r}. Look at the experiment, and at the call's name.")
+
+
+async def _not_allowed(request: Request, error: Exception) -> Response:
+    headers = dict(getattr(error, "headers", None) or {})
+    methods = " or ".join(sorted(set(headers["Allow"].split(", ")) - {"HEAD"}))
+    return failure(405, f"This call is made with {methods}, not with {request.method}.", headers)
 
 
 class _Below:
@@ -94,7 +109,8 @@ class _Below:
             inner = (
                 inner.removeprefix("/lgbk") if inner.startswith(("/lgbk/lgbk/", "/lgbk/run_control/")) else ""
             )
-        await self._app({**scope, "path": inner or "/", "root_path": "", _PREFIX: prefix}, receive, send)
+        found = {"path": inner or "/", "root_path": "", _PREFIX: prefix, _ASKED: path}
+        await self._app({**scope, **found}, receive, send)
 
 
 class _Desk:
@@ -125,16 +141,18 @@ class _Desk:
             methods = [route.method]
             if route.is_control and self._has_get_control:
                 methods.append("GET")
-            found.append(HttpRoute(route.path, self._endpoint(route), methods=methods))
+            if route.deletes:
+                methods.append("DELETE")
+            found.append(HttpRoute(route.path, self._endpoint(route, methods), methods=methods))
         return found
 
-    def _endpoint(self, route: Route) -> Endpoint:
+    def _endpoint(self, route: Route, methods: Sequence[str]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             asker = await run_in_threadpool(self._known, request)
             if route.method != "GET":
                 check_origin(request)
                 if request.method == "HEAD":
-                    raise HTTPException(405, "What changes something is not asked for with HEAD.")
+                    raise HTTPException(405, headers={"Allow": ", ".join(methods)})
             experiment = request.path_params["experiment"]
             if route.path.endswith("/ws/info"):
                 told = await run_in_threadpool(self._instrument, asker, experiment)
@@ -239,7 +257,8 @@ class _Desk:
 
 
 def _call(request: Request, experiment: str, logbook: Logbook, job: Job | None, found: Carried) -> Call:
-    fields = {**found.fields, **dict(request.query_params)}
+    asked = request.query_params
+    fields = {**found.fields, **{name: asked.getlist(name) for name in asked}}
     key = request.headers.get("idempotency-key") or None
     return Call(logbook, experiment, request.path_params, fields, found.json, found.files, job, key)
 

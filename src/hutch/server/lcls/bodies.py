@@ -60,10 +60,11 @@ def most_of_files(file_bytes: int) -> int:
 class Carried:
     """What a request carries.
 
+    :ivar fields: each with all its values.
     :ivar json: None if it carries none.
     """
 
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, list[str]] = field(default_factory=dict)
     json: Any = None
     files: list[NewFile] = field(default_factory=list)
 
@@ -106,7 +107,7 @@ async def _read(request: Request, kind: Body) -> Carried:
         found = Carried()
         for name, value in form.multi_items():
             if not isinstance(value, UploadFile):
-                found.fields.setdefault(name, value)
+                found.fields.setdefault(name, []).append(value)
             elif name in ("files", "files[]", "file") and (value.filename or value.size):
                 found.files.append(NewFile(value.file, value.filename or ""))
         return found

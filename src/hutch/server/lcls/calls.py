@@ -31,7 +31,7 @@ class Call:
 
     :ivar logbook: which does all on the sender's behalf.
     :ivar path: the parts of the address that are names.
-    :ivar fields: those of the address, and of the form.
+    :ivar fields: those of the address, and of the form, each with all its values.
     :ivar json: what is carried, if that is JSON.
     :ivar job: the job that asks, if one does.
     :ivar key: by which the same request is known if it is sent again.
@@ -40,7 +40,7 @@ class Call:
     logbook: Logbook
     experiment: str
     path: Mapping[str, str]
-    fields: Mapping[str, str]
+    fields: Mapping[str, Sequence[str]]
     json: Any = None
     files: Sequence[NewFile] = ()
     job: Job | None = None
@@ -52,20 +52,41 @@ class Call:
         return None if self.job is None else self.job.author
 
     def text(self, *names: str) -> str | None:
-        """Return a field by one of its names; None if it is empty or missing."""
-        return next((found for found in map(self.given, names) if found), None)
+        """Return a field by one of its names; None if it is blank or missing."""
+        return next((found for found in map(self.given, names) if found and not found.isspace()), None)
 
     def given(self, name: str) -> str | None:
-        """Return a field, which may be empty; None if it is missing."""
-        found = self.fields.get(name)
-        if found is None and isinstance(self.json, dict) and self.json.get(name) is not None:
-            found = str(self.json[name])
-        return found
+        """Return a field, which may be empty; None if it is missing.
+
+        :raises QueryError: if it is JSON that is neither text nor a number.
+        """
+        if name in self.fields:
+            return self.fields[name][0]
+        found = self._carried(name)
+        if isinstance(found, (dict, list)):
+            raise QueryError(f"The parameter {name!r} must be text or a number.")
+        return None if found is None else str(found)
+
+    def several(self, name: str) -> Sequence[str] | None:
+        """Return a field that may be given several times, or be a list; None if it is missing.
+
+        :raises QueryError: if it is JSON that is neither text nor a list of text.
+        """
+        if name in self.fields:
+            return self.fields[name]
+        found = self._carried(name)
+        if isinstance(found, list) and all(isinstance(one, str) for one in found):
+            return found
+        one = self.given(name)
+        return None if one is None else [one]
+
+    def _carried(self, name: str) -> Any:
+        return self.json.get(name) if isinstance(self.json, dict) else None
 
     def needed(self, *names: str) -> str:
         """Return a field by one of its names.
 
-        :raises QueryError: if it is empty or missing.
+        :raises QueryError: if it is blank or missing.
         """
         found = self.text(*names)
         if found is None:
@@ -73,7 +94,7 @@ class Call:
         return found
 
     def number(self, *names: str) -> int | None:
-        """Return a field that is a whole number; None if it is empty or missing.
+        """Return a field that is a whole number; None if it is blank or missing.
 
         :raises QueryError: if it is something else.
         """
@@ -132,6 +153,7 @@ class Route:
     :ivar action: what the sender must be allowed in the experiment, before anything is read of what is
         carried; the logbook asks once more.
     :ivar is_control: True if it may be asked for with GET where that is switched on.
+    :ivar deletes: True if it may be asked for with DELETE too, as LCLS's own pages do.
     :ivar by_job: True if the token of a job is enough, in the job's own experiment.
     """
 
@@ -141,6 +163,7 @@ class Route:
     body: Body = Body.NONE
     action: Action = Action.READ
     is_control: bool = False
+    deletes: bool = False
     by_job: bool = field(default=False)
 
 

@@ -28,7 +28,7 @@ def _new(call: Call) -> dict[str, Any]:
         call.experiment,
         call.needed("log_text"),
         title=call.text("log_title") or "",
-        tags=call.text("log_tags") or (),
+        tags=call.several("log_tags") or (),
         run=_run_of(call),
         shift=call.text("shift"),
         format=call.text("log_format") or "markdown",
@@ -53,7 +53,7 @@ def _modify(call: Call) -> dict[str, Any]:
         call.entry("_id"),
         text=call.needed("log_text"),
         title=call.given("log_title"),
-        tags=call.given("log_tags"),
+        tags=call.several("log_tags"),
         run=call.number("run_num"),
         files=call.files,
     )
@@ -78,7 +78,6 @@ def _search(call: Call) -> list[dict[str, Any]]:
     """Return the entries with words, a tag, of some runs, or of some time; several of these narrow it."""
     if call.text("_id"):
         return [_told(call, call.logbook.entry(call.entry("_id")))]
-    tag = call.text("tag")
     since, until = _moment(call, "start_date"), _moment(call, "end_date")
     one = call.number("run_num")
     runs = (call.number("start_run_num"), call.number("end_run_num")) if one is None else (one, one)
@@ -88,7 +87,7 @@ def _search(call: Call) -> list[dict[str, Any]]:
             call.experiment,
             call.text("search_text") or "",
             run=None if runs == (None, None) else runs,
-            tags=tag or (),
+            tags=call.several("tag") or (),
             since=since,
             until=until,
             before=before,
@@ -235,7 +234,7 @@ def _change(path: str, answer: Any, **more: Any) -> Route:
 ROUTES = (
     _change("new_elog_entry", _new, by_job=True),
     _change("modify_elog_entry", _modify),
-    _change("delete_elog_entry", _delete),
+    _change("delete_elog_entry", _delete, deletes=True),
     experiment_route("elog", _all, by_job=True),
     experiment_route("search_elog", _search, by_job=True),
     experiment_route("elog/{entry}/complete_elog_tree", _tree, by_job=True),

@@ -5,6 +5,7 @@ Their columns have sources of other names: ``params.gain`` is ``param.gain`` her
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -51,8 +52,8 @@ def _row(cells: dict[str, Any]) -> dict[str, Any]:
         "num": cells.pop("run_num"),
         "begin_time": iso(begin),
         "end_time": iso(end),
-        "begin_time_epoch": None if begin is None else int(begin * 1000),
-        "end_time_epoch": int(end * 1000) if isinstance(end, (int, float)) else None,
+        "begin_time_epoch": _in_ms(begin),
+        "end_time_epoch": _in_ms(end),
         "params": {},
     }
     for source, value in cells.items():
@@ -61,6 +62,11 @@ def _row(cells: dict[str, Any]) -> dict[str, Any]:
         else:
             row[source] = value
     return row
+
+
+def _in_ms(time: Any) -> int | None:
+    """Return s since 1970 in ms."""
+    return int(time * 1000) if isinstance(time, (int, float)) and math.isfinite(time * 1000) else None
 
 
 def _csv(call: Call) -> Response:
@@ -174,8 +180,10 @@ def _theirs(source: str) -> str:
     return _THEIRS.get(source, source)
 
 
-def _change(path: str, answer: Any, body: Body = Body.FORM, action: Action = Action.EDIT) -> Route:
-    return experiment_route(path, answer, method="POST", body=body, action=action)
+def _change(
+    path: str, answer: Any, body: Body = Body.FORM, action: Action = Action.EDIT, **more: Any
+) -> Route:
+    return experiment_route(path, answer, method="POST", body=body, action=action, **more)
 
 
 ROUTES = (
@@ -185,6 +193,6 @@ ROUTES = (
     experiment_route("runtables/export_as_csv", _csv, by_job=True),
     _change("create_update_user_run_table_def", _define, Body.JSON),
     _change("clone_run_table_def", _clone),
-    _change("delete_run_table", _delete),
+    _change("delete_run_table", _delete, deletes=True),
     _change("run_table_editable_update", _edit_cell, action=Action.RECORD),
 )

@@ -35,31 +35,64 @@ if (picture) {
   if (image.complete && !image.naturalWidth) hide();
 }
 
-async function refresh(selector) {
-  if (document.hidden) return;
+// Give the page as it is now; null if the server is away, or no longer says it: then it stays as it is.
+async function ask() {
+  if (document.hidden) return null;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const [old, fresh] = [document.querySelector(selector), page.querySelector(selector)];
-    if (old && fresh && old.innerHTML !== fresh.innerHTML && !old.contains(document.activeElement)) old.replaceWith(fresh);
+    return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
   } catch {
-    // The server is away; the page stays as it is.
+    return null;
   }
+}
+
+async function refresh(selector) {
+  const page = await ask();
+  const [old, fresh] = [document.querySelector(selector), page?.querySelector(selector)];
+  if (!old || !fresh || old.innerHTML === fresh.innerHTML) return;
+  const [region, next] = [old, fresh].map((part) => part.querySelector(".scroll"));
+  const used = document.activeElement;
+  if (old.contains(used) && (used !== region || !next)) return;
+  const left = region?.scrollLeft ?? 0;
+  old.replaceWith(fresh);
+  if (!next) return;
+  next.scrollLeft = left;
+  if (used === region) next.focus({ preventScroll: true });
+}
+
+// Put what an open run has become into its page, whose parts are the same.
+function catchUp(page) {
+  for (const part of ["h1", ".facts"]) document.querySelector(part).replaceWith(page.querySelector(part));
+  for (const heading of document.querySelectorAll("h2[id^=stream-]")) heading.replaceWith(page.getElementById(heading.id));
+  for (const part of document.querySelectorAll("figure.picture [src], figure.picture [srcset]")) {
+    const name = part.hasAttribute("src") ? "src" : "srcset";
+    part.setAttribute(name, `${part.getAttribute(name).split("&at=")[0]}&at=${Date.now()}`);
+  }
+  const fresh = page.querySelectorAll("figure.frames");
+  document.querySelectorAll("figure.frames").forEach((figure, at) => {
+    const range = figure.querySelector("input");
+    const isNewest = range.value === range.max;
+    figure.dataset.rows = fresh[at].dataset.rows;
+    range.max = figure.dataset.rows - 1;
+    if (isNewest && range.value !== range.max) {
+      range.value = range.max;
+      range.dispatchEvent(new Event("input"));
+    } else {
+      figure.querySelector("output").value = `${Number(range.value) + 1} of ${figure.dataset.rows}`;
+    }
+  });
 }
 
 if (document.querySelector("#runs[data-live=yes]")) setInterval(() => refresh("#runs"), AGAIN_MS);
 if (document.querySelector("article[data-status=running]")) {
+  const parts = (where) => where.querySelectorAll("section, figure").length;
   const timer = setInterval(async () => {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-    if (!answer || !answer.ok || document.hidden) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const part of ["h1", ".facts"]) document.querySelector(part).replaceWith(page.querySelector(part));
-    for (const part of document.querySelectorAll("figure.picture [src], figure.picture [srcset]")) {
-      const name = part.hasAttribute("src") ? "src" : "srcset";
-      part.setAttribute(name, `${part.getAttribute(name).split("&at=")[0]}&at=${Date.now()}`);
-    }
-    if (page.querySelector("article").dataset.status !== "running") { clearInterval(timer); location.reload(); }
+    const page = await ask();
+    if (!page) return;
+    // A stream that has begun brings its table and its picture along.
+    if (page.querySelector("article").dataset.status === "running" && parts(page) === parts(document)) { catchUp(page); return; }
+    clearInterval(timer);
+    location.reload();
   }, AGAIN_MS);
 }
 
