@@ -4,9 +4,13 @@ import contextlib
 import io
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from hutch.cli.group import hutch as program
 
 ROOT = Path(__file__).parents[2]
 ALL = [
@@ -61,9 +65,34 @@ def test_the_readme_does_what_it_says():
     names["cat"].close()
 
 
+def headings(path):
+    """Return the headings of a page as links name them."""
+    found = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found]
+
+
 def test_every_link_of_a_page_leads_somewhere():
     for page in ALL:
         path = ROOT / page
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
+        for target, heading in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", path.read_text()):
             if not target.startswith("http"):
-                assert (path.parent / target).exists(), f"{page}: {target}"
+                there = path.parent / target if target else path
+                assert there.exists(), f"{page}: {target}"
+                assert not heading or heading in headings(there), f"{page}: {target}#{heading}"
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("page", ["docs/tutorials/from-nothing-to-a-plot.md", "docs/how-to/read.md"])
+def test_the_commands_of_a_page_run_where_its_code_has_run(page):
+    _, names = run(page)
+    names["cat"].close()
+    for block in re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
+        script = f'hutch() {{ "{sys.executable}" -m hutch "$@"; }}\n{block}'
+        found = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, timeout=120)
+        assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_the_list_of_commands_has_them_all():
+    table = (ROOT / "docs/reference/commands.md").read_text().partition("## Which store")[0]
+    named = re.findall(r"`([a-z]+)`", table)
+    assert sorted(named) == sorted(program.list_commands(None))

@@ -80,6 +80,15 @@ def test_the_guide_to_metadata_prints_what_it_says() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("page", ["docs/how-to/record.md", "docs/how-to/read.md"])
+def test_the_guides_to_recording_and_reading_print_what_they_say(page: str) -> None:
+    printed, names = run(page)
+    lines = [line.strip() for line in printed.splitlines()]
+    assert lines == [line for block in _blocks(page, "text") for line in block.splitlines()]
+    names["cat"].close()
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_guide_to_checks_prints_what_it_says() -> None:
     printed, names = run(CHECKS)
     assert printed == "".join(_blocks(CHECKS, "text"))

@@ -115,14 +115,31 @@ def save(figure: Figure, path: Path) -> Path:
 
     :returns: the path of the file.
     :raises ConfigurationError: if the ending is no format of pictures.
+    :raises OSError: if the file cannot be written.
     """
     path = path if path.suffix else path.with_suffix(".png")
     if path.suffix.lower() not in _ENDINGS:
         msg = f"{path.name!r} ends in no format of pictures: {', '.join(_ENDINGS)}"
         raise ConfigurationError(msg)
     with rc_context(_STYLE):
-        figure.savefig(path, dpi=144)
+        picture = io.BytesIO()
+        figure.savefig(picture, dpi=144, format=path.suffix[1:].lower())
+    _write_whole(path, picture.getbuffer())
     return path
+
+
+def _write_whole(path: Path, content: memoryview) -> None:
+    """Write a file as a whole or not at all; one that is there stays until the new one is written.
+
+    :raises OSError: that names the file, if it cannot be written.
+    """
+    early = path.with_name(f".{path.name}.part")
+    try:
+        early.write_bytes(content)
+        early.replace(path)
+    except OSError as error:
+        early.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 # what to draw

@@ -139,6 +139,9 @@ class Selection:
             return []
         if self.is_whole:
             return self.store.runs_by_prefix(prefix, limit)
+        if not is_storable(prefix):
+            # No run has it, and RE2 takes none with a lone surrogate.
+            return []
         return list(islice(self._newest_with(Field(_UID, Matching(f"^{quoted(prefix)}"))), limit))
 
     def by_scan_id(self, scan_id: int) -> RunRow | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from hutch.cli.options import as_json, command, in_store
+from hutch.cli.options import as_json, command, complete_store, in_store
 from hutch.config import store_location
 
 
 @command("hutch backup backups/beamtime")
-@click.argument("places", metavar="[STORE] DIR", nargs=-1, required=True)
+@click.argument("places", metavar="[STORE] DIR", nargs=-1, required=True, shell_complete=complete_store)
 @click.option("--full", is_flag=True, help="Compare all that is there, instead of only what changed.")
 @click.option("--verify", "verify_wanted", is_flag=True, help="Read all of the backup again afterwards.")
 @as_json

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from hutch.cli.naming import run_bar
-from hutch.cli.options import as_json, command, in_store, open_existing
+from hutch.cli.options import as_json, command, complete_store, in_store, open_existing
 
 if TYPE_CHECKING:
     from hutch.catalogs.compaction import Compacted
 
 
 @command("hutch compact")
-@click.argument("place", metavar="[STORE]", required=False)
+@click.argument("place", metavar="[STORE]", required=False, shell_complete=complete_store)
 @as_json
 @in_store
 @click.pass_context

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hutch.cli.options import command
+from hutch.cli.options import command, complete_store
 from hutch.config import state_folder, store_location
 
 if TYPE_CHECKING:
@@ -29,15 +29,16 @@ __all__ = ["demo"]
 _FOLDER = "demo-store"
 _FRAMES = "camera"
 _PORT = 8000
+_FILE = click.Path(exists=True, path_type=Path)
 _LATE_S = 15.0
 """The process that follows ends within so many seconds of the run it follows."""
 
 
 @command("hutch demo --store demo-store")
-@click.option("--store", metavar="STORE", help=(
+@click.option("--store", metavar="STORE", shell_complete=complete_store, help=(
     "Folder or address of the store for the runs.  [default: ./demo-store]"
 ))  # fmt: skip
-@click.option("--import", "files", metavar="FILE", multiple=True, type=click.Path(path_type=Path), help=(
+@click.option("--import", "files", metavar="FILE", type=_FILE, multiple=True, help=(
     "Import a file of real runs as well; may be given again."
 ))  # fmt: skip
 @click.option("--no-serve", is_flag=True, help="Do not show the runs in a browser at the end.")

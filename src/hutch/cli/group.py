@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from hutch import __version__
-from hutch.cli.options import example
+from hutch.cli.options import ExampleGroup, example
 from hutch.cli.process import end_with
 
 __all__ = ["hutch"]
@@ -52,7 +52,7 @@ _COMMANDS = {
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
-class LazyGroup(click.Group):
+class LazyGroup(ExampleGroup):
     """A group that loads a command when it is needed, and turns errors into one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -67,10 +67,6 @@ class LazyGroup(click.Group):
         module, _, name = place.partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the example, as it is."""
-        formatter.write(f"\n{self.epilog}\n")
 
     def main(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hutch.cli.options import command
+from hutch.cli.options import command, complete_store
 from hutch.config import configuration, database_files, find_file, find_store
 from hutch.errors import ConfigurationError
 
@@ -13,7 +13,7 @@ _FIRST = "raw"
 
 
 @command("hutch init beamtime")
-@click.argument("place", metavar="[STORE]", required=False)
+@click.argument("place", metavar="[STORE]", required=False, shell_complete=complete_store)
 @click.option("--files", metavar="DIR", help=(
     "With a database: the folder of large batches, which all hosts that use the store must share."
 ))  # fmt: skip

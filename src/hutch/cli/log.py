@@ -54,9 +54,16 @@ def the_experiment(book: Logbook, given: str | None) -> str:
         return given
     active = sorted(book.access.experiments.active_names())
     if len(active) != 1:
-        found = f"{len(active)} are active ({', '.join(active)})" if active else "none is active"
-        msg = f"Which experiment is meant? {found.capitalize()}. Name it: --experiment NAME"
-        raise ConfigurationError(msg)
+        if active:
+            msg = f"{len(active)} are active ({', '.join(active)}). Name it: --experiment NAME"
+        elif book.access.experiments.all():
+            msg = "None is active. Name it with --experiment NAME, or: hutch experiment activate NAME"
+        else:
+            msg = (
+                "There is none yet. Make one with: hutch experiment create NAME --instrument XPP, and then: "
+                "hutch experiment activate NAME"
+            )
+        raise ConfigurationError(f"Which experiment is meant? {msg}")
     return active[0]
 
 

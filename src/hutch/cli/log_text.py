@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import stat
@@ -78,7 +79,7 @@ def written(text: str | None, command: str, before: str = "") -> Iterator[str]:
     :raises DocumentError: if nothing is typed.
     """
     if text is not None:
-        yield sys.stdin.read() if text == "-" else text
+        yield text if text != "-" else sys.stdin.read() if sys.stdin else ""
         return
     typed = _typed(before)
     try:
@@ -96,8 +97,11 @@ def written(text: str | None, command: str, before: str = "") -> Iterator[str]:
 def _typed(before: str) -> str:
     """Return what somebody types in an editor, without the help that it shows.
 
-    :raises DocumentError: if that is nothing.
+    :raises DocumentError: if that is nothing, or nobody is there to type: a program has no terminal.
     """
+    has_editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not has_editor and not (sys.stdin and sys.stdin.isatty()):
+        raise DocumentError("There is no terminal to write in. Give a text, or - to read the standard input.")
     found = click.edit("\n".join([f"{before}\n", *_HELP, ""]), extension=".md")
     text = _BLANK_LINES.sub("", _HELP_LINES.sub("", found or "")).rstrip()
     if not text:

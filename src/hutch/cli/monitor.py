@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hutch.cli.options import ExampleCommand, ExampleGroup, as_json, command, example
+from hutch.cli.options import ExampleCommand, ExampleGroup, as_json, command, complete_store, example
 from hutch.cli.process import end_with
 
 if TYPE_CHECKING:
@@ -100,13 +100,15 @@ _OPTIONS = (
     click.option("--scheduler", metavar="ADDRESS", help=(
         "With --once: have the workers of this scheduler of dask read the data.  [default: of hutch.toml]"
     )),
-    click.option("--catalog", metavar="[STORE]", is_flag=False, flag_value="", default=None, help=(
-        "Watch the runs of a store that are being recorded; without a name, of the default catalog."
-    )),
+    click.option("--catalog", metavar="[STORE]", is_flag=False, flag_value="", default=None,
+        shell_complete=complete_store,
+        help="Watch the runs of a store that are being recorded; without a name, of the default catalog."),
     click.option("--serve", "is_served", is_flag=True, help=(
         "Show the plots on the pages of hutch serve, through the store."
     )),
-    click.option("--store", metavar="STORE", help="Store for --serve and verdicts; else that of --catalog."),
+    click.option("--store", metavar="STORE", shell_complete=complete_store, help=(
+        "Store for --serve and verdicts; else that of --catalog."
+    )),
     click.option("--attach-run", type=click.Choice(["named", "open"]), default="named", show_default=True,
         help="A file belongs to the run that names it; with open, else to the run that began last."),
     click.option("--checks", "checks_file", metavar="FILE", type=click.Path(dir_okay=False), help=(

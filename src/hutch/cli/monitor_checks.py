@@ -92,6 +92,8 @@ def replay(
         chosen = [one for one in chosen if one.name in names]
     if not chosen:
         click.echo("No checks are set up. List their kinds with: hutch monitor checks", err=True)
+        if json_wanted:
+            click.echo(format.to_json({"verdicts": [], "summary": replaying.summarize([])}))
         return
     catalog, sightings = _sightings(what, {one.stream for one in chosen}, limit, store)
     plots = known_plots(plugins)

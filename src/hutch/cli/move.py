@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hutch.cli.options import as_json, command
+from hutch.cli.options import as_json, command, complete_store
 from hutch.config import configuration, shown_place, store_location
 from hutch.errors import ConfigurationError
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @command("hutch move beamtime archive/beamtime")
-@click.argument("place", metavar="FROM")
-@click.argument("to", metavar="TO")
+@click.argument("place", metavar="FROM", shell_complete=complete_store)
+@click.argument("to", metavar="TO", shell_complete=complete_store)
 @click.option("--files", metavar="DIR", help="With a new database: the folder of large batches.")
 @click.option("--delete-old", is_flag=True, help="Delete the old store when the new one is in use.")
 @as_json

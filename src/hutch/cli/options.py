@@ -6,9 +6,12 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from difflib import get_close_matches
+from glob import glob
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from hutch.config import configuration, find_store
 from hutch.errors import ConfigurationError, NoStoreError, RunDeletedError, RunNotFoundError
@@ -20,6 +23,7 @@ __all__ = [
     "as_json",
     "author_option",
     "command",
+    "complete_store",
     "example",
     "find_run",
     "group",
@@ -32,6 +36,8 @@ __all__ = [
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _NUMBER = re.compile(r"-?\d+")
+_MOST_NEARBY = 5
+"""As many stores are named to who named none."""
 
 
 class ExampleCommand(click.Command):
@@ -52,6 +58,18 @@ class ExampleGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is named first, and the rest; one that is not there may be a slip."""
+        name = args[0]
+        is_there = name.startswith("-") or self.get_command(ctx, name) is not None
+        if not is_there and not ctx.resilient_parsing:
+            near = get_close_matches(name, self.list_commands(ctx), 1)
+            guess = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {name!r}.{guess}")
+        return super().resolve_command(ctx, args)
 
 
 def example(line: str) -> str:
@@ -91,7 +109,16 @@ def in_store(function: _Function) -> _Function:
         "Folder, address (postgresql://…) or catalog of hutch.toml; else $HUTCH_STORE, else the default "
         "catalog, else ./hutch-store."
     )
-    return click.option("--store", metavar="STORE", help=text)(function)
+    return click.option("--store", metavar="STORE", help=text, shell_complete=complete_store)(function)
+
+
+def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return how a shell may go on with a STORE: paths of configured catalogs that begin so, else folders."""
+    with suppress(ConfigurationError):
+        paths = [path for path in configuration().settings.catalogs if path.startswith(incomplete)]
+        if paths:
+            return [CompletionItem(path) for path in paths]
+    return [CompletionItem(incomplete, type="dir")]
 
 
 def as_json(function: _Function) -> _Function:
@@ -118,7 +145,7 @@ def open_existing(store: str | None) -> Catalog:
         catalog = open_configured(found)
     except NoStoreError as error:
         if not found.path and not os.path.exists(found.store):
-            error.args = (f"{error}{_other_catalogs()}", *error.args[1:])
+            error.args = (f"{error}{_other_catalogs() or _stores_nearby()}", *error.args[1:])
         raise
     click.get_current_context().call_on_close(catalog.close)
     return catalog
@@ -165,6 +192,16 @@ def _other_catalogs() -> str:
         if known:
             return f" (or name a catalog that is configured: {', '.join(known)})"
     return ""
+
+
+def _stores_nearby() -> str:
+    """Return which stores are in the working folder, or are it, for who forgot to name one."""
+    from hutch.store.places import DATABASE
+
+    found = sorted(os.path.dirname(path) or "." for path in [*glob(f"*/{DATABASE}"), *glob(DATABASE)])
+    if not found:
+        return ""
+    return f" (or name one that is here with --store or $HUTCH_STORE: {', '.join(found[:_MOST_NEARBY])})"
 
 
 def _refuse_options(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:

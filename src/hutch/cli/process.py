@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -38,8 +39,18 @@ def end_with(command: Callable[[], Any], name: str) -> NoReturn:
         click.echo(f"{name}: {error}", err=True)
         sys.exit(1)
     except OSError as error:
-        if error.filename is None:
+        if error.strerror is None:
             raise
-        click.echo(f"{name}: {error.filename!r}: {error.strerror}.", err=True)
+        place = "" if error.filename is None else f"{error.filename!r}: "
+        click.echo(f"{name}: {place}{error.strerror}.", err=True)
+        _let_go_of_output()
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _let_go_of_output() -> None:
+    """Write what is still to be written, or forget it, so that Python does not fail over it at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

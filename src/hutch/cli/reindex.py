@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hutch.cli.naming import find_runs, refuse_options, run_bar
-from hutch.cli.options import as_json, command, in_store, open_existing
+from hutch.cli.options import as_json, command, complete_store, in_store, open_existing
 from hutch.config import names_store
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 @command("hutch reindex", takes_run=True)
-@click.argument("words", metavar="[STORE] [RUN...]", nargs=-1, callback=refuse_options)
+@click.argument(
+    "words", metavar="[STORE] [RUN...]", nargs=-1, callback=refuse_options, shell_complete=complete_store
+)
 @as_json
 @in_store
 def reindex(words: tuple[str, ...], json_wanted: bool, store: str | None) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from hutch.cli.options import as_json, command
+from hutch.cli.options import as_json, command, complete_store
 
 
 @command("hutch restore backups/beamtime restored")
-@click.argument("folder", metavar="BACKUP")
-@click.argument("to", metavar="TO")
+@click.argument("folder", metavar="BACKUP", shell_complete=complete_store)
+@click.argument("to", metavar="TO", shell_complete=complete_store)
 @click.option("--files", metavar="DIR", help="With a new database: the folder of large batches.")
 @click.option("--unfinished", is_flag=True, help="Take a backup that was interrupted, as the last resort.")
 @click.option("--verify", "verify_wanted", is_flag=True, help="Read all of the new store afterwards.")

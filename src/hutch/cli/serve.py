@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hutch.cli.options import command
+from hutch.cli.options import command, complete_store
 from hutch.config import STORE_VARIABLE, configuration, find_store
 from hutch.errors import MissingExtraError
 
@@ -24,7 +24,7 @@ _NAME = "raw"
 
 
 @command("hutch serve beamtime --port 8000")
-@click.argument("store", metavar="[STORE]", required=False)
+@click.argument("store", metavar="[STORE]", required=False, shell_complete=complete_store)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
     "--port",

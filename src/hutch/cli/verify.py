@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hutch.cli.options import as_json, command, in_store, open_existing
+from hutch.cli.options import as_json, command, complete_store, in_store, open_existing
 
 if TYPE_CHECKING:
     from hutch.catalogs.findings import Finding, Repair, Verification
@@ -19,7 +19,7 @@ _MOST_SHOWN = 100
 
 
 @command("hutch verify")
-@click.argument("place", metavar="[STORE]", required=False)
+@click.argument("place", metavar="[STORE]", required=False, shell_complete=complete_store)
 @click.option("--repair", "is_repair", is_flag=True, help="Repair what is safe to repair, and say what.")
 @click.option("--dry-run", is_flag=True, help="With --repair: only say what it would do.")
 @as_json

@@ -27,6 +27,9 @@ __all__ = ["RunLine", "run_to_json", "run_view", "runs_table"]
 _MOST_QUARANTINED = 20
 """As many documents in quarantine are shown one by one."""
 
+_NEEDED = {"scan_id": 7, "uid": 8}
+"""Columns by which a run is named, and how many characters of them are shown in any terminal."""
+
 
 @dataclass(frozen=True)
 class RunLine:
@@ -67,8 +70,13 @@ def runs_table(lines: Sequence[RunLine]) -> Table:
     table = grid()
     for heading in HEADINGS:
         right = heading in ("scan_id", "points")
-        # Only a column that may wrap gives way where the terminal is narrow: the plan.
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "plan")
+        # Where the terminal is narrow a column that may wrap gives way, the plan, and then others.
+        table.add_column(
+            heading,
+            justify="right" if right else "left",
+            no_wrap=heading != "plan",
+            min_width=_NEEDED.get(heading),
+        )
     is_judged = any(line.verdicts for line in lines)
     if is_judged:
         table.add_column("verdicts", no_wrap=True)

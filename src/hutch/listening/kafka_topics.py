@@ -103,6 +103,8 @@ class KafkaSource:
         """How often the cluster was told how far this has come, and has not answered yet."""
         self._next_look = 0.0
         self._deadline = time.monotonic() + _PATIENCE_S
+        if not bootstrap.strip():
+            raise ListeningError("No broker is named. Give host:port of one or more, as in 'localhost:9092'.")
         try:
             self._consumer = Consumer(
                 {

@@ -81,7 +81,8 @@ def told(error: psycopg.Error, address: Address) -> StoreError:
         )
         return StoreUnavailableError(msg)
     if _is_of_connection(error, code):
-        msg = f"The server of the store {place} does not answer: {text}. It is tried again."
+        stop = "" if text.endswith(("?", ".")) else "."
+        msg = f"The server of the store {place} does not answer: {text}{stop} Try again when it does."
         return StoreUnavailableError(msg)
     msg = f"The store {place} could not be used: {text}."
     return StoreError(msg)

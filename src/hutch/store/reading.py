@@ -90,6 +90,8 @@ class DatabaseReader(Survey, IndexReader, AccessReader, MonitorReader, LogbookRe
 
     def runs_by_prefix(self, prefix: str, limit: int) -> list[RunRow]:
         """Return runs whose uid begins with a text, newest first."""
+        if not is_storable(prefix):
+            return []
         values = {"prefix": prefix, "end": prefix + _LAST_CHARACTER, "limit": limit}
         return [RunRow(*row) for row in self._query(self._say.runs_by_prefix, values)]
 

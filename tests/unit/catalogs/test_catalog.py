@@ -26,6 +26,14 @@ def test_the_beginning_of_a_uid_gives_its_run(catalog, uids):
     assert catalog["40f"].uid == uids[4]
 
 
+@pytest.mark.parametrize("key", ["\udce9", "\0"])
+def test_text_that_no_database_takes_names_no_run(catalog, key):
+    for found in (catalog, catalog.search({"uid": {"$exists": True}})):
+        assert key not in found
+        with pytest.raises(KeyError, match="No run"):
+            found[key]
+
+
 def test_a_full_uid_is_tried_before_the_prefixes(catalog, record):
     record(uid="abc")
     record(uid="abcdef")

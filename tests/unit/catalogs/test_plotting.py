@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -198,3 +201,22 @@ def test_a_frame_whose_file_is_missing_does_not_keep_numbers_from_being_drawn(ca
     lines, frame, *_ = draw(cat["r"]).axes
     assert lines.lines[0].get_ydata().tolist() == [2.0]
     assert "'/gone/a.h5' is missing" in frame.texts[0].get_text().replace("\n", " ")
+
+
+def test_a_picture_for_which_there_is_no_room_leaves_the_one_before_and_no_part(tmp_path):
+    (tmp_path / "old.png").write_bytes(b"old")
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from hutch.catalogs.plotting import save\n"
+        "from matplotlib.figure import Figure\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"
+        "try:\n    save(Figure(), Path(sys.argv[1]))\n"
+        "except OSError as error:\n    print(error.filename, error.strerror, sep=': ')"
+    )
+    for name in ("old.png", "new.png"):
+        command = [sys.executable, "-c", code, name]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        assert found.stdout == f"{name}: File too large\n", found.stderr
+
+    assert [path.name for path in tmp_path.iterdir()] == ["old.png"]
+    assert (tmp_path / "old.png").read_bytes() == b"old"

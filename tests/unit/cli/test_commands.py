@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import Result
 
 import hutch
@@ -43,6 +44,16 @@ def test_runs_fit_into_80_columns(invoke, place, monkeypatch) -> None:
 
     assert max(map(len, lines)) <= 80
     assert all(status in "\n".join(lines) for status in ("success", "fail", "scan_id", "points", "marked"))
+
+
+@pytest.mark.parametrize("columns", ["30", "40", "60"])
+def test_a_narrow_terminal_shows_how_each_run_is_named(invoke, monkeypatch, columns) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    first, *rows = invoke("runs").stdout.splitlines()
+
+    assert first.split()[:2] == ["scan_id", "uid"]
+    assert [row.split()[0] for row in rows] == ["77", "2", "1"]
+    assert rows[0].split()[1] == "0dd00dd0"
 
 
 def test_runs_as_json(invoke) -> None:
@@ -195,6 +206,29 @@ def test_a_store_that_is_not_there_is_not_made_by_reading(invoke, tmp_path) -> N
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_who_names_no_store_is_told_of_those_that_are_near(invoke, place, tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv("HUTCH_STORE")
+    beside = invoke("runs")
+    monkeypatch.chdir(place)
+    within = invoke("runs")
+
+    hint = "(or name one that is here with --store or $HUTCH_STORE: {})\n"
+    assert (beside.exit_code, within.exit_code) == (1, 1)
+    assert beside.stderr.endswith(f"Make one with: hutch init {tmp_path}/hutch-store {hint.format('store')}")
+    assert within.stderr.endswith(hint.format("."))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"), [(["run"], "runs"), (["log", "psot", "x"], "post"), (["monitor", "plt"], "plots")]
+)
+def test_a_command_that_was_mistyped_is_guessed(invoke, arguments, near) -> None:
+    found = invoke(*arguments)
+
+    assert found.exit_code == 2
+    assert f"No such command {arguments[-1 if len(arguments) < 3 else -2]!r}. Did you mean" in found.stderr
+    assert near in found.stderr
+
+
 @pytest.mark.parametrize("arguments", [["show"], ["show", "--jsn"], ["runs", "--limit", "0"], ["nosuch"]])
 def test_wrong_usage_ends_with_2(invoke, arguments) -> None:
     assert invoke(*arguments).exit_code == 2
@@ -255,6 +289,38 @@ def test_a_closed_pipe_is_no_error(place: Path) -> None:
     found = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
 
     assert found.stderr == ""
+
+
+def test_output_for_which_there_is_no_room_is_said_in_one_line(place: Path) -> None:
+    for arguments in (["runs", "--store", str(place)], ["--help"]):
+        with open("/dev/full", "w") as full:
+            command = [sys.executable, "-m", "hutch", *arguments]
+            found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        assert (found.returncode, found.stderr) == (1, "hutch: No space left on device.\n")
+
+
+def test_python_runs_the_package_as_the_command() -> None:
+    command = [sys.executable, "-m", "hutch", "--version"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert (found.returncode, found.stdout) == (0, f"hutch {hutch.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "words", [["runs", "--store"], ["verify"], ["backup"], ["reindex"], ["serve"], ["init"]]
+)
+def test_a_shell_completes_a_store_by_folders_or_configured_catalogs(tmp_path, monkeypatch, words) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def completed(beginning: str) -> list[tuple[str, str]]:
+        found = ShellComplete(program, {}, "hutch", "_HUTCH_COMPLETE").get_completions(words, beginning)
+        return [(one.type, one.value) for one in found]
+
+    assert completed("be") == [("dir", "be")]
+    (tmp_path / "own.toml").write_text('[catalogs.csx.raw]\nstore = "beamtime"\n')
+    monkeypatch.setenv("HUTCH_CONFIG", "own.toml")
+    assert completed("cs") == [("plain", "csx/raw")]
+    assert completed("be") == [("dir", "be")]
 
 
 def test_init_makes_a_store_in_a_database(invoke, postgres_server) -> None:

@@ -53,3 +53,10 @@ def test_an_address_that_cannot_be_used_is_said_in_one_line(invoke):
 
     assert found.exit_code == 1
     assert found.stderr.startswith("hutch: The 0MQ address 'nonsense' cannot be used")
+
+
+def test_a_cluster_without_a_broker_is_refused(invoke):
+    found = invoke("listen", "kafka", "--bootstrap", "", "topic")
+
+    assert found.exit_code == 1
+    assert found.stderr.startswith("hutch: No broker is named.")

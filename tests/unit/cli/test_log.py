@@ -159,6 +159,26 @@ def test_locking_says_that_it_holds_for_programs_too(invoke):
     assert "through hutch serve or in a program that has the store" in said
 
 
+def test_where_there_is_no_experiment_it_is_said_how_to_get_one(invoke, book):
+    book.access.experiments.deactivate("xpp1")
+    idle = invoke("log", "post", "x")
+    invoke("init", "new")
+    new = invoke("log", "post", "x", "--store", "new")
+
+    assert (idle.exit_code, new.exit_code) == (1, 1)
+    assert "None is active. Name it with --experiment NAME, or: hutch experiment activate" in idle.stderr
+    assert "There is none yet. Make one with: hutch experiment create NAME --instrument XPP" in new.stderr
+
+
+def test_a_program_without_a_terminal_is_not_shown_an_editor(invoke, book, monkeypatch):
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    refused = invoke("log", "post")
+
+    assert refused.exit_code == 1
+    assert "There is no terminal to write in. Give a text, or - to read the standard input." in refused.stderr
+
+
 # in an editor
 
 

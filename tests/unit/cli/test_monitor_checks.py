@@ -69,6 +69,13 @@ def test_checks_of_ones_own_are_listed_and_broken_ones_named(call, tmp_path):
     assert "RuntimeError: not today" in found.stderr
 
 
+def test_json_is_json_where_no_check_is_set_up(call):
+    found = call(replay, "--json")
+
+    assert (found.exit_code, json.loads(found.stdout)) == (0, {"verdicts": [], "summary": {}})
+    assert "No checks are set up" in found.stderr
+
+
 def test_past_files_are_judged(call, tmp_path):
     assert call(reference, "steady", "steady.h5").exit_code == 0
     found = call(replay, "steady.h5", "hot.h5", "--checks", "checks.toml")

@@ -89,6 +89,14 @@ def test_runs_are_found_by_the_beginning_of_their_uid(store):
     assert len(store.runs_by_prefix("", 100)) == 8
 
 
+@pytest.mark.parametrize("uid", ["a\udce9", "\0", "a\0b"])
+def test_no_run_has_a_uid_that_no_database_takes(store, uid):
+    add_run(store, "a")
+
+    assert store.runs_by_uid([uid, "a"]) == store.runs_by_prefix("a", 10)
+    assert (store.runs_by_prefix(uid, 10), store.tombstones(uid)) == ([], [])
+
+
 def test_the_newest_run_of_a_scan_id_is_found(store):
     add_run(store, "old", 1.0, 7)
     add_run(store, "new", 3.0, 7)
