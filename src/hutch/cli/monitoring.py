@@ -145,9 +145,7 @@ def _watchers(asked: Asked, catalog: Catalog | None) -> list[Any]:
     return watchers
 
 
-def _sightings(
-    once: Sequence[str], catalog: Catalog | None, screen: _Screen
-) -> tuple[list[Sighting], bool]:
+def _sightings(once: Sequence[str], catalog: Catalog | None, screen: _Screen) -> tuple[list[Sighting], bool]:
     """Return what plots are to be made of, and whether that is all: files; runs, if a catalog was named.
 
     :raises HutchError: if the only one cannot be read; of several, the others are made.
