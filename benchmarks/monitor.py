@@ -186,8 +186,8 @@ def _shown(cat: Any, uid: str) -> list[int]:
 @contextmanager
 def _watched(place: Path, *, names: tuple[str, ...] = ()) -> Iterator[tuple[Any, Path]]:
     """Lend a monitor of two workers over a folder with one file, and the file."""
-    from hutch.monitor.cycle import Monitor
-    from hutch.monitor.watching import FolderWatcher
+    from hutch.monitor.reading.watching import FolderWatcher
+    from hutch.monitor.working.cycle import Monitor
 
     file = _first_file(place)
     chosen = names or _plots_of_packets()

@@ -14,7 +14,7 @@ from hutch.cli.options import ExampleCommand, ExampleGroup, as_json, command, co
 from hutch.cli.process import end_with
 
 if TYPE_CHECKING:
-    from hutch.monitor.plot_finding import PlotInfo
+    from hutch.monitor.plugins.plot_finding import PlotInfo
 
 __all__ = ["monitor", "plots", "run_monitor"]
 
@@ -179,7 +179,7 @@ def run_monitor() -> None:
 def plots(plugins: tuple[str, ...], json_wanted: bool) -> None:
     """List the plots: what each shows, what it is for, and where it comes from."""
     from hutch.cli import format
-    from hutch.monitor.plot_listing import list_plots
+    from hutch.monitor.working.plot_listing import list_plots
 
     found, broken = list_plots(plugins)
     for one in broken:

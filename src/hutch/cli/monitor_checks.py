@@ -15,8 +15,8 @@ from hutch.errors import HutchError, LookupFailedError, NoStoreError
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog
     from hutch.monitor.checks.finding import Kinds
-    from hutch.monitor.replaying import Progress
     from hutch.monitor.sources import Sighting
+    from hutch.monitor.verdicts.replaying import Progress
 
 __all__ = ["checks", "reference", "replay"]
 
@@ -76,9 +76,9 @@ def replay(
     each change of a verdict the row is told up to which data had been looked at.
     """
     from hutch.cli import format, monitor_views
-    from hutch.monitor import replaying
     from hutch.monitor.checks.settings import configured_checks
-    from hutch.monitor.trying import known_plots
+    from hutch.monitor.verdicts import replaying
+    from hutch.monitor.verdicts.trying import known_plots
 
     kinds = _kinds(plugins)
     chosen = configured_checks(kinds, file)
@@ -139,8 +139,8 @@ def reference(
     """
     from hutch.catalogs.signatures import sign
     from hutch.cli import format, monitor_views
-    from hutch.monitor.replaying import keep_reference
-    from hutch.monitor.trying import known_plots
+    from hutch.monitor.verdicts.replaying import keep_reference
+    from hutch.monitor.verdicts.trying import known_plots
 
     if name is not None and not what and not remove:
         msg = f"Name the runs or files that {name!r} stands for, or give --remove."
@@ -183,7 +183,7 @@ def _tell_problems(problems: Mapping[str, str]) -> None:
 def _kinds(plugins: Sequence[str]) -> Kinds:
     """Return the kinds of checks; those that are broken are named."""
     from hutch.monitor.checks.finding import find_checks
-    from hutch.monitor.plugin_modules import find_origins
+    from hutch.monitor.plugins.modules import find_origins
 
     kinds = find_checks(find_origins(plugins))
     for broken in kinds.broken:
@@ -198,8 +198,8 @@ def _sightings(
     what: Sequence[str], streams: set[str], limit: int, store: str | None
 ) -> tuple[Catalog | None, list[Sighting]]:
     """Return the runs and files that somebody asked for, and the catalog; None if only files were."""
-    from hutch.monitor.replaying import sightings_of
-    from hutch.monitor.watching import sight_file
+    from hutch.monitor.reading.watching import sight_file
+    from hutch.monitor.verdicts.replaying import sightings_of
     from hutch.queries.typed import typed_queries
 
     files = [one for one in what if os.path.isfile(one) or os.path.splitext(one)[1] in _FILES]
@@ -228,8 +228,8 @@ def _sightings(
 
 
 def _named(catalog: Catalog, key: str, stream: str) -> list[Sighting]:
-    from hutch.monitor.replaying import sightings_of
-    from hutch.monitor.watching import sight_file
+    from hutch.monitor.reading.watching import sight_file
+    from hutch.monitor.verdicts.replaying import sightings_of
 
     if os.path.isfile(key):
         return [sight_file(key)]

@@ -15,11 +15,11 @@ from hutch.catalogs.summary import local_time
 from hutch.cli.format import grid, printable, value_text
 from hutch.cli.verdict_views import verdict_text
 from hutch.documents import decode
-from hutch.monitor.replaying import summarize
+from hutch.monitor.verdicts.replaying import summarize
 
 if TYPE_CHECKING:
     from hutch.monitor.checks.finding import CheckKind, Parameter
-    from hutch.monitor.replaying import Replayed
+    from hutch.monitor.verdicts.replaying import Replayed
     from hutch.store.monitor_rows import ReferenceRow
 
 __all__ = ["kinds_view", "references_table", "references_to_json", "replay_view"]

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from hutch.catalogs import Catalog
     from hutch.logbook import VerdictEntries
-    from hutch.monitor.cycle import Monitor, Report
     from hutch.monitor.sources import Sighting
-    from hutch.monitor.verdict_setup import Judging
+    from hutch.monitor.verdicts.setup import Judging
+    from hutch.monitor.working.cycle import Monitor, Report
 
 __all__ = ["Asked", "work"]
 
@@ -56,7 +56,7 @@ class Asked:
 
 def work(asked: Asked) -> int:
     """Do what was asked for, and return the exit status."""
-    from hutch.monitor.running import alone_in
+    from hutch.monitor.working.running import alone_in
 
     with ExitStack() as stack:
         screen = stack.enter_context(_Screen.shown())
@@ -91,7 +91,7 @@ def _go_on(
     entries: _Entries,
 ) -> None:
     from hutch.cli.format import counted
-    from hutch.monitor.running import run, wait_for
+    from hutch.monitor.working.running import run, wait_for
 
     def told(report: Report) -> None:
         for watcher in watchers:
@@ -109,7 +109,7 @@ def _go_on(
 
 def _once(asked: Asked, monitor: Monitor, sightings: list[Sighting], screen: _Screen) -> int:
     from hutch.cli.format import counted
-    from hutch.monitor.running import make_once
+    from hutch.monitor.working.running import make_once
 
     failures = 0
     for sighting in sightings:
@@ -132,8 +132,8 @@ def _catalog(asked: Asked) -> Catalog | None:
 
 
 def _watchers(asked: Asked, catalog: Catalog | None) -> list[Any]:
-    from hutch.monitor.run_watching import RunWatcher
-    from hutch.monitor.watching import FolderWatcher
+    from hutch.monitor.reading.run_watching import RunWatcher
+    from hutch.monitor.reading.watching import FolderWatcher
 
     watchers: list[Any] = []
     if asked.catalog is not None and catalog is not None:
@@ -150,8 +150,8 @@ def _sightings(once: Sequence[str], catalog: Catalog | None, screen: _Screen) ->
 
     :raises HutchError: if the only one cannot be read; of several, the others are made.
     """
-    from hutch.monitor.replaying import sightings_of
-    from hutch.monitor.watching import sight_file
+    from hutch.monitor.reading.watching import sight_file
+    from hutch.monitor.verdicts.replaying import sightings_of
 
     found: list[Sighting] = []
     is_whole = True
@@ -188,7 +188,7 @@ def _spread(asked: Asked, sightings: list[Sighting], monitor: Monitor, states: P
     if not scheduler:
         return
     from hutch.monitor.keeping import Keeper
-    from hutch.monitor.spreading import accumulate, connected, keep_accumulated
+    from hutch.monitor.working.spreading import accumulate, connected, keep_accumulated
 
     parts = [replace(one, rows=one.rows - 1) for one in sightings if one.rows > 1]
     with connected(scheduler) as client:
@@ -208,7 +208,7 @@ def _spread(asked: Asked, sightings: list[Sighting], monitor: Monitor, states: P
 def _monitor(
     asked: Asked, watchers: list[Any], screen: _Screen, judging: Judging, states: Path | None
 ) -> Monitor:
-    from hutch.monitor.cycle import Limits, Monitor
+    from hutch.monitor.working.cycle import Limits, Monitor
 
     if asked.out.exists() and not asked.out.is_dir():
         msg = f"{str(asked.out)!r} is no folder. Name the one that pictures go into with -o."
@@ -239,8 +239,8 @@ def _monitor(
 
 def _judging(asked: Asked, catalog: Catalog | None, screen: _Screen) -> Judging:
     """Return who looks at plots, and who is told how they stand."""
-    from hutch.monitor.plugin_modules import find_origins
-    from hutch.monitor.verdict_setup import set_up_judging
+    from hutch.monitor.plugins.modules import find_origins
+    from hutch.monitor.verdicts.setup import set_up_judging
 
     judging = set_up_judging(
         asked.out,

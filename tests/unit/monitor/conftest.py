@@ -8,7 +8,7 @@ import pytest
 
 import hutch
 from hutch.catalogs import Catalog
-from hutch.monitor.run_sources import know_catalog
+from hutch.monitor.reading.run_sources import know_catalog
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

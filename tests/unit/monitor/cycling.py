@@ -12,11 +12,11 @@ import h5py
 import numpy as np
 
 from hutch.monitor.batch import Batch
-from hutch.monitor.cycle import Limits, Monitor
 from hutch.monitor.keeping import Keeper
-from hutch.monitor.opening import open_source
+from hutch.monitor.reading.opening import open_source
+from hutch.monitor.reading.watching import FolderWatcher
 from hutch.monitor.sources import BadRange, Source, SourceSpec
-from hutch.monitor.watching import FolderWatcher
+from hutch.monitor.working.cycle import Limits, Monitor
 
 __all__ = ["FAULTS", "GOOD", "TEMPLATE", "Bench", "faulty", "open_in_small_parts"]
 

@@ -11,8 +11,8 @@ from hutch.errors import ConfigurationError
 from hutch.monitor.checks import Rate, Verdict
 from hutch.monitor.checks.finding import find_checks
 from hutch.monitor.checks.settings import configured_checks, make_checks
-from hutch.monitor.plugin_modules import find_origins
-from hutch.monitor.verdict_keeping import VerdictKeeper
+from hutch.monitor.plugins.modules import find_origins
+from hutch.monitor.verdicts.keeping import VerdictKeeper
 
 from .watched import Watched, observer
 

@@ -14,11 +14,11 @@ import pytest
 
 import hutch
 from hutch.errors import ConfigurationError, StoreUnavailableError
-from hutch.monitor.cycle import Limits, Monitor
 from hutch.monitor.observing import Tile
-from hutch.monitor.run_watching import RunWatcher
-from hutch.monitor.running import alone_in, make_once, run
-from hutch.monitor.watching import sight_file
+from hutch.monitor.reading.run_watching import RunWatcher
+from hutch.monitor.reading.watching import sight_file
+from hutch.monitor.working.cycle import Limits, Monitor
+from hutch.monitor.working.running import alone_in, make_once, run
 
 from ... import larpix_files as larpix
 from .cycling import TEMPLATE, Bench, open_with_a_hole

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hutch.monitor.cycle import Limits, Monitor
+from hutch.monitor.working.cycle import Limits, Monitor
 
 from .cycling import FAULTS, Bench, faulty, open_in_small_parts
 
@@ -160,8 +160,8 @@ def test_a_worker_that_somebody_kills_is_nobodys_fault(bench: Bench) -> None:
 
 _PROGRAM = """
 import sys
-from hutch.monitor.cycle import Limits, Monitor
-from hutch.monitor.watching import FolderWatcher
+from hutch.monitor.working.cycle import Limits, Monitor
+from hutch.monitor.reading.watching import FolderWatcher
 
 if __name__ == "__main__":
     data, plugins, out = sys.argv[1:]

@@ -10,10 +10,10 @@ import pytest
 
 from hutch.errors import UnknownFormatError
 from hutch.monitor.formats import FileSource, broken_formats, find_format, format_named, known, known_formats
-from hutch.monitor.opening import open_source
 from hutch.monitor.plots import SHIPPED
+from hutch.monitor.reading.opening import open_source
+from hutch.monitor.reading.watching import FolderWatcher, sight_file
 from hutch.monitor.sources import BadRange, SourceSpec
-from hutch.monitor.watching import FolderWatcher, sight_file
 
 
 def write_nexus(path: Path, rows: int, **lengths: int) -> None:

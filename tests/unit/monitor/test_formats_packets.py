@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from hutch.errors import SourceChangedError, SourceUnavailableError, UnknownFormatError
-from hutch.monitor.opening import open_source
 from hutch.monitor.plots import SHIPPED
+from hutch.monitor.reading.opening import open_source
+from hutch.monitor.reading.watching import sight_file
 from hutch.monitor.sources import BadRange
-from hutch.monitor.watching import sight_file
 
 from ...larpix_files import PACKETS, append_packets, packets, write_packets
 

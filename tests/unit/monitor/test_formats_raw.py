@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from hutch.errors import UnknownFormatError
 from hutch.monitor.formats.decoding import PACKETS, decode, find_bad
-from hutch.monitor.opening import open_source
+from hutch.monitor.reading.opening import open_source
+from hutch.monitor.reading.watching import sight_file
 from hutch.monitor.sources import BadRange
-from hutch.monitor.watching import sight_file
 
 from ... import larpix_files
 from ...larpix_files import append_raw, messages_of, packets, write_raw

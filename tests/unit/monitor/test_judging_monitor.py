@@ -11,10 +11,10 @@ import hutch
 from hutch.catalogs.verifying import verify
 from hutch.documents import decode
 from hutch.errors import ConfigurationError
-from hutch.monitor.cycle import Monitor
-from hutch.monitor.run_watching import RunWatcher
-from hutch.monitor.verdict_setup import set_up_judging
-from hutch.monitor.watching import FolderWatcher
+from hutch.monitor.reading.run_watching import RunWatcher
+from hutch.monitor.reading.watching import FolderWatcher
+from hutch.monitor.verdicts.setup import set_up_judging
+from hutch.monitor.working.cycle import Monitor
 from hutch.store import Topic
 
 from ...larpix_files import append_packets, packets, write_packets

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hutch.errors import ConfigurationError
-from hutch.monitor.plot_finding import Finds, find_plots
-from hutch.monitor.plugin_modules import Origin, find_origins, fingerprint
+from hutch.monitor.plugins.modules import Origin, find_origins, fingerprint
+from hutch.monitor.plugins.plot_finding import Finds, find_plots
 
 OLDER = '''
 import collections

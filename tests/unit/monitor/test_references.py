@@ -7,12 +7,12 @@ import pytest
 from hutch.catalogs.verdicts import post_verdict
 from hutch.documents import encode
 from hutch.errors import LookupFailedError
-from hutch.monitor.attaching import Attachments
 from hutch.monitor.checks.finding import find_checks
 from hutch.monitor.checks.settings import make_checks
-from hutch.monitor.references import ReferenceFinder
 from hutch.monitor.sources import Sighting, SourceSpec
-from hutch.monitor.verdict_keeping import VerdictKeeper
+from hutch.monitor.verdicts.attaching import Attachments
+from hutch.monitor.verdicts.keeping import VerdictKeeper
+from hutch.monitor.verdicts.references import ReferenceFinder
 
 from .watched import Clock, Watched, observer, read_state
 

@@ -11,8 +11,8 @@ from hutch.errors import ConfigurationError
 from hutch.monitor.checks import Verdict
 from hutch.monitor.plots.column_statistics import ColumnStatistics
 from hutch.monitor.plots.hot_pixel import HotPixel
-from hutch.monitor.replaying import keep_reference, sightings_of, summarize
-from hutch.monitor.watching import sight_file
+from hutch.monitor.reading.watching import sight_file
+from hutch.monitor.verdicts.replaying import keep_reference, sightings_of, summarize
 from hutch.store import Topic
 
 from ...larpix_files import packets, write_packets
@@ -92,7 +92,7 @@ def test_parts_that_were_accumulated_elsewhere_are_judged_when_they_are_merged(t
     path = tmp_path / "packets.h5"
     write_packets(path, rows)
     from hutch.monitor.checks import HotChannels, Seen
-    from hutch.monitor.opening import open_source
+    from hutch.monitor.reading.opening import open_source
 
     with open_source(sight_file(path).spec) as source:
         whole.update(source.read(0, 4000))

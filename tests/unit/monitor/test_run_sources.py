@@ -12,8 +12,8 @@ import pytest
 
 import hutch
 from hutch.errors import ExternalDataError, SourceChangedError
-from hutch.monitor.opening import open_source
-from hutch.monitor.run_watching import RunWatcher
+from hutch.monitor.reading.opening import open_source
+from hutch.monitor.reading.run_watching import RunWatcher
 
 ON_EACH_DATABASE = True
 
@@ -142,7 +142,7 @@ def test_another_process_opens_what_a_watcher_has_seen(cat, store_address):
     (sighting,) = RunWatcher(store_address, since="all").poll()
     program = (
         "import sys\n"
-        "from hutch.monitor.opening import open_source\n"
+        "from hutch.monitor.reading.opening import open_source\n"
         "from hutch.monitor.sources import SourceSpec\n"
         "with open_source(SourceSpec(*sys.argv[1:])) as source:\n"
         "    print(source.read(0, 10)['x'].tolist())\n"

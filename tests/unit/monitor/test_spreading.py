@@ -9,10 +9,10 @@ from distributed import Client
 
 from hutch.errors import ConfigurationError
 from hutch.monitor.keeping import Keeper
-from hutch.monitor.opening import open_source
 from hutch.monitor.plots import SHIPPED
-from hutch.monitor.spreading import accumulate, connected, keep_accumulated
-from hutch.monitor.watching import sight_file
+from hutch.monitor.reading.opening import open_source
+from hutch.monitor.reading.watching import sight_file
+from hutch.monitor.working.spreading import accumulate, connected, keep_accumulated
 
 from ... import larpix_files as larpix
 

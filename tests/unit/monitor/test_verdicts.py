@@ -9,10 +9,10 @@ import pytest
 import hutch
 from hutch.documents import decode
 from hutch.errors import StoreUnavailableError
-from hutch.monitor.attaching import Attachments
-from hutch.monitor.publishing import Publishers, TilePublisher
-from hutch.monitor.verdict_files import VerdictFile
-from hutch.monitor.verdict_keeping import VerdictKeeper
+from hutch.monitor.verdicts.attaching import Attachments
+from hutch.monitor.verdicts.files import VerdictFile
+from hutch.monitor.verdicts.keeping import VerdictKeeper
+from hutch.monitor.verdicts.publishing import Publishers, TilePublisher
 from hutch.store import Topic
 
 from .watched import Clock, Watched, observer, read_state

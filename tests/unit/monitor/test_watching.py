@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hutch.errors import ConfigurationError
-from hutch.monitor.opening import open_source
-from hutch.monitor.watching import FolderWatcher
+from hutch.monitor.reading.opening import open_source
+from hutch.monitor.reading.watching import FolderWatcher
 
 from ...larpix_files import append_packets, messages_of, packets, write_packets, write_raw
 
@@ -266,7 +266,9 @@ def test_a_hundred_files_that_rest_are_not_opened(tmp_path, monkeypatch):
     assert watcher.poll() == []
 
     looked_into = []
-    monkeypatch.setattr("hutch.monitor.watching.sight_file", lambda path, *_, **__: looked_into.append(path))
+    monkeypatch.setattr(
+        "hutch.monitor.reading.watching.sight_file", lambda path, *_, **__: looked_into.append(path)
+    )
     for _ in range(20):
         assert watcher.poll() == []
     assert looked_into == []

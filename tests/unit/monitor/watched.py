@@ -9,10 +9,10 @@ import numpy as np
 
 from hutch.monitor.arrays import unpack_state
 from hutch.monitor.batch import Batch
-from hutch.monitor.judging import CheckObserver
 from hutch.monitor.observing import Tile
 from hutch.monitor.plots.column_statistics import ColumnStatistics
 from hutch.monitor.sources import Sighting, SourceSpec
+from hutch.monitor.verdicts.judging import CheckObserver
 
 __all__ = ["Clock", "Watched", "observer", "read_state"]
 

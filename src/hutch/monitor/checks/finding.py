@@ -13,7 +13,7 @@ from typing import Any
 
 from hutch import __version__
 from hutch.monitor import checks
-from hutch.monitor.plugin_modules import Broken, Origin, load_classes, summary_of
+from hutch.monitor.plugins.modules import Broken, Origin, load_classes, summary_of
 
 __all__ = ["GROUP", "CheckKind", "Kinds", "Parameter", "find_checks"]
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from hutch.errors import SourceChangedError, SourceUnavailableError, UnknownFormatError
 from hutch.monitor.batch import Batch
-from hutch.monitor.bisecting import readable_part
-from hutch.monitor.opened_files import UNREADABLE, base_of, identity_of, opened
+from hutch.monitor.formats.bisecting import readable_part
+from hutch.monitor.formats.opened_files import UNREADABLE, base_of, identity_of, opened
 from hutch.monitor.sources import BadRange, SourceSpec
 
 __all__ = ["MOST_BYTES", "MOST_ROWS", "FileSource"]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hutch.errors import UnknownFormatError
 from hutch.monitor.batch import Batch
 from hutch.monitor.formats.files import FileSource
-from hutch.monitor.opened_files import opened
+from hutch.monitor.formats.opened_files import opened
 from hutch.monitor.sources import Source, SourceSpec
 
 __all__ = ["Growing", "GrowingSource"]

@@ -11,9 +11,9 @@ from typing import Any
 
 from hutch.errors import UnknownFormatError
 from hutch.monitor.formats.growing import Growing
+from hutch.monitor.formats.opened_files import UNREADABLE
 from hutch.monitor.formats.packets import Packets
 from hutch.monitor.formats.raw import Raw
-from hutch.monitor.opened_files import UNREADABLE
 from hutch.monitor.sources import Format
 
 __all__ = ["GROUP", "broken_formats", "find_format", "format_named", "known_formats"]

@@ -15,8 +15,8 @@ from hutch.errors import UnknownFormatError
 from hutch.monitor.batch import Batch
 from hutch.monitor.formats.decoding import Bytes, decode, find_bad
 from hutch.monitor.formats.files import FileSource
+from hutch.monitor.formats.opened_files import opened
 from hutch.monitor.formats.packets import attributes, write_packets
-from hutch.monitor.opened_files import opened
 from hutch.monitor.sources import BadRange, Source, SourceSpec
 
 __all__ = ["Raw", "RawSource"]

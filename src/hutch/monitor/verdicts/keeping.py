@@ -18,13 +18,13 @@ from hutch.catalogs.verdicts import post_verdict
 from hutch.documents import encode
 from hutch.errors import RunDeletedError, StoreError
 from hutch.monitor.arrays import pack_state
-from hutch.monitor.attaching import Attachments
 from hutch.monitor.forms import State
-from hutch.monitor.found import Found, source_name
 from hutch.monitor.keeping import read_state
 from hutch.monitor.observing import Tile
 from hutch.monitor.sources import Sighting
-from hutch.monitor.verdict_files import VerdictFile, verdict_file
+from hutch.monitor.verdicts.attaching import Attachments
+from hutch.monitor.verdicts.files import VerdictFile, verdict_file
+from hutch.monitor.verdicts.found import Found, source_name
 from hutch.store.monitor_rows import PlotStateRow
 from hutch.store.protocol import RunRow, Store
 

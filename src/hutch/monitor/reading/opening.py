@@ -16,7 +16,7 @@ def open_source(spec: SourceSpec) -> Source:
     :raises StoreError: if it is a stream of a run, and the store cannot be opened.
     """
     if spec.format == _RUN:
-        from hutch.monitor.run_sources import RunSource
+        from hutch.monitor.reading.run_sources import RunSource
 
         return RunSource(spec)
     from hutch.monitor.formats import format_named

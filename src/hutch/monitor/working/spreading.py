@@ -16,10 +16,10 @@ from hutch.errors import ConfigurationError, MissingExtraError
 from hutch.monitor.forms import Plot, State
 from hutch.monitor.keeping import Keeper, Kept
 from hutch.monitor.observing import sentence_of
-from hutch.monitor.opening import open_source
-from hutch.monitor.plot_finding import Finds, find_plots
 from hutch.monitor.plots import SHIPPED
-from hutch.monitor.plugin_modules import find_origins
+from hutch.monitor.plugins.modules import find_origins
+from hutch.monitor.plugins.plot_finding import Finds, find_plots
+from hutch.monitor.reading.opening import open_source
 from hutch.monitor.sources import BadRange, Sighting, SourceSpec
 
 __all__ = ["PART_ROWS", "Accumulated", "Part", "accumulate", "connected", "fold_part", "keep_accumulated"]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hutch.monitor.batch import Batch
-from hutch.monitor.drawing import as_figure
 from hutch.monitor.keeping import Keeper, Kept
-from hutch.monitor.plot_finding import PlotInfo
+from hutch.monitor.plugins.plot_finding import PlotInfo
 from hutch.monitor.sources import BadRange, Source, SourceSpec
+from hutch.monitor.working.drawing import as_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,14 +11,14 @@ from typing import Self
 from hutch.catalogs import Catalog
 from hutch.config import configuration
 from hutch.errors import ConfigurationError
-from hutch.monitor.attaching import Attachments
 from hutch.monitor.checks.settings import read_tables
-from hutch.monitor.judging import CheckObserver
 from hutch.monitor.observing import Observer, Publisher
-from hutch.monitor.plugin_modules import find_origins
-from hutch.monitor.probing import Probed, probe
-from hutch.monitor.publishing import Publishers, TilePublisher
-from hutch.monitor.verdict_keeping import VerdictKeeper
+from hutch.monitor.plugins.modules import find_origins
+from hutch.monitor.verdicts.attaching import Attachments
+from hutch.monitor.verdicts.judging import CheckObserver
+from hutch.monitor.verdicts.keeping import VerdictKeeper
+from hutch.monitor.verdicts.probing import Probed, probe
+from hutch.monitor.verdicts.publishing import Publishers, TilePublisher
 
 __all__ = ["Judging", "set_up_judging"]
 

@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from hutch.errors import ConfigurationError, HutchError, StoreError
-from hutch.monitor.crew import Crew, default_workers
-from hutch.monitor.jobs import Setup
 from hutch.monitor.keeping import Keeper, sweep
-from hutch.monitor.news import News
 from hutch.monitor.observing import Failure, Observer, Publisher
-from hutch.monitor.opening import open_source
-from hutch.monitor.plot_choosing import check_names
-from hutch.monitor.plugin_modules import find_origins, fingerprint
-from hutch.monitor.round import Round
+from hutch.monitor.plugins.modules import find_origins, fingerprint
+from hutch.monitor.plugins.plot_choosing import check_names
+from hutch.monitor.reading.opening import open_source
 from hutch.monitor.sources import Sighting, Source, SourceSpec
-from hutch.monitor.standing import Standing, Watched
+from hutch.monitor.working.crew import Crew, default_workers
+from hutch.monitor.working.jobs import Setup
+from hutch.monitor.working.news import News
+from hutch.monitor.working.round import Round
+from hutch.monitor.working.standing import Standing, Watched
 
 __all__ = ["Limits", "Monitor", "Report", "Watcher", "shipped_plots"]
 

@@ -18,14 +18,14 @@ from hutch.monitor.arrays import pack_state
 from hutch.monitor.batch import Batch
 from hutch.monitor.checks.settings import ConfiguredCheck
 from hutch.monitor.forms import Plot
-from hutch.monitor.found import Found, source_name
-from hutch.monitor.judging import Judge
 from hutch.monitor.observing import sentence_of
-from hutch.monitor.opening import open_source
-from hutch.monitor.plot_finding import plot_version
-from hutch.monitor.references import ReferenceFinder
-from hutch.monitor.run_sources import know_catalog, spec_of
+from hutch.monitor.plugins.plot_finding import plot_version
+from hutch.monitor.reading.opening import open_source
+from hutch.monitor.reading.run_sources import know_catalog, spec_of
 from hutch.monitor.sources import BadRange, Sighting
+from hutch.monitor.verdicts.found import Found, source_name
+from hutch.monitor.verdicts.judging import Judge
+from hutch.monitor.verdicts.references import ReferenceFinder
 from hutch.store.monitor_rows import PlotStateRow
 
 __all__ = ["Progress", "Replayed", "Turn", "keep_reference", "replay_sightings", "sightings_of", "summarize"]

@@ -15,14 +15,14 @@ from hutch.monitor.checks.finding import find_checks
 from hutch.monitor.checks.forms import Judgement, Seen, Verdict
 from hutch.monitor.checks.settings import ConfiguredCheck, make_checks
 from hutch.monitor.forms import Plot
-from hutch.monitor.found import Found, source_name, stream_name
 from hutch.monitor.observing import sentence_of
-from hutch.monitor.plot_finding import plot_version
-from hutch.monitor.plugin_modules import Broken, find_origins
-from hutch.monitor.references import ReferenceFinder
-from hutch.monitor.run_sources import catalog_at
+from hutch.monitor.plugins.modules import Broken, find_origins
+from hutch.monitor.plugins.plot_finding import plot_version
+from hutch.monitor.reading.run_sources import catalog_at
 from hutch.monitor.sources import Sighting
-from hutch.monitor.verdict_files import VerdictFile, verdict_file
+from hutch.monitor.verdicts.files import VerdictFile, verdict_file
+from hutch.monitor.verdicts.found import Found, source_name, stream_name
+from hutch.monitor.verdicts.references import ReferenceFinder
 
 __all__ = ["CheckObserver", "Judge"]
 

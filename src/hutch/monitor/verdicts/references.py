@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from hutch.documents import decode
 from hutch.errors import LookupFailedError, RunNotFoundError
 from hutch.monitor.arrays import unpack_state
-from hutch.monitor.attaching import Attachments
 from hutch.monitor.checks.forms import Seen
 from hutch.monitor.checks.settings import ConfiguredCheck
 from hutch.monitor.forms import Plot
-from hutch.monitor.found import source_name
-from hutch.monitor.plot_finding import plot_version
+from hutch.monitor.plugins.plot_finding import plot_version
 from hutch.monitor.sources import Sighting
+from hutch.monitor.verdicts.attaching import Attachments
+from hutch.monitor.verdicts.found import source_name
 from hutch.store.monitor_rows import PlotStateRow
 from hutch.store.protocol import Store
 

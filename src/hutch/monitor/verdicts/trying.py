@@ -10,12 +10,12 @@ from typing import Any
 from hutch.catalogs import Catalog, Run
 from hutch.monitor.checks.finding import find_checks
 from hutch.monitor.checks.settings import ConfiguredCheck, configured_checks, make_checks
-from hutch.monitor.plot_finding import find_plots
 from hutch.monitor.plots import SHIPPED
-from hutch.monitor.plugin_modules import find_origins
-from hutch.monitor.replaying import Progress, Replayed, replay_sightings, sightings_of
+from hutch.monitor.plugins.modules import find_origins
+from hutch.monitor.plugins.plot_finding import find_plots
+from hutch.monitor.reading.watching import sight_file
 from hutch.monitor.sources import Sighting
-from hutch.monitor.watching import sight_file
+from hutch.monitor.verdicts.replaying import Progress, Replayed, replay_sightings, sightings_of
 
 __all__ = ["known_plots", "replay"]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 
 from hutch.errors import ConfigurationError
-from hutch.monitor.plugin_modules import Broken
+from hutch.monitor.plugins.modules import Broken
 
 __all__ = ["check_names"]
 

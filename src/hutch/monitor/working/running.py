@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hutch.errors import ConfigurationError
-from hutch.monitor.cycle import Monitor, Report
 from hutch.monitor.sources import Sighting
+from hutch.monitor.working.cycle import Monitor, Report
 
 __all__ = ["alone_in", "make_once", "run", "wait_for"]
 

@@ -23,8 +23,8 @@ from hutch.errors import (
     UnknownFormatError,
 )
 from hutch.monitor.formats import FileSource, broken_formats, find_format, known_formats
+from hutch.monitor.formats.opened_files import UNREADABLE, WAITS_S, base_of, next_generation, opened
 from hutch.monitor.observing import sentence_of
-from hutch.monitor.opened_files import UNREADABLE, WAITS_S, base_of, next_generation, opened
 from hutch.monitor.sources import Format, Sighting, SourceSpec
 
 __all__ = ["FolderWatcher", "Refusal", "sight_file"]

@@ -18,11 +18,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from hutch.errors import PluginError
-from hutch.monitor.jobs import Call, Finished, Job, Ready, Setup
 from hutch.monitor.observing import Failure
-from hutch.monitor.plot_finding import PlotInfo
-from hutch.monitor.plugin_modules import Broken
-from hutch.monitor.worker import PRELOADED, run_worker
+from hutch.monitor.plugins.modules import Broken
+from hutch.monitor.plugins.plot_finding import PlotInfo
+from hutch.monitor.working.jobs import Call, Finished, Job, Ready, Setup
+from hutch.monitor.working.worker import PRELOADED, run_worker
 
 __all__ = ["BEGIN", "Crew", "Died", "default_workers"]
 

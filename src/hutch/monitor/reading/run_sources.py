@@ -24,7 +24,7 @@ from hutch.errors import (
     StoreUnavailableError,
 )
 from hutch.monitor.batch import Batch, Deferred
-from hutch.monitor.bisecting import readable_part
+from hutch.monitor.formats.bisecting import readable_part
 from hutch.monitor.sources import BadRange, SourceSpec
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from hutch.monitor.forms import Plot
-from hutch.monitor.plugin_modules import Broken, Origin, load_classes, summary_of
+from hutch.monitor.plugins.modules import Broken, Origin, load_classes, summary_of
 
 __all__ = ["GROUP", "SHIPPED", "Finds", "PlotInfo", "find_plots", "plot_version"]
 

@@ -11,8 +11,8 @@ from typing import Any
 from hutch.errors import ConfigurationError, PluginError
 from hutch.monitor.checks.finding import GROUP, find_checks
 from hutch.monitor.checks.settings import make_checks
-from hutch.monitor.plugin_modules import Broken, Origin, published_origins
-from hutch.monitor.worker import PRELOADED
+from hutch.monitor.plugins.modules import Broken, Origin, published_origins
+from hutch.monitor.working.worker import PRELOADED
 
 __all__ = ["Probed", "probe"]
 

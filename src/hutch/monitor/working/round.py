@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hutch.monitor.crew import BEGIN, Crew, Died
-from hutch.monitor.jobs import Draw, Drawn, Failed, Finished, Fold, Folded, Forget, Job
-from hutch.monitor.standing import Standing, Watched
+from hutch.monitor.working.crew import BEGIN, Crew, Died
+from hutch.monitor.working.jobs import Draw, Drawn, Failed, Finished, Fold, Folded, Forget, Job
+from hutch.monitor.working.standing import Standing, Watched
 
 __all__ = ["Changed", "Round"]
 

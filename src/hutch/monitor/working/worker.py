@@ -10,11 +10,11 @@ import threading
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from hutch.monitor.jobs import Call, Finished, Ready, Setup
+from hutch.monitor.working.jobs import Call, Finished, Ready, Setup
 
 __all__ = ["PRELOADED", "run_worker"]
 
-PRELOADED = ["hutch.monitor.work", "matplotlib.backends.backend_agg", "matplotlib.figure", "h5py"]
+PRELOADED = ["hutch.monitor.working.work", "matplotlib.backends.backend_agg", "matplotlib.figure", "h5py"]
 """What the process that workers are forked from has loaded."""
 
 
@@ -24,10 +24,10 @@ def run_worker(connection: Connection, setup: Setup) -> None:
     :param connection: jobs come in, and answers go out; each job is answered with ``Finished`` at its end.
     """
     _set_up_process(setup)
-    from hutch.monitor.drawing import set_up
-    from hutch.monitor.memory import Growth, limit_memory
-    from hutch.monitor.plot_finding import find_plots
-    from hutch.monitor.work import Work
+    from hutch.monitor.plugins.plot_finding import find_plots
+    from hutch.monitor.working.drawing import set_up
+    from hutch.monitor.working.memory import Growth, limit_memory
+    from hutch.monitor.working.work import Work
 
     set_up()
     limit_memory(setup.limit_bytes)

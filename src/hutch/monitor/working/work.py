@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from hutch.errors import HutchError
-from hutch.monitor.drawing import close, close_leaked, render
-from hutch.monitor.jobs import Call, Draw, Drawn, Failed, Fold, Folded, Forget, Job, Setup
 from hutch.monitor.keeping import Keeper, replace_file
-from hutch.monitor.marks import Marks
-from hutch.monitor.memory import Growth
 from hutch.monitor.observing import Failure
-from hutch.monitor.plot_finding import Finds
-from hutch.monitor.seats import Handed, Seat
+from hutch.monitor.plugins.plot_finding import Finds
+from hutch.monitor.reading.marks import Marks
 from hutch.monitor.sources import BadRange, Sighting, Source
+from hutch.monitor.working.drawing import close, close_leaked, render
+from hutch.monitor.working.jobs import Call, Draw, Drawn, Failed, Fold, Folded, Forget, Job, Setup
+from hutch.monitor.working.memory import Growth
+from hutch.monitor.working.seats import Handed, Seat
 
 __all__ = ["Work", "picture_file"]
 

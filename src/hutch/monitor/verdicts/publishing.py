@@ -8,9 +8,9 @@ from typing import Any
 
 from hutch.documents import encode
 from hutch.errors import RunDeletedError
-from hutch.monitor.attaching import Attachments
-from hutch.monitor.found import Found, source_name
 from hutch.monitor.observing import Publisher, Tile
+from hutch.monitor.verdicts.attaching import Attachments
+from hutch.monitor.verdicts.found import Found, source_name
 from hutch.store.monitor_rows import TileRow
 from hutch.store.protocol import Store
 

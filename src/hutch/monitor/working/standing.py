@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hutch.monitor.jobs import Drawn, Folded
 from hutch.monitor.keeping import Keeper, replace_file
 from hutch.monitor.observing import Failure, Tile, count_rows, fraction_of
 from hutch.monitor.sources import BadRange, Sighting
-from hutch.monitor.work import picture_file
+from hutch.monitor.working.jobs import Drawn, Folded
+from hutch.monitor.working.work import picture_file
 
 __all__ = ["Standing", "Watched"]
 

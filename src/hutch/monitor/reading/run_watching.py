@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from hutch.errors import FeedPrunedError, RunNotFoundError, StoreUnavailableError
-from hutch.monitor.run_sources import catalog_at, know_catalog, spec_of
+from hutch.monitor.reading.run_sources import catalog_at, know_catalog, spec_of
 from hutch.monitor.sources import Sighting
 from hutch.store import Topic
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hutch.monitor.crew import Crew
-from hutch.monitor.cycle import Limits, shipped_plots
-from hutch.monitor.jobs import Setup
-from hutch.monitor.opening import open_source
-from hutch.monitor.plot_finding import PlotInfo
-from hutch.monitor.plugin_modules import Broken, find_origins
+from hutch.monitor.plugins.modules import Broken, find_origins
+from hutch.monitor.plugins.plot_finding import PlotInfo
+from hutch.monitor.reading.opening import open_source
+from hutch.monitor.working.crew import Crew
+from hutch.monitor.working.cycle import Limits, shipped_plots
+from hutch.monitor.working.jobs import Setup
 
 __all__ = ["list_plots"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hutch.monitor.observing import Failure, Observer
-from hutch.monitor.plot_finding import PlotInfo
-from hutch.monitor.plugin_modules import Broken, Origin
+from hutch.monitor.plugins.modules import Broken, Origin
+from hutch.monitor.plugins.plot_finding import PlotInfo
 from hutch.monitor.sources import BadRange, Sighting, Source, SourceSpec
 
 __all__ = ["Call", "Draw", "Drawn", "Failed", "Finished", "Fold", "Folded", "Forget", "Job", "Ready", "Setup"]

@@ -1,0 +1,1 @@
+"""What checks say of plots: judged, kept, published, compared with references, tried over what is past."""
