@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from hutch.assets.sources import Resource, Source
 from hutch.assets.tables import CsvSource
 from hutch.errors import ExternalDataError, PluginError
 
-__all__ = ["GROUP", "Opener", "mimetypes", "open_source", "register_source"]
+__all__ = ["GROUP", "HDF5", "Opener", "mimetype_of", "mimetypes", "open_source", "register_source"]
 
 GROUP = "hutch.sources"
 """The group of entry points that publish sources; their names are mimetypes."""
@@ -26,7 +27,8 @@ GROUP = "hutch.sources"
 Opener = Callable[[Resource, FilePlaces, int], Source]
 """``opener(resource, places, count)`` returns a source; ``count`` of its frames have been announced."""
 
-_HDF5 = "application/x-hdf5"
+HDF5 = "application/x-hdf5"
+"""The mimetype of HDF5 files."""
 _MULTIPART = "multipart/related;type="
 _READERS: dict[str, Reader] = {
     "image/tiff": read_tiff,
@@ -35,6 +37,14 @@ _READERS: dict[str, Reader] = {
     "application/x-npy": read_npy,
 }
 _CSV = ("text/csv", "text/csv;header=absent")
+_BY_ENDING = {
+    **dict.fromkeys((".h5", ".hdf", ".hdf5", ".nxs", ".cxi"), HDF5),
+    **dict.fromkeys((".tif", ".tiff"), "image/tiff"),
+    **dict.fromkeys((".jpg", ".jpeg"), "image/jpeg"),
+    ".png": "image/png",
+    ".npy": "application/x-npy",
+    ".csv": "text/csv",
+}
 
 _registered: dict[str, Opener] = {}
 
@@ -46,8 +56,13 @@ def register_source(mimetype: str, opener: Opener) -> None:
 
 def mimetypes() -> list[str]:
     """Return every mimetype that can be read, sorted."""
-    own = [_HDF5, f"{_MULTIPART}{_HDF5}", *_CSV, *_READERS, *(_MULTIPART + name for name in _READERS)]
+    own = [HDF5, f"{_MULTIPART}{HDF5}", *_CSV, *_READERS, *(_MULTIPART + name for name in _READERS)]
     return sorted({*own, *_registered, *_published()})
+
+
+def mimetype_of(path: Path) -> str | None:
+    """Return the mimetype that the ending of a file's name stands for; None if it is none of these."""
+    return _BY_ENDING.get(path.suffix.lower())
 
 
 def open_source(resource: Resource, places: FilePlaces, count: int) -> Source:
@@ -66,7 +81,7 @@ def open_source(resource: Resource, places: FilePlaces, count: int) -> Source:
         return FileSequence(resource, places, _READERS[kind], count)
     if mimetype in _CSV:
         return CsvSource(resource, places)
-    if kind != _HDF5:
+    if kind != HDF5:
         msg = (
             f"nothing reads files of the mimetype {mimetype!r}. These are read: {', '.join(mimetypes())}. "
             f"Install the package that publishes a source for it (entry point group {GROUP!r}), or give one: "

@@ -6,7 +6,7 @@ import os
 import threading
 import time as clock
 import uuid
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -64,6 +64,10 @@ class _Stream:
     seq_num: int = 0
     descriptors: dict[tuple[str, ...], list[_Descriptor]] = field(default_factory=dict)
     """By their keys, those that may still be used."""
+    added: set[str] = field(default_factory=set)
+    """The keys of its events."""
+    linked: dict[str, int] = field(default_factory=dict)
+    """How many values of keys are in files."""
 
 
 class RecordedRun:
@@ -126,6 +130,7 @@ class RecordedRun:
         blank = {key for key, value in data.items() if value is None}
         self._check_open()
         with self._lock:
+            self._check_keys(stream, added=data)
             descriptor = self._descriptor(stream, about, blank)
             self._streams[stream].seq_num += 1
             event = {
@@ -170,6 +175,7 @@ class RecordedRun:
             return
         about = {key: describe_column(key, column) for key, column in columns.items()}
         with self._lock:
+            self._check_keys(stream, added=columns)
             descriptor = self._descriptor(stream, about)
             first = self._streams[stream].seq_num + 1
             self._streams[stream].seq_num += count
@@ -183,6 +189,56 @@ class RecordedRun:
                 "descriptor": descriptor,
             }
             self._recorder("event_page", page)
+
+    def link(
+        self,
+        key: str,
+        file: str | os.PathLike[str],
+        dataset: str | None = None,
+        mimetype: str | None = None,
+        *,
+        stream: str = "primary",
+    ) -> None:
+        """Say that the values of a key are in a file, which stays where it is.
+
+        The first frame in it goes with the first event of the stream, whether events are added before or
+        afterwards, the second with the second. What is linked under the same key later goes on behind. In a
+        stream without events each frame is a row. Link before the first event if the run is to be copied into
+        a Tiled server with Bluesky's ``TiledWriter``, which looks at the first descriptor of a stream only.
+
+        :param file: HDF5, TIFF, NPY or CSV with a frame, or a number, along the first dimension for each
+            event; or one image as TIFF, JPEG or PNG. It is looked at for how many there are, their shape and
+            dtype.
+        :param dataset: the path of the dataset in an HDF5 file, ``/entry/data/data``; if it has only one, it
+            may be left out.
+        :param mimetype: what kind of file it is; going by the ending of its name if not given.
+        :raises DocumentError: if it is not clear what is meant, there are no frames, or events have the key;
+            nothing is added.
+        :raises ExternalDataError: if the file cannot be read.
+        :raises RunClosedError: if the run has ended.
+        """
+        from hutch.recording.linking import look_into
+
+        check_name("key", key)
+        check_name("stream", stream)
+        self._check_open()
+        found = look_into(key, file, dataset, mimetype)
+        with self._lock:
+            self._check_keys(stream, added=(), linked=(key,))
+            descriptor = self._descriptor(stream, {key: found.data_key})
+            known = self._streams[stream]
+            first = known.linked.get(key, 0) + 1
+            known.linked[key] = first - 1 + found.frames
+            resource = {"uid": str(uuid.uuid4()), "run_start": self.uid, **found.resource}
+            datum = {
+                "uid": f"{resource['uid']}/0",
+                "stream_resource": resource["uid"],
+                "descriptor": descriptor,
+                "indices": {"start": 0, "stop": found.frames},
+                "seq_nums": {"start": first, "stop": first + found.frames},
+            }
+            self._recorder("stream_resource", resource)
+            self._recorder("stream_datum", datum)
 
     def configure(self, device: str, settings: Mapping[str, Any]) -> None:
         """Note the configuration of a device: what stays fixed until it is configured again.
@@ -230,7 +286,10 @@ class RecordedRun:
                 "run_start": self.uid,
                 "exit_status": exit_status,
                 "reason": reason,
-                "num_events": {name: known.seq_num for name, known in self._streams.items()},
+                "num_events": {
+                    name: known.seq_num or max(known.linked.values(), default=0)
+                    for name, known in self._streams.items()
+                },
             }
             self._recorder("stop", stop)
 
@@ -277,6 +336,22 @@ class RecordedRun:
         # In place of the narrower one, so that there are few, however the readings vary.
         usable[place : place + 1] = [_Descriptor(uid, data_keys)]
         return uid
+
+    def _check_keys(self, stream: str, added: Iterable[str], linked: Iterable[str] = ()) -> None:
+        """Note that a stream has some keys in its events, and others in files; none may be in both.
+
+        :raises DocumentError: naming one that would be.
+        """
+        known = self._streams.setdefault(stream, _Stream())
+        both = next((key for key in added if key in known.linked), None)
+        both = both or next((key for key in linked if key in known.added), None)
+        if both is not None:
+            msg = (
+                f"The key {both!r} of the stream {stream!r} has values in events and in a file. Give one of "
+                "them another name."
+            )
+            raise DocumentError(msg)
+        known.added.update(added)
 
     def _check_open(self) -> None:
         if self._process != os.getpid():
