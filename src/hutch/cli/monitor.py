@@ -36,10 +36,14 @@ def _spread(arguments: list[str]) -> list[str]:
     spread: list[str] = []
     option, count = "", 0
     for argument in arguments:
-        if option and not argument.startswith("-"):
+        # Runs are named by numbers below zero, too.
+        is_value = not argument.startswith("-") or argument[1:].isdecimal()
+        if option and is_value:
             spread += [option, argument] if count else [argument]
             count += 1
             continue
+        if option and not count:
+            raise click.BadOptionUsage(option, f"Option {option!r} requires an argument.")
         option, count = (argument, 0) if argument in _SEVERAL else ("", 0)
         spread.append(argument)
     return spread

@@ -97,6 +97,8 @@ def test_wrong_options_are_explained(invoke, data: Path) -> None:
     assert "nowhere' is no folder" in found.stderr
     found = invoke("monitor", "--once", "nothing.h5", "-o", "plots")
     assert (found.exit_code, "nothing.h5' cannot be read" in found.stderr) == (1, True)
+    found = invoke("monitor", "--once", "-o", "plots", "nothing.h5")
+    assert (found.exit_code, "Option '--once' requires an argument" in found.stderr) == (2, True)
     found = invoke("monitor", "--once", str(data / "run1.h5"), "--plots", "PacketRates", "TileRate")
     assert found.exit_code == 1
     assert "There is no plot 'PacketRates'. Did you mean 'PacketRate'?" in found.stderr
@@ -138,6 +140,21 @@ def test_a_verdict_that_turns_bad_is_entered_in_the_logbook_with_its_picture(
         (entry,) = Logbook(cat).entries("xpp1").entries
         assert (entry.author, entry.run_num, entry.tags) == ("monitor", run.scan_id, ("dqm", "cold"))
         assert entry.attachments[0].type == "image/png"
+
+
+def test_a_run_without_events_is_named_and_the_others_are_made(invoke, place: Path) -> None:
+    with hutch.open_catalog(place) as cat:
+        with cat.start_run() as run:
+            run.add("primary", {"x": 1})
+            run.add("slow", {"T": 280.0})
+        with cat.start_run() as idle:
+            pass
+    options = ["--catalog", str(place), "-o", "plots", "--workers", "1", "--plots", "ColumnStatistics"]
+    found = invoke("monitor", "--once", run.uid, idle.uid, *options)
+    assert found.exit_code == 1
+    assert f"the run {idle.uid!r} has no events, so there is nothing to plot" in found.stderr
+    assert found.stderr.count("1 plot of 1 row in") == 2
+    assert invoke("monitor", "--once", "-1", *options).exit_code == 0
 
 
 @pytest.mark.parametrize(
