@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog
     from hutch.catalogs.verdicts import RunVerdict
-    from hutch.store.monitor_rows import TileRow
 
 __all__ = ["Fault", "monitoring", "picture_of", "watch"]
 
@@ -26,6 +25,7 @@ field = "ion_chamber"
 low = 40_000
 of = "last"
 """
+_PLOTS = ("Lines", "ColumnStatistics")
 _LOST_AFTER = 12
 """Points with beam."""
 _MOST_POINTS = 250
@@ -43,7 +43,7 @@ def monitoring(place: str, folder: Path) -> Iterator[Path]:
     """
     checks, pictures = folder / "checks.toml", folder / "monitor"
     checks.write_text(_CHECKS)
-    options = ["--interval", "0.5", "--workers", "1", "--plots", "Lines", "ColumnStatistics", "--serve"]
+    options = ["--interval", "0.5", "--workers", "1", "--plots", *_PLOTS, "--serve"]
     options += ["--catalog", place, "--checks", str(checks), "-o", str(pictures)]
     command = [sys.executable, "-m", "hutch.cli", "monitor", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
@@ -117,16 +117,15 @@ def picture_of(catalog: Catalog, pictures: Path) -> Path | None:
     row = catalog[-1].row
     until = time.monotonic() + _LATE_S
     while time.monotonic() < until:
-        done = [tile for tile in catalog.store.tiles_of_run(row.id) if _is_shown(tile)]
-        found = [pictures / f"{tile.base}_dqm" / f"{tile.base}_Lines.png" for tile in done]
-        if found and found[0].exists() and _is_whole(done[0].meta):
-            return found[0]
+        tiles = catalog.store.tiles_of_run(row.id)
+        whole = {
+            tile.plot: tile for tile in tiles if tile.source.endswith("/primary") and _is_whole(tile.meta)
+        }
+        if whole.keys() >= {*_PLOTS}:
+            base = whole[_PLOTS[0]].base
+            return pictures / f"{base}_dqm" / f"{base}_{_PLOTS[0]}.png"
         time.sleep(0.1)
     return None
-
-
-def _is_shown(tile: TileRow) -> bool:
-    return tile.plot == "Lines" and tile.source.endswith("/primary")
 
 
 def _is_whole(meta: bytes) -> bool:
