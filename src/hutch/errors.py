@@ -300,7 +300,7 @@ class StoreUnavailableError(StoreError, ConnectionError):
 
 
 class CorruptBatchError(StoreError):
-    """The bytes of a batch do not match their checksum, or are gone."""
+    """The bytes of a batch do not match their checksum or are gone, or its columns cannot be told."""
 
 
 class CorruptDocumentError(StoreError, ValueError):

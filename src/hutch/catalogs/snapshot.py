@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from hutch.catalogs.tombstones import check_present
 from hutch.config import read_limit_bytes
 from hutch.documents import decode
 from hutch.errors import CorruptBatchError, ExternalDataError, StreamNotFoundError
-from hutch.store.columns import Column, Kind, Layout
+from hutch.store.columns import Column, Kind, read_columns
 from hutch.store.protocol import Batch, RunRow, Segment, Store
 from hutch.store.rereading import read_rows
 from hutch.store.unpacking import join_small
@@ -102,7 +102,7 @@ class Snapshot:
                     if key in found:
                         found[key] = {"object_name": name, **found[key]}
         for segment in self._segments.values():
-            _, layout = _layout(segment.schema)
+            _, layout = read_columns(segment)
             for key, _ in layout.data:
                 found.setdefault(key, {})
             if layout.whole:
@@ -112,7 +112,7 @@ class Snapshot:
     @cached_property
     def stream_keys(self) -> list[str]:
         """The keys whose values are in files that stream_resource documents name, not in events."""
-        stored = {key for segment in self._segments.values() for key, _ in _layout(segment.schema)[1].data}
+        stored = {key for segment in self._segments.values() for key, _ in read_columns(segment)[1].data}
         return [key for key, about in self.data_keys.items() if is_stream_key(about) and key not in stored]
 
     def choose(self, keys: str | Iterable[str] | None) -> list[str]:
@@ -240,7 +240,7 @@ class Snapshot:
     def columns(self, key: str) -> list[Column] | None:
         """Return the columns that hold a key, one for each segment; None if only its values tell."""
         found = [columns.get(key, Column()) for columns in self._columns]
-        layouts = [_layout(segment.schema)[1] for segment in self._segments.values()]
+        layouts = [read_columns(segment)[1] for segment in self._segments.values()]
         if any(column.kind is Kind.JSON for column in found) or any(layout.whole for layout in layouts):
             return None
         return found
@@ -279,7 +279,7 @@ class Snapshot:
 
     @cached_property
     def _columns(self) -> list[dict[str, Column]]:
-        return [dict(_layout(segment.schema)[1].data) for segment in self._segments.values()]
+        return [dict(read_columns(segment)[1].data) for segment in self._segments.values()]
 
     @cached_property
     def _external(self) -> External:
@@ -339,7 +339,7 @@ class Snapshot:
     def _load(self, segment: Segment, start: int = 0, stop: int | None = None) -> list[Part]:
         """Return rows of a segment, by their places in it."""
         batches = self._batches[segment.id]
-        schema, layout = _layout(segment.schema)
+        schema, layout = read_columns(segment)
         try:
             reading = read_rows(self._store, segment, schema, batches, start, stop)
             loaded = [part for some in reading for part in some]
@@ -371,9 +371,3 @@ def _columns_of(schema: pa.Schema, keys: frozenset[str]) -> list[str]:
     # What stands before a dot says what of the key a column holds; the key may have dots too.
     names: list[str] = schema.names
     return [name for name in names if "." not in name or name.partition(".")[2] in keys]
-
-
-@lru_cache(maxsize=256)
-def _layout(schema: bytes) -> tuple[pa.Schema, Layout]:
-    found = pa.ipc.read_schema(pa.py_buffer(schema))
-    return found, Layout.from_schema(found)

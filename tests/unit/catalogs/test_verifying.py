@@ -14,7 +14,7 @@ from hutch.catalogs.findings import Kind
 from hutch.catalogs.loose_files import LOST_AND_FOUND
 from hutch.catalogs.verifying import Done, verify
 from hutch.documents import encode
-from hutch.errors import CorruptDocumentError
+from hutch.errors import CorruptBatchError, CorruptDocumentError
 from hutch.store.protocol import TombstoneRow
 
 from .damage import DESCRIPTOR, START, STOP, event, flip, make_old
@@ -131,6 +131,10 @@ def test_the_columns_of_a_segment_that_cannot_be_read_are_an_error(small) -> Non
     assert any(
         "the columns of segment 1 of stream 'primary' cannot be read" in text for text in errors(small)
     )
+    with small.open() as cat:
+        for read in (cat[-1].primary.read, cat[-1].primary.plot, lambda: list(cat[-1].documents(fill="no"))):
+            with pytest.raises(CorruptBatchError, match="columns of stream 'primary' .* are damaged.*verify"):
+                read()
 
 
 def test_a_document_that_was_edited_is_found_through_its_index(small) -> None:
