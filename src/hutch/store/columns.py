@@ -185,8 +185,8 @@ def read_columns(segment: Segment) -> tuple[pa.Schema, Layout]:
         return _parse(segment.schema)
     except _DAMAGED as error:
         msg = (
-            f"The columns of stream {segment.stream!r} (segment {segment.id}) are damaged, so that its events "
-            "cannot be read. Check the store with: hutch verify"
+            f"The columns of stream {segment.stream!r} (segment {segment.id}) are damaged, so that its "
+            "events cannot be read. Check the store with: hutch verify"
         )
         raise CorruptBatchError(msg) from error
 
