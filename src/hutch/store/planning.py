@@ -176,6 +176,9 @@ class Planner:
                 equal = self._equal(key, path, value)
                 if not isinstance(value, str):
                     return Plan(equal.runs, False)
+                if not is_storable(value):
+                    # RE2 takes no lone surrogate.
+                    return Plan(EVERYTHING, False)
                 return Plan(union(equal.runs, self._matching(key, quoted(value), "").runs), False)
             case Size(0):
                 return Plan(rows.exactly(Leaf(key, int(LeafType.EMPTY_LIST), 0.0, "")), True)
