@@ -17,6 +17,7 @@ from hutch.catalogs.pieces import Part, Piece, assemble, empty
 from hutch.catalogs.tombstones import check_present
 from hutch.config import read_limit_bytes
 from hutch.documents import decode
+from hutch.documents.text import size_text
 from hutch.errors import CorruptBatchError, ExternalDataError, StreamNotFoundError
 from hutch.store.columns import Column, Kind, read_columns
 from hutch.store.protocol import Batch, RunRow, Segment, Store
@@ -119,13 +120,18 @@ class Snapshot:
         """Return the keys to read, every one of them known; None chooses all.
 
         :raises StreamNotFoundError: if there is no such key, naming those there are.
+        :raises TypeError: if these are no keys at all.
         """
         if keys is None:
             return list(self.data_keys)
-        chosen = [keys] if isinstance(keys, str) else list(dict.fromkeys(keys))
+        known = ", ".join(self.data_keys) or "none"
+        try:
+            chosen = [keys] if isinstance(keys, str) else list(dict.fromkeys(keys))
+        except TypeError as error:
+            msg = f"{keys!r} names no keys. Give the name of a key, or a list of names. Keys: {known}"
+            raise TypeError(msg) from error
         for key in chosen:
             if key not in self.data_keys:
-                known = ", ".join(self.data_keys) or "none"
                 msg = f"No key {key!r} in stream {self.name!r} of run {self._run.uid!r}. Keys: {known}"
                 raise StreamNotFoundError(msg)
         return chosen
@@ -158,13 +164,12 @@ class Snapshot:
         sizes = {key: self._frames(key).nbytes for key in external}
         if sum(sizes.values()) > limit:
             key = max(sizes, key=lambda one: sizes[one])
-            size = sum(sizes.values()) / 1e9
+            size = size_text(sum(sizes.values()))
             msg = (
-                f"{size:,.1f} GB of detectors' files are above the limit of {limit / 1e9:,.1f} GB that are "
-                "read at once. "
-                f"Take a part, as in run[{self.name!r}][{key!r}][:10], or to_dask(), which reads when it "
-                "computes, or read other keys. The limit is read_limit_bytes in [files] of hutch.toml, or "
-                "$HUTCH_READ_LIMIT_BYTES"
+                f"{size} of detectors' files are above the limit of {size_text(limit)} that are read at "
+                f"once. Take a part, as in run[{self.name!r}][{key!r}][:10], or to_dask(), which reads "
+                "when it computes, or read other keys. The limit is read_limit_bytes in [files] of "
+                "hutch.toml, or $HUTCH_READ_LIMIT_BYTES"
             )
             raise ExternalDataError(msg)
 
