@@ -143,6 +143,20 @@ def test_a_document_that_was_edited_is_found_through_its_index(small) -> None:
     assert small.kinds() == {"missing-index": 1, "excess-index": 1}
 
 
+@pytest.mark.parametrize("damaged", [b"\0", b"5", b"[5]", b"[{}]"])
+def test_what_an_amendment_changed_that_cannot_be_read_is_an_error(small, damaged) -> None:
+    with small.open() as cat:
+        cat["run-1"].amend({"sample": "Si"}, reason="wrong label")
+    small.change("UPDATE amendments SET edits = ?", damaged)
+
+    (error,) = errors(small)
+    assert "what its amendment 1 changed cannot be read" in error
+    with small.open() as cat:
+        assert cat["run-1"].start["sample"] == "Si"
+        with pytest.raises(CorruptDocumentError, match="is damaged.* is told by: hutch verify"):
+            cat["run-1"].amendments  # noqa: B018 - they are read when they are asked for
+
+
 def test_an_amended_run_is_sound_and_its_index_follows_the_amended_document(small) -> None:
     with small.open() as cat:
         cat["run-1"].amend({"sample": "Si"}, reason="wrong label")
