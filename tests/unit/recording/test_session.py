@@ -119,7 +119,9 @@ def test_what_numpy_has_masked_comes_back_as_none_and_never_as_a_number(cat):
     assert cat[-1].nonconforming == []
 
 
-@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: np.array([one]), lambda one: [[1.0], [one, one]]])
+@pytest.mark.parametrize(
+    "wrap", [lambda one: one, lambda one: np.array([one]), lambda one: [[1.0], [one, one]]]
+)
 @pytest.mark.parametrize("value", [np.longdouble("1.1"), pd.NA])
 def test_what_no_float_of_64_bit_holds_is_refused(cat, wrap, value):
     with pytest.raises(DocumentError, match="'x' is .*, which is no reading"), cat.start_run() as run:
