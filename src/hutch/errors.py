@@ -15,7 +15,7 @@
     │   ├── JobNotFoundError (KeyError)
     │   ├── RunNotFoundError (KeyError)
     │   │   └── RunDeletedError            it was there, and was deleted on purpose
-    │   ├── RunIndexError (IndexError)
+    │   ├── RunIndexError (IndexError, KeyError)
     │   ├── RunTableNotFoundError (KeyError)
     │   ├── AmbiguousRunError (KeyError)
     │   ├── StreamNotFoundError (KeyError, AttributeError)
@@ -241,7 +241,7 @@ class RunDeletedError(RunNotFoundError):
         super().__init__(message)
 
 
-class RunIndexError(LookupFailedError, IndexError):
+class RunIndexError(LookupFailedError, IndexError, KeyError):
     """There are not so many runs."""
 
 
@@ -300,7 +300,7 @@ class StoreUnavailableError(StoreError, ConnectionError):
 
 
 class CorruptBatchError(StoreError):
-    """The bytes of a batch do not match their checksum, or are gone."""
+    """The bytes of a batch do not match their checksum or are gone, or its columns cannot be told."""
 
 
 class CorruptDocumentError(StoreError, ValueError):

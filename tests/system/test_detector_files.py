@@ -173,7 +173,9 @@ def test_more_than_the_limit_is_not_read_at_once(cat, engine, tmp_path, monkeypa
     monkeypatch.setenv("HUTCH_READ_LIMIT_BYTES", "50000")
     stream = cat[-1].primary
     for read in (stream.read, lambda: stream.read("eiger"), stream.to_arrow, stream["eiger"].read):
-        with pytest.raises(ExternalDataError, match=r"above the limit .*\['eiger'\]\[:10\], or to_dask\(\)"):
+        with pytest.raises(
+            ExternalDataError, match=r"above the limit of 50 kB .*\['eiger'\]\[:10\], or to_dask\(\)"
+        ):
             read()
     assert stream.read("det")["det"].shape == (10,)
     assert stream["eiger"][:5].shape == (5, 32, 48)

@@ -17,7 +17,7 @@ from hutch.documents import encode
 from hutch.queries import condition_of
 from hutch.queries.matching import matches
 from hutch.recording import Recorder
-from hutch.store import searching
+from hutch.store import planning, searching
 
 from . import generated_queries as generated
 from . import slow_queries as slow
@@ -135,6 +135,42 @@ def test_what_large_sets_have_in_common_is_counted_right(cat, recorded, monkeypa
                 assert len(found) == len(expected), query
                 assert list(found) == expected, query
     assert len(cat.search({"plan_name": "scan", "stop.exit_status": "success"})) > 2
+
+
+def test_values_that_are_asked_for_together_are_found_right(cat, recorded, queries, monkeypatch):
+    # As if these few values were many.
+    monkeypatch.setattr(searching, "MOST_APART", 1)
+    monkeypatch.setattr(planning, "MOST_APART", 1)
+    for query in queries:
+        expected = in_time(run for run in recorded if slow.fits(query, run))
+        assert list(cat.search(query)) == expected, query
+
+
+@pytest.mark.parametrize("path", ["scan_id", "a", "b", "param.g", "stop.a", "a.b", "time"])
+def test_one_of_very_many_values_is_found_as_the_slow_reading_finds_it(cat, recorded, path):
+    odd = [
+        *generated.NUMBERS,
+        *generated.ODD_NUMBERS,
+        *generated.TEXTS,
+        *generated.ODD_TEXTS,
+        None,
+        True,
+        [1],
+    ]
+    many_values = [*odd, *range(5, 700), *(f"x{number}" for number in range(700))]
+    for chosen in (many_values, many_values[60:], odd[:8] + many_values[60:]):
+        for query in (
+            {path: {"$in": chosen}},
+            {path: {"$nin": chosen}},
+            {"plan_name": "scan", path: {"$in": chosen}},
+            {"plan_name": "scan", path: {"$nin": chosen}},
+            {"time": {"$gte": 1_600_000_200.0}, "$or": [{path: value} for value in chosen]},
+        ):
+            expected = in_time(run for run in recorded if slow.fits(query, run))
+            found = cat.search(query)
+            assert list(found) == expected, query
+            assert len(found) == len(expected), query
+            assert list(found[-2:]) == expected[-2:], query
 
 
 def test_results_can_be_sliced_searched_and_looked_up_in(cat, recorded, queries):

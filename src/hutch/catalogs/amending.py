@@ -13,10 +13,10 @@ from typing import Any
 from hutch.catalogs.signatures import Signature
 from hutch.catalogs.tombstones import present_row
 from hutch.documents import decode, encode, is_same, leaves
-from hutch.errors import MISSING, ConfigurationError, FieldProblem, MetadataError
+from hutch.errors import MISSING, ConfigurationError, CorruptDocumentError, FieldProblem, MetadataError
 from hutch.recording.rules import Rules
 from hutch.recording.starting import scan_id_of
-from hutch.store.protocol import RunRow, Store
+from hutch.store.protocol import AmendmentRow, RunRow, Store
 
 __all__ = [
     "Amendment",
@@ -26,6 +26,7 @@ __all__ = [
     "Values",
     "amend",
     "apply",
+    "edits_of",
     "list_amendments",
     "preview",
     "undo",
@@ -85,11 +86,24 @@ Change = Callable[[RunRow], dict[str, Any]]
 
 
 def list_amendments(store: Store, run: RunRow) -> list[Amendment]:
-    """Return the corrections of a run, oldest first."""
-    return [
-        Amendment(row.time, row.author, row.reason, tuple(map(Edit.from_json, decode(row.edits))))
-        for row in store.amendments(run.id)
-    ]
+    """Return the corrections of a run, oldest first.
+
+    :raises CorruptDocumentError: if what was changed by one is damaged.
+    """
+    rows = store.amendments(run.id)
+    return [Amendment(row.time, row.author, row.reason, edits_of(row)) for row in rows]
+
+
+def edits_of(row: AmendmentRow) -> tuple[Edit, ...]:
+    """Return what was changed by a correction.
+
+    :raises CorruptDocumentError: if that is damaged.
+    """
+    try:
+        return tuple(map(Edit.from_json, decode(row.edits)))
+    except (TypeError, LookupError) as error:
+        msg = f"Amendment {row.id} is damaged. What is damaged in a store is told by: hutch verify"
+        raise CorruptDocumentError(msg) from error
 
 
 def amend(values: Values, remove: Iterable[Path], rules: Rules | None = None) -> Change:

@@ -78,7 +78,10 @@ def read_arrow(snapshot: Snapshot, keys: Sequence[str]) -> pa.Table:
     columns: dict[str, Any] = {name: pa.array(snapshot.fixed(name)) for name in (TIME, "seq_num")}
     for key in keys:
         numbers = _numbers(snapshot, key)
-        columns[variable_name(key)] = _to_arrow(snapshot.array(key)) if numbers is None else numbers
+        if numbers is None:
+            array = snapshot.array(key)
+            numbers = _to_arrow(array) if len(array) else _no_rows(array, snapshot.data_keys[key])
+        columns[variable_name(key)] = numbers
     return pa.table(columns)
 
 
@@ -195,3 +198,17 @@ def _to_arrow(array: np.ndarray) -> pa.Array:
     if array.dtype == bool or not array.size:
         return pa.array(array.tolist())
     return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(array))
+
+
+def _no_rows(array: np.ndarray, about: Mapping[str, Any]) -> pa.Array:
+    """Return a column without rows, of the type that rows would give it as far as the descriptor tells."""
+    import pyarrow as pa
+
+    if array.dtype == object:
+        return pa.array([], pa.string() if about.get("dtype") == "string" else pa.null())
+    if array.ndim > 1 and array.dtype != bool and all(array.shape[1:]):
+        return pa.array([], pa.fixed_shape_tensor(pa.from_numpy_dtype(array.dtype), array.shape[1:]))
+    found = pa.array(array.ravel()).type
+    for _ in array.shape[1:]:
+        found = pa.list_(found)
+    return pa.array([], found)

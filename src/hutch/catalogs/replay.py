@@ -14,7 +14,7 @@ from hutch.assets.places import FilePlaces
 from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode
 from hutch.errors import ConfigurationError, CorruptBatchError, StoreUnavailableError
-from hutch.store.columns import Layout
+from hutch.store.columns import read_columns
 from hutch.store.protocol import Batch, DocumentRow, RunRow, Segment, Store
 from hutch.store.rereading import read_rows
 from hutch.store.unpacking import events, join_small
@@ -136,8 +136,7 @@ def _events(
     store: Store, segment: Segment, batches: Sequence[Batch], start: int = 0
 ) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """Yield the events of a segment from a row on, with their arrival numbers."""
-    schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
-    layout = Layout.from_schema(schema)
+    schema, layout = read_columns(segment)
     mean_size = sum(batch.size for batch in batches) // max(sum(batch.rows for batch in batches), 1)
     try:
         for loaded in read_rows(store, segment, schema, batches, start):

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hutch.catalogs.amending import edits_of
 from hutch.catalogs.batch_verifying import Columns, check_batch, place_of, read_body, schema_of
 from hutch.catalogs.expected_leaves import expected_leaves
 from hutch.catalogs.findings import DOUBTFUL, LOST, Finding, Kind
 from hutch.catalogs.metadata import stream_name
 from hutch.catalogs.open_runs import is_going_on
 from hutch.documents import Leaf, decode
-from hutch.errors import CorruptBatchError
+from hutch.errors import CorruptBatchError, CorruptDocumentError
 from hutch.store.protocol import Batch, DocumentRow, RunContents, RunRow, Segment, Store
 
 __all__ = ["RunCheck"]
@@ -94,6 +95,12 @@ class RunCheck:
                 self._find(Kind.WRONG_UID, f"its {what} has the uid {start.get('uid')!r}")
         if row.stop is not None:
             self._parse("stop document", row.stop)
+        for amendment in () if row.amended is None else self._store.amendments(row.id):
+            try:
+                edits_of(amendment)
+            except CorruptDocumentError as error:
+                text = f"what its amendment {amendment.id} changed cannot be read: {error.__cause__}"
+                self._find(Kind.UNREADABLE, text)
 
     def _check_document(self, row: DocumentRow) -> None:
         document = self._parse(f"{row.kind} {row.uid!r}", row.body)

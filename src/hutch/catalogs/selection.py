@@ -135,8 +135,6 @@ class Selection:
 
     def by_prefix(self, prefix: str, limit: int) -> list[RunRow]:
         """Return runs among these whose uid begins with a text, newest first."""
-        if not is_storable(prefix):
-            return []
         if self.is_whole:
             return self.store.runs_by_prefix(prefix, limit)
         if not is_storable(prefix):

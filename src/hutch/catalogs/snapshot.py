@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from hutch.catalogs.pieces import Part, Piece, assemble, empty
 from hutch.catalogs.tombstones import check_present
 from hutch.config import read_limit_bytes
 from hutch.documents import decode
+from hutch.documents.text import size_text
 from hutch.errors import CorruptBatchError, ExternalDataError, StreamNotFoundError
-from hutch.store.columns import Column, Kind, Layout
+from hutch.store.columns import Column, Kind, read_columns
 from hutch.store.protocol import Batch, RunRow, Segment, Store
 from hutch.store.rereading import read_rows
 from hutch.store.unpacking import join_small
@@ -102,7 +103,7 @@ class Snapshot:
                     if key in found:
                         found[key] = {"object_name": name, **found[key]}
         for segment in self._segments.values():
-            _, layout = _layout(segment.schema)
+            _, layout = read_columns(segment)
             for key, _ in layout.data:
                 found.setdefault(key, {})
             if layout.whole:
@@ -112,20 +113,25 @@ class Snapshot:
     @cached_property
     def stream_keys(self) -> list[str]:
         """The keys whose values are in files that stream_resource documents name, not in events."""
-        stored = {key for segment in self._segments.values() for key, _ in _layout(segment.schema)[1].data}
+        stored = {key for segment in self._segments.values() for key, _ in read_columns(segment)[1].data}
         return [key for key, about in self.data_keys.items() if is_stream_key(about) and key not in stored]
 
     def choose(self, keys: str | Iterable[str] | None) -> list[str]:
         """Return the keys to read, every one of them known; None chooses all.
 
         :raises StreamNotFoundError: if there is no such key, naming those there are.
+        :raises TypeError: if these are no keys at all.
         """
         if keys is None:
             return list(self.data_keys)
-        chosen = [keys] if isinstance(keys, str) else list(dict.fromkeys(keys))
+        known = ", ".join(self.data_keys) or "none"
+        try:
+            chosen = [keys] if isinstance(keys, str) else list(dict.fromkeys(keys))
+        except TypeError as error:
+            msg = f"{keys!r} names no keys. Give the name of a key, or a list of names. Keys: {known}"
+            raise TypeError(msg) from error
         for key in chosen:
             if key not in self.data_keys:
-                known = ", ".join(self.data_keys) or "none"
                 msg = f"No key {key!r} in stream {self.name!r} of run {self._run.uid!r}. Keys: {known}"
                 raise StreamNotFoundError(msg)
         return chosen
@@ -158,13 +164,12 @@ class Snapshot:
         sizes = {key: self._frames(key).nbytes for key in external}
         if sum(sizes.values()) > limit:
             key = max(sizes, key=lambda one: sizes[one])
-            size = sum(sizes.values()) / 1e9
+            size = size_text(sum(sizes.values()))
             msg = (
-                f"{size:,.1f} GB of detectors' files are above the limit of {limit / 1e9:,.1f} GB that are "
-                "read at once. "
-                f"Take a part, as in run[{self.name!r}][{key!r}][:10], or to_dask(), which reads when it "
-                "computes, or read other keys. The limit is read_limit_bytes in [files] of hutch.toml, or "
-                "$HUTCH_READ_LIMIT_BYTES"
+                f"{size} of detectors' files are above the limit of {size_text(limit)} that are read at "
+                f"once. Take a part, as in run[{self.name!r}][{key!r}][:10], or to_dask(), which reads "
+                "when it computes, or read other keys. The limit is read_limit_bytes in [files] of "
+                "hutch.toml, or $HUTCH_READ_LIMIT_BYTES"
             )
             raise ExternalDataError(msg)
 
@@ -240,7 +245,7 @@ class Snapshot:
     def columns(self, key: str) -> list[Column] | None:
         """Return the columns that hold a key, one for each segment; None if only its values tell."""
         found = [columns.get(key, Column()) for columns in self._columns]
-        layouts = [_layout(segment.schema)[1] for segment in self._segments.values()]
+        layouts = [read_columns(segment)[1] for segment in self._segments.values()]
         if any(column.kind is Kind.JSON for column in found) or any(layout.whole for layout in layouts):
             return None
         return found
@@ -279,7 +284,7 @@ class Snapshot:
 
     @cached_property
     def _columns(self) -> list[dict[str, Column]]:
-        return [dict(_layout(segment.schema)[1].data) for segment in self._segments.values()]
+        return [dict(read_columns(segment)[1].data) for segment in self._segments.values()]
 
     @cached_property
     def _external(self) -> External:
@@ -339,7 +344,7 @@ class Snapshot:
     def _load(self, segment: Segment, start: int = 0, stop: int | None = None) -> list[Part]:
         """Return rows of a segment, by their places in it."""
         batches = self._batches[segment.id]
-        schema, layout = _layout(segment.schema)
+        schema, layout = read_columns(segment)
         try:
             reading = read_rows(self._store, segment, schema, batches, start, stop)
             loaded = [part for some in reading for part in some]
@@ -371,9 +376,3 @@ def _columns_of(schema: pa.Schema, keys: frozenset[str]) -> list[str]:
     # What stands before a dot says what of the key a column holds; the key may have dots too.
     names: list[str] = schema.names
     return [name for name in names if "." not in name or name.partition(".")[2] in keys]
-
-
-@lru_cache(maxsize=256)
-def _layout(schema: bytes) -> tuple[pa.Schema, Layout]:
-    found = pa.ipc.read_schema(pa.py_buffer(schema))
-    return found, Layout.from_schema(found)

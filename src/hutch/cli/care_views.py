@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hutch.catalogs.summary import local_time
-from hutch.cli.format import counted, grid, printable, size, status_text, value_text
+from hutch.cli.format import counted, grid, printable, status_text, value_text
+from hutch.documents.text import size_text
 from hutch.errors import MISSING
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def planned_table(runs: Sequence[PlannedRun]) -> Table:
             Text(local_time(run.time), style="dim"),
             status_text(run.status),
             f"{run.events:,}",
-            size(run.size_bytes),
+            size_text(run.size_bytes),
         ]
         table.add_row(*cells, *([Text(printable(run.reason))] if with_reason else []))
     return table
@@ -76,7 +77,7 @@ def planned_table(runs: Sequence[PlannedRun]) -> Table:
 def deletion_sentences(runs: Sequence[PlannedRun], *, is_done: bool) -> Iterable[str]:
     """Yield what goes and what stays, a line each."""
     events, size_bytes = sum(run.events for run in runs), sum(run.size_bytes for run in runs)
-    what = f"{counted(len(runs), 'run')} with {counted(events, 'event')}, {size(size_bytes)}"
+    what = f"{counted(len(runs), 'run')} with {counted(events, 'event')}, {size_text(size_bytes)}"
     yield f"Deleted {what}." if is_done else f"To be deleted: {what}."
     files = list(dict.fromkeys(path for run in runs for path in run.external))
     if files:

@@ -8,6 +8,7 @@ import click
 
 from hutch.cli.naming import run_bar
 from hutch.cli.options import as_json, command, complete_store, in_store, open_existing
+from hutch.documents.text import size_text
 
 if TYPE_CHECKING:
     from hutch.catalogs.compaction import Compacted
@@ -52,11 +53,11 @@ def compact(ctx: click.Context, place: str | None, json_wanted: bool, store: str
 def _write(done: Compacted) -> None:
     from rich.text import Text
 
-    from hutch.cli.format import counted, printable, size, write
+    from hutch.cli.format import counted, printable, write
 
     if done.made:
         batches = f"{done.replaced:,} batches are {done.made:,} now"
-        text = f"{counted(done.runs, 'run')} merged: {batches}, {size(done.written_bytes)} written"
+        text = f"{counted(done.runs, 'run')} merged: {batches}, {size_text(done.written_bytes)} written"
     else:
         text = "nothing to merge"
     write(Text(printable(f"{done.store}: {text}")))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hutch.cli.format import counted, duration, size, to_json, write
+from hutch.cli.format import counted, duration, to_json, write
+from hutch.documents.text import size_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -38,7 +39,7 @@ class CopyBar:
         self._show("verifying", done)
 
     def _show(self, verb: str, done: CopyProgress | Done) -> None:
-        text = f"{done.runs:,}/{done.of_runs:,} runs, {size(done.size_bytes)}"
+        text = f"{done.runs:,}/{done.of_runs:,} runs, {size_text(done.size_bytes)}"
         self._bar.update(self._task, completed=done.share, description=text, verb=verb)
 
 
@@ -77,7 +78,7 @@ def write_copied(done: str, copied: Copied, *, json_wanted: bool, **more: Any) -
     work = [f"{counted(copied.copied_runs, 'run')} copied"]
     if copied.deleted_runs:
         work.append(f"{counted(copied.deleted_runs, 'run')} deleted")
-    work.append(f"{size(copied.size_bytes)} in {duration(copied.duration_s)}")
+    work.append(f"{size_text(copied.size_bytes)} in {duration(copied.duration_s)}")
     total = counted(copied.runs, "run")
     write(Text(printable(f"{done} in {copied.target}: {total} as of {local_time(copied.moment)}")))
     write(Text(f"  {', '.join(work)}", style="dim"))

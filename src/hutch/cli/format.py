@@ -23,7 +23,6 @@ __all__ = [
     "grid",
     "number",
     "printable",
-    "size",
     "status_text",
     "to_json",
     "value_text",
@@ -80,15 +79,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.{2 if seconds < 10 else 1}f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def size(count: float) -> str:
-    """Return a number of bytes with its unit: ``3.1 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.3g} TB"
 
 
 def value_text(value: Any, limit: int = 400) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hutch.cli.options import command, in_store, open_or_make
+from hutch.errors import ImportFileError, MissingExtraError, RunOwnedError
 
 if TYPE_CHECKING:
     from hutch.recording.importing import Imported
@@ -19,27 +20,32 @@ if TYPE_CHECKING:
 
 __all__ = ["import_", "import_one", "import_sentences"]
 
+_OF_ONE_FILE = (ImportFileError, MissingExtraError, RunOwnedError)
+"""What keeps one file from being taken, and no other."""
+
 
 @command("hutch import runs.jsonl.gz --store beamtime", name="import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @in_store
-def import_(files: tuple[Path, ...], store: str | None) -> None:
+@click.pass_context
+def import_(ctx: click.Context, files: tuple[Path, ...], store: str | None) -> None:
     """Import runs from files of documents, or metadata that bluesky kept, into a store.
 
     A file is a JSON list, or JSON lines, of [name, document], plain or gzipped; or it is the folder of a
     PersistentDict, or the file of a HistoryDict, whose keys are then metadata of every run. What the store
     has already is left alone. The store is made if it is not there, unless it is a catalog of hutch.toml.
+    Exit status 1 if a file cannot be taken; the others are.
     """
-    from hutch.recording.metadata_importing import import_metadata, is_metadata
-
     opened = open_or_make(store).store
+    is_whole = True
     for file in files:
-        if is_metadata(file):
-            sentences = _metadata_sentences(import_metadata(opened, file))
-        else:
-            sentences = import_sentences(import_one(opened, file))
-        for sentence in sentences:
-            click.echo(sentence)
+        try:
+            for sentence in _taken(opened, file):
+                click.echo(sentence)
+        except _OF_ONE_FILE as error:
+            click.echo(f"hutch: {error}", err=True)
+            is_whole = False
+    ctx.exit(0 if is_whole else 1)
 
 
 def import_one(store: Store, file: Path) -> Imported:
@@ -85,6 +91,16 @@ def import_sentences(imported: Imported) -> Iterator[str]:
         names = ", ".join(uid[:8] for uid in imported.open_runs[:5])
         more = ", …" if len(imported.open_runs) > 5 else ""
         yield f"  without an end: {counted(len(imported.open_runs), 'run')} ({names}{more})"
+
+
+def _taken(store: Store, file: Path) -> Iterator[str]:
+    """Import a file of documents, or metadata that bluesky kept; yield what came of it, a line each."""
+    from hutch.recording.metadata_importing import import_metadata, is_metadata
+
+    if is_metadata(file):
+        yield from _metadata_sentences(import_metadata(store, file))
+    else:
+        yield from import_sentences(import_one(store, file))
 
 
 def _metadata_sentences(imported: ImportedMetadata) -> Iterator[str]:

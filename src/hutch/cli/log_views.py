@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hutch.catalogs.summary import local_time
-from hutch.cli.format import counted, duration, grid, number, printable, size, status_text, value_text
+from hutch.cli.format import counted, duration, grid, number, printable, status_text, value_text
+from hutch.documents.text import size_text
 
 if TYPE_CHECKING:
     from hutch.logbook import Column, Entry, RunTable, TableData, Version
@@ -86,7 +87,7 @@ def _view(name: str, about: list[str], content: Content) -> Group:
         [Text(printable(" ".join(f"#{tag}" for tag in content.tags)), style="cyan")] if content.tags else []
     )
     files = [
-        Text(f"[{file.id}] {printable(file.name)} ({file.type}, {size(file.size)})", style="dim")
+        Text(f"[{file.id}] {printable(file.name)} ({file.type}, {size_text(file.size)})", style="dim")
         for file in content.attachments
     ]
     return Group(head, *title, *lines, *tags, *files)

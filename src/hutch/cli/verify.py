@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hutch.cli.options import as_json, command, complete_store, in_store, open_existing
+from hutch.documents.text import size_text
 
 if TYPE_CHECKING:
     from hutch.catalogs.findings import Finding, Repair, Verification
@@ -79,7 +80,7 @@ def _bar() -> Iterator[Progress | None]:
         task = bar.add_task("", total=1.0)
 
         def show(done: Done) -> None:
-            text = f"{done.runs:,}/{done.of_runs:,} runs, {format.size(done.size_bytes)}"
+            text = f"{done.runs:,}/{done.of_runs:,} runs, {size_text(done.size_bytes)}"
             bar.update(task, completed=done.share, description=text)
 
         yield show
@@ -91,7 +92,7 @@ def _announce_spool(store: Store) -> None:
     from hutch.recording.spool import abandoned_files, mark_of
 
     for path in abandoned_files(mark_of(store)):
-        size = format.size(path.stat().st_size)
+        size = size_text(path.stat().st_size)
         click.echo(format.printable(f"Storing {size} that wait in {str(path)!r} …"), err=True)
 
 
@@ -112,7 +113,7 @@ def _write(found: Verification, *, plan: bool) -> None:
         format.counted(found.runs, "run"),
         format.counted(found.documents, "document"),
         format.counted(found.events, "event"),
-        f"{found.batches:,} batch{'' if found.batches == 1 else 'es'} of {format.size(found.size_bytes)}",
+        f"{found.batches:,} batch{'' if found.batches == 1 else 'es'} of {size_text(found.size_bytes)}",
     )
     format.write(Text(f"{found.store}: {', '.join(counts)}"))
     if not found.is_sound:

@@ -5,6 +5,7 @@ It is read again whenever somebody asks, as it may have changed, and understood 
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 import re
@@ -111,7 +112,7 @@ def understood(content: bytes, path: Path) -> Settings:
     :raises ConfigurationError: naming everything that can't be used.
     """
     try:
-        found = tomllib.loads(content.decode())
+        found = tomllib.loads(content.removeprefix(codecs.BOM_UTF8).decode())
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         msg = f"{str(path)!r} is no TOML: line {line}: it is not in UTF-8."

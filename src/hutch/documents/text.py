@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["has_shape", "is_storable", "storable"]
+__all__ = ["has_shape", "is_storable", "size_text", "storable"]
 
 _SHAPELESS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -27,3 +27,12 @@ def has_shape(char: str) -> bool:
     Joiners and spaces of all kinds may: scripts and emoji need them.
     """
     return unicodedata.category(char) not in _SHAPELESS
+
+
+def size_text(count: float) -> str:
+    """Return a number of bytes with its unit: ``3.1 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:  # or three digits make it 1e+03
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} TB"

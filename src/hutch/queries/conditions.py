@@ -31,6 +31,7 @@ __all__ = [
     "everything",
     "nothing",
     "of_catalog",
+    "sources_of",
 ]
 
 
@@ -197,3 +198,17 @@ def of_catalog(condition: Condition, among: Condition) -> Condition:
         case NewestOfScanId(is_required):
             return NewestOfScanId(is_required, among)
     return condition
+
+
+def sources_of(condition: Condition) -> frozenset[str]:
+    """Return which documents a condition asks for."""
+    match condition:
+        case Field(path):
+            return frozenset({path.source})
+        case And(parts) | Or(parts):
+            return frozenset().union(*map(sources_of, parts))
+        case Not(part):
+            return sources_of(part)
+        case NewestOfScanId():
+            return frozenset()
+    return frozenset({"start", "stop"})

@@ -8,6 +8,7 @@ to enter, nothing is there, not even something that is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from hutch.documents.words import words_of
@@ -63,7 +64,7 @@ def matcher(condition: Condition) -> Matcher:
         case And():
             return _all_of([matcher(part) for part in _parts(condition)])
         case Or(parts):
-            some = [matcher(part) for part in parts]
+            some = [*_of_values(parts), *(matcher(part) for part in parts if not _is_of_value(part))]
             return lambda documents, asked: any(holds(documents, asked) for holds in some)
         case Not(part):
             inner = matcher(part)
@@ -74,6 +75,33 @@ def matcher(condition: Condition) -> Matcher:
             return lambda documents, _: _lasts(condition, documents)
         case NewestOfScanId():
             return lambda _, asked: asked(condition)
+
+
+_HASHED = frozenset({str, int, float})
+"""Types whose values are equal just where Python finds them equal, and among themselves only."""
+
+
+def _is_of_value(condition: Condition) -> bool:
+    """Tell whether a path must lead to one text or number, which a set can be asked for."""
+    match condition:
+        case Field(_, Equal(value)):
+            return type(value) in _HASHED and bool(value == value)  # noqa: PLR0124 - NaN
+    return False
+
+
+def _of_values(parts: Sequence[Condition]) -> Iterator[Matcher]:
+    """Yield for each path whether it leads to one of all the values that parts ask for, many or few."""
+    values: dict[Path, set[Any]] = {}
+    for part in parts:
+        match part:
+            case Field(path, Equal(value)) if _is_of_value(part):
+                values.setdefault(path, set()).add(value)
+    for path, wanted in values.items():
+        yield _field_matcher(path, _of_any(partial(_is_among, wanted)))
+
+
+def _is_among(wanted: set[Any], item: Any) -> bool:
+    return type(item) in _HASHED and item in wanted
 
 
 def _parts(condition: Condition) -> Iterator[Condition]:

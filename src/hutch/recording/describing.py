@@ -13,6 +13,10 @@ __all__ = ["describe", "describe_column", "descriptor_parts", "widened"]
 
 _SCALARS = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "number"}
 
+_READINGS = (*_SCALARS, np.bool_, np.integer, np.floating)
+_LARGEST_ITEM = 8
+"""Bytes of the largest number of numpy that can be kept: it is no float of more than 64 bit."""
+
 
 def describe(key: Any, value: Any) -> dict[str, Any]:
     """Return the data key of one value: ``dtype``, ``shape`` and, for arrays, ``dtype_numpy``.
@@ -95,7 +99,7 @@ def _shape(value: Any) -> tuple[list[int | None] | None, str | None]:
     except ValueError:
         depth = _depth(value)
         return [None] * depth or None, None
-    if array.dtype.kind in "biuf":
+    if array.dtype.kind in "biuf" and array.dtype.itemsize <= _LARGEST_ITEM:
         return list(array.shape), array.dtype.str
     if array.dtype.kind in "US" or (array.dtype.kind == "O" and _depth(value) == array.ndim):
         return list(array.shape), None
@@ -105,7 +109,7 @@ def _shape(value: Any) -> tuple[list[int | None] | None, str | None]:
 def _depth(value: Any) -> int:
     """Return how deep lists are within each other; 0 if there is something in them that is no reading."""
     if isinstance(value, np.ndarray) and value.dtype != object:
-        return value.ndim if value.dtype.kind in "biufUS" else 0
+        return len(_shape(value)[0] or ())
     deepest = 1
     for item in value:
         if isinstance(item, (list, tuple, np.ndarray)):
@@ -113,7 +117,7 @@ def _depth(value: Any) -> int:
             if not below:
                 return 0
             deepest = max(deepest, 1 + below)
-        elif not isinstance(item, (*_SCALARS, np.bool_, np.integer, np.floating)):
+        elif isinstance(item, np.longdouble) or not isinstance(item, _READINGS):
             return 0
     return deepest
 

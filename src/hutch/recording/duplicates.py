@@ -73,15 +73,12 @@ def _find(
 
 def batches_of(store: Store, run: int, lots: Iterable[Lot]) -> Iterator[tuple[pa.RecordBatch, Layout, str]]:
     """Yield all batches of a run, those in lots too, with their layouts and the uids of their descriptors."""
-    import pyarrow as pa
-
-    from hutch.store.columns import Layout
+    from hutch.store.columns import read_columns
     from hutch.store.rereading import read_rows
 
     batches = store.batches(run)
     for segment in store.segments(run):
-        schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
-        layout = Layout.from_schema(schema)
+        schema, layout = read_columns(segment)
         mine = [batch for batch in batches if batch.segment == segment.id]
         for some in read_rows(store, segment, schema, mine):
             for batch in some:
@@ -129,14 +126,13 @@ def without_stored(writer: Writer, store: Store, run: int, lots: Sequence[Lot]) 
 
 def _holds_event(store: Store, run: int, arrival: int) -> bool:
     """Tell whether a run has the event of an arrival number, in whichever batch it is by now."""
-    import pyarrow as pa
-
+    from hutch.store.columns import read_columns
     from hutch.store.rereading import read_rows
 
     batches = [batch for batch in store.batches(run) if batch.first_arrival <= arrival]
     for segment in store.segments(run):
         mine = [batch for batch in batches if batch.segment == segment.id]
-        schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
+        schema, _ = read_columns(segment)
         reading = read_rows(store, segment, schema, mine, sum(batch.rows for batch in mine[:-1]))
         if any(arrival in part.column("arrival").to_numpy() for some in reading for part in some):
             return True

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
+import numpy as np
+
 from hutch.errors import DocumentError
 
 __all__ = ["all_seconds", "check_name", "common_length", "dictionary", "seconds", "taken_at"]
 
 
 def dictionary(readings: Any) -> dict[str, Any]:
-    """Return readings by key.
+    """Return readings by key; what numpy has masked was not there, and is None.
 
     :raises DocumentError: if they are something else.
     """
     try:
-        return dict(readings)
+        return {key: None if value is np.ma.masked else value for key, value in dict(readings).items()}
     except (TypeError, ValueError) as error:
         given = f"{type(readings).__name__}: {readings!r:.80}"
         msg = f"Readings are {given}. Give a dictionary of them, such as {{'x': 1}}."

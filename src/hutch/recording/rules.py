@@ -53,6 +53,11 @@ class Places:
         stash = "; ".join(f"{self.stash}[{name!r}] = {value}" for name, value in shown.items())
         return f"Give them for this run with {call}, or for all runs with {stash}"
 
+    def removal(self, fields: Iterable[str]) -> str:
+        """Return the sentence that tells how to be rid of fields; empty if there are none."""
+        named = "; ".join(f"del {self.stash}[{name!r}]" for name in fields)
+        return f"Leave them out; where they come from {self.stash}, remove them with {named}" if named else ""
+
 
 START_RUN = Places("cat.start_run({})", "cat.md")
 """Where metadata is given in programs without Bluesky."""
@@ -160,7 +165,8 @@ class Rules:
             # One field, one complaint: a later rule would say the same in other words.
             problems += [found for found in rule(document) if not _is_on_one_line(found.field, known)]
         if problems:
-            raise MetadataError(problems, places.remedy(_to_be_given(problems)))
+            remedies = (places.remedy(_to_be_given(problems)), places.removal(_to_be_left_out(problems)))
+            raise MetadataError(problems, "\n".join(filter(None, remedies)))
         return document
 
     def validate(self, md: Mapping[str, Any]) -> None:
@@ -307,6 +313,13 @@ def _to_be_given(problems: Iterable[FieldProblem]) -> Iterator[str]:
             place = next(iter(_steps(place)), "")
         if place.split(".")[0].isidentifier() and problem.expected not in (_MADE_ONLY, _NAMES, NO_SUCH_FIELD):
             yield place
+
+
+def _to_be_left_out(problems: Iterable[FieldProblem]) -> Iterator[str]:
+    """Yield the fields that no value may be given to."""
+    for problem in problems:
+        if problem.expected in (_MADE_ONLY, NO_SUCH_FIELD) and len(_steps(problem.field)) == 1:
+            yield problem.field
 
 
 def _steps(place: str) -> list[str]:

@@ -38,9 +38,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigurationError(msg)
     try:
         if file.suffix == ".toml":
-            found: Any = tomllib.loads(file.read_text())
+            found: Any = tomllib.loads(file.read_text("utf-8-sig"))
         elif file.suffix == ".json":
-            found = json.loads(file.read_text())
+            found = json.loads(file.read_text("utf-8-sig"))
         else:
             found = read_yaml(file)
     except ConfigurationError:

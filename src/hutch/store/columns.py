@@ -36,7 +36,13 @@ from functools import cached_property, lru_cache
 
 import pyarrow as pa
 
-__all__ = ["Column", "Filled", "Kind", "Layout", "wider"]
+from hutch.errors import CorruptBatchError
+from hutch.store.rows import Segment
+
+__all__ = ["Column", "Filled", "Kind", "Layout", "read_columns", "wider"]
+
+_DAMAGED = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError)
+"""What is raised of bytes that are no schema, or no layout's."""
 
 
 class Kind(StrEnum):
@@ -168,6 +174,27 @@ def _column(field: pa.Field) -> Column:
     if kind is Kind.TENSOR:
         return Column(kind, field.metadata[b"dtype"].decode(), tuple(field.type.shape))
     return Column(kind)
+
+
+def read_columns(segment: Segment) -> tuple[pa.Schema, Layout]:
+    """Return the Arrow schema of a segment's batches, and the layout whose schema it is.
+
+    :raises CorruptBatchError: if its bytes are damaged.
+    """
+    try:
+        return _parse(segment.schema)
+    except _DAMAGED as error:
+        msg = (
+            f"The columns of stream {segment.stream!r} (segment {segment.id}) are damaged, so that its "
+            "events cannot be read. Check the store with: hutch verify"
+        )
+        raise CorruptBatchError(msg) from error
+
+
+@lru_cache(maxsize=256)
+def _parse(schema: bytes) -> tuple[pa.Schema, Layout]:
+    found = pa.ipc.read_schema(pa.py_buffer(schema))
+    return found, Layout.from_schema(found)
 
 
 @lru_cache(maxsize=1024)

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from hutch.errors import CorruptBatchError, RunNotFoundError, StoreFullError
 from hutch.store.arrow_files import LARGEST_RECORD_BATCH, ArrowFile, new_batch, read_file, run_of
+from hutch.store.columns import read_columns
 from hutch.store.pacing import Pace
 from hutch.store.protocol import Batch, NewBatch, RunRow, Segment, Store
 from hutch.store.tiering import choose
@@ -120,7 +121,7 @@ def _merged(
     :raises CorruptBatchError: if one is gone or damaged.
     """
     first = group[0].first_arrival
-    schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))
+    schema, _ = read_columns(segment)
     large = min(max(_RECORD_BATCH_BYTES, _COLUMN_BYTES * len(schema)), LARGEST_RECORD_BATCH)
     joined = _Joined(first)
     file: ArrowFile | None = None

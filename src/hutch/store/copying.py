@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from hutch.documents.text import size_text
 from hutch.errors import StoreError, StoreFullError
 from hutch.store import tables as t
 from hutch.store.loads import Load, load_after, load_of_attachments, loads
@@ -194,8 +195,8 @@ class Copier:
         free = shutil.disk_usage(self._target.files).free
         if needed > free:
             msg = (
-                f"{self._target.place!r} needs about {needed / 1e9:,.3f} GB for what is to be copied, and "
-                f"its disk has {free / 1e9:,.3f} GB left. Nothing has been copied."
+                f"{self._target.place!r} needs about {size_text(needed)} for what is to be copied, and "
+                f"its disk has {size_text(free)} left. Nothing has been copied."
             )
             raise StoreFullError(msg)
 

@@ -6,14 +6,17 @@ said by :mod:`hutch.documents.leaves`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hutch.documents.leaves import Leaf, LeafType
+from hutch.store.statement import several as several_values
 
 __all__ = [
     "EVERYTHING",
     "NOTHING",
+    "TOGETHER",
     "Everything",
     "Meet",
     "Rest",
@@ -23,6 +26,8 @@ __all__ = [
     "beginning",
     "below",
     "exactly",
+    "grouped",
+    "is_plain",
     "meet",
     "numbers",
     "of_key",
@@ -36,8 +41,11 @@ __all__ = [
 _LAST_CHARACTER = "\U0010ffff"
 _FIRST_SURROGATE = 0xD800
 
+TOGETHER = 100
+"""Values of one column that rows of one question may have."""
+
 Bound = tuple[str, str, Any]
-"""A column, ``=``, ``<``, ``<=``, ``>`` or ``>=``, and a value."""
+"""A column, ``=``, ``<``, ``<=``, ``>`` or ``>=``, and a value; or ``in``, and up to ``TOGETHER`` values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +74,12 @@ class Rows:
 
     def values(self) -> dict[str, Any]:
         """Return all values by the names that statements have for them."""
-        found = [value for rows in (self, *self.also, *self.without) for _, _, value in rows.bounds]
-        return {f"bound_{number}": value for number, value in enumerate(found)}
+        found: dict[str, Any] = {}
+        bounds = (bound for rows in (self, *self.also, *self.without) for bound in rows.bounds)
+        for number, (_, operator, value) in enumerate(bounds):
+            name = f"bound_{number}"
+            found |= several_values(name, value, TOGETHER) if operator == "in" else {name: value}
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +179,35 @@ def union(*parts: RunSet) -> RunSet:
         found += part.parts if isinstance(part, Union) else (part,)
     found = list(dict.fromkeys(found))
     return found[0] if len(found) == 1 else Union(tuple(found))
+
+
+def is_plain(part: RunSet) -> bool:
+    """Tell whether a set is the rows of one leaf, in which a run is looked up at once."""
+    return isinstance(part, Rows) and part.is_ordered and not part.also and not part.without
+
+
+def grouped(parts: Iterable[RunSet]) -> Iterator[RunSet]:
+    """Yield the sets of a union as fewer: leaves that only differ in their value have their rows together."""
+    groups: dict[tuple[Bound, ...], list[Rows]] = {}
+    for part in parts:
+        if isinstance(part, Rows) and is_plain(part):
+            place = _value_place(part)
+            groups.setdefault((*part.bounds[:place], *part.bounds[place + 1 :]), []).append(part)
+        else:
+            yield part
+    for alike in groups.values():
+        for start in range(0, len(alike), TOGETHER):
+            some = alike[start : start + TOGETHER]
+            first, place = some[0].bounds, _value_place(some[0])
+            values = tuple(rows.bounds[place][2] for rows in some)
+            together = (first[place][0], "in", values)
+            yield some[0] if len(some) == 1 else Rows((*first[:place], together, *first[place + 1 :]))
+
+
+def _value_place(rows: Rows) -> int:
+    """Return which bound of the rows of a leaf is its value: its text, or else its number."""
+    _, (_, _, kind), *_ = rows.bounds
+    return 3 if kind == LeafType.TEXT else 2
 
 
 def meet(*parts: RunSet) -> RunSet:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hutch.store import tables as t
-from hutch.store.index_rows import Bound, Everything, Rows
+from hutch.store.index_rows import TOGETHER, Bound, Everything, Rows
 from hutch.store.statement import RUN_COLUMNS, Statement, is_one_of, several
 
 __all__ = ["AT_ONCE", "MOST_NAMES", "IndexStatements", "ids_of", "names_of"]
@@ -46,14 +46,14 @@ class IndexStatements:
         if key not in self._said:
             run, table = _run_of(where)
             if is_bounded:
-                some = _bounded(sa.select(run), table, where).limit(sa.bindparam("most")).subquery()
+                some = self._bounded(sa.select(run), table, where).limit(sa.bindparam("most")).subquery()
                 found: Any = sa.select(sa.func.count()).select_from(some)
             elif isinstance(where, Rows) and where.is_long and self._merges_what_is_ordered:
-                found = sa.select(sa.func.count()).select_from(_side_by_side(where).subquery())
+                found = sa.select(sa.func.count()).select_from(self._side_by_side(where).subquery())
             elif _is_single(where):
-                found = _bounded(sa.select(sa.func.count()).select_from(table), table, where)
+                found = self._bounded(sa.select(sa.func.count()).select_from(table), table, where)
             else:
-                found = _bounded(sa.select(sa.func.count(run.distinct())), table, where)
+                found = self._bounded(sa.select(sa.func.count(run.distinct())), table, where)
             self._said[key] = Statement(found, self._dialect)
         return self._said[key]
 
@@ -68,7 +68,7 @@ class IndexStatements:
         key = ("ids", type(where), shape)
         if key not in self._said:
             run, table = _run_of(where)
-            self._said[key] = Statement(_bounded(sa.select(run), table, where), self._dialect)
+            self._said[key] = Statement(self._bounded(sa.select(run), table, where), self._dialect)
         return self._said[key]
 
     def places(self, where: Rows | Everything, *, newest_first: bool, is_continued: bool) -> Statement:
@@ -85,7 +85,7 @@ class IndexStatements:
             found: sa.Select[Any] = sa.select(*columns)
             if not _is_single(where):
                 found = found.distinct()
-            found = _bounded(found, table, where).order_by(*order)
+            found = self._bounded(found, table, where).order_by(*order)
             if is_continued:
                 place, last = sa.tuple_(*columns), sa.tuple_(*map(sa.bindparam, ("last_time", "last_run")))
                 found = found.where(place < last if newest_first else place > last)
@@ -99,7 +99,7 @@ class IndexStatements:
         key = ("next_text", shape, is_first)
         if key not in self._said:
             text = t.index.c.text
-            found = _bounded(sa.select(text), t.index, where).order_by(text).limit(1)
+            found = self._bounded(sa.select(text), t.index, where).order_by(text).limit(1)
             if not is_first:
                 found = found.where(text > sa.bindparam("after"))
             self._said[key] = Statement(found, self._dialect)
@@ -113,7 +113,7 @@ class IndexStatements:
             index = t.index.c
             columns = (index.type, index.number, index.text)
             last: Any = (sa.func.count(), sa.func.min(index.run)) if is_counted else (index.run,)
-            found = _bounded(sa.select(*columns, *last), t.index, where)
+            found = self._bounded(sa.select(*columns, *last), t.index, where)
             self._said[key] = Statement(found.group_by(*columns) if is_counted else found, self._dialect)
         return self._said[key]
 
@@ -147,6 +147,45 @@ class IndexStatements:
 
     def _is_one_of_ids(self, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
         return is_one_of(column, "id", AT_ONCE, self._dialect)
+
+    def _compared(self, column: sa.Column[Any], operator: str, name: str) -> sa.ColumnElement[bool]:
+        """Return the condition of one bound, whose values are named so."""
+        if operator == "in":
+            return is_one_of(column, name, TOGETHER, self._dialect)
+        return _COMPARED[operator](column, sa.bindparam(name))
+
+    def _side_by_side(self, where: Rows) -> sa.CompoundSelect[Any]:
+        """Select what several ordered rows have in common, reading each of them once and in order."""
+        names = map("bound_{}".format, count())
+        place = (t.index.c.time, t.index.c.run)
+        parts = [
+            sa.select(*place).where(
+                *(self._compared(t.index.c[column], op, next(names)) for column, op, _ in part.bounds)
+            )
+            for part in (where, *where.also)
+        ]
+        return sa.intersect(*parts).order_by(*place)
+
+    def _bounded(self, found: sa.Select[Any], table: sa.Table, where: Rows | Everything) -> sa.Select[Any]:
+        """Return a statement with all conditions, whose values are named as the rows name them."""
+        names = map("bound_{}".format, count())
+
+        def within(place: Any, bounds: Sequence[Bound]) -> list[sa.ColumnElement[bool]]:
+            return [self._compared(place.c[column], op, next(names)) for column, op, _ in bounds]
+
+        found = found.where(*within(table, where.bounds))
+        if isinstance(where, Everything):
+            return found
+        for others, is_wanted in ((where.also, True), (where.without, False)):
+            for other in others:
+                rows = t.index.alias()
+                same = (rows.c.time == table.c.time, rows.c.run == table.c.run)
+                # Not one of the same run within the other bounds: a look-up by the whole key.
+                one = sa.select(sa.literal(1)).where(*within(rows, other.bounds), *same)
+                # PostgreSQL does not take what has an offset for something to be joined.
+                there = sa.exists(one.offset(sa.literal_column("0")) if where.is_short else one)
+                found = found.where(there if is_wanted else ~there)
+        return found
 
 
 _COMPARED = {
@@ -187,38 +226,3 @@ def _bounds_of(where: Rows | Everything) -> _Bounds:
 def _run_of(where: Rows | Everything) -> tuple[sa.Column[Any], sa.Table]:
     """Return the column with the ids of runs, and its table."""
     return (t.index.c.run, t.index) if isinstance(where, Rows) else (t.runs.c.id, t.runs)
-
-
-def _side_by_side(where: Rows) -> sa.CompoundSelect[Any]:
-    """Select what several ordered rows have in common, reading each of them once and in order."""
-    names = map("bound_{}".format, count())
-    place = (t.index.c.time, t.index.c.run)
-    parts = [
-        sa.select(*place).where(
-            *(_COMPARED[op](t.index.c[column], sa.bindparam(next(names))) for column, op, _ in part.bounds)
-        )
-        for part in (where, *where.also)
-    ]
-    return sa.intersect(*parts).order_by(*place)
-
-
-def _bounded(found: sa.Select[Any], table: sa.Table, where: Rows | Everything) -> sa.Select[Any]:
-    """Return a statement with all conditions, whose values are named as the rows name them."""
-    names = map("bound_{}".format, count())
-
-    def within(place: Any, bounds: Sequence[Bound]) -> list[sa.ColumnElement[bool]]:
-        return [_COMPARED[op](place.c[column], sa.bindparam(next(names))) for column, op, _ in bounds]
-
-    found = found.where(*within(table, where.bounds))
-    if isinstance(where, Everything):
-        return found
-    for others, is_wanted in ((where.also, True), (where.without, False)):
-        for other in others:
-            rows = t.index.alias()
-            same = (rows.c.time == table.c.time, rows.c.run == table.c.run)
-            # Not one of the same run within the other bounds: a look-up by the whole key.
-            one = sa.select(sa.literal(1)).where(*within(rows, other.bounds), *same)
-            # PostgreSQL does not take what has an offset for something to be joined.
-            there = sa.exists(one.offset(sa.literal_column("0")) if where.is_short else one)
-            found = found.where(there if is_wanted else ~there)
-    return found

@@ -205,6 +205,9 @@ def _without_numpy_scalars(values: Sequence[Any]) -> list[Any]:
 
 
 def _plain_value(value: Any) -> Any:
+    if isinstance(value, np.ma.MaskedArray) and (value.dtype.names or np.ma.is_masked(value)):
+        # What lies below a mask is no value.
+        return value.tolist()
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return value.item()
     if type(value) is np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -48,10 +49,12 @@ from hutch.queries.patterns import finder, literal_prefix, quoted
 from hutch.store import index_rows as rows
 from hutch.store.index_rows import EVERYTHING, Everything, Rows, RunSet, beginning, meet, rest, union
 
-__all__ = ["Plan", "Planner", "keys_of", "prefixes_of"]
+__all__ = ["MOST_APART", "Plan", "Planner", "keys_of", "prefixes_of"]
 
 _MOST_POSITIONS = 3
 """Positions in a path that the index is asked for."""
+MOST_APART = 500
+"""Parts of a condition that are asked for one by one."""
 _MOST_TEXTS = 500
 """Different texts of a key that are looked at one by one for a pattern."""
 
@@ -83,7 +86,7 @@ class Planner:
         has_pointers: Callable[[str], bool],
         texts_of: Callable[[Rows, int], list[str] | None],
     ) -> None:
-        self._has_pointers = has_pointers
+        self._has_pointers = cache(has_pointers)
         self._texts_of = texts_of
 
     def plan(self, condition: Condition) -> Plan:
@@ -113,7 +116,7 @@ class Planner:
                 return self.plan(inner)
             case And(parts):
                 return self.plan(Or(tuple(map(Not, parts))))
-            case Or(parts):
+            case Or(parts) if len(parts) <= MOST_APART:
                 return self.plan(And(tuple(map(Not, parts))))
         plan = self.plan(part)
         return Plan(rest(plan.runs), True) if plan.is_exact else Plan(EVERYTHING, False)
@@ -176,6 +179,9 @@ class Planner:
                 equal = self._equal(key, path, value)
                 if not isinstance(value, str):
                     return Plan(equal.runs, False)
+                if not is_storable(value):
+                    # RE2 takes no lone surrogate.
+                    return Plan(EVERYTHING, False)
                 return Plan(union(equal.runs, self._matching(key, quoted(value), "").runs), False)
             case Size(0):
                 return Plan(rows.exactly(Leaf(key, int(LeafType.EMPTY_LIST), 0.0, "")), True)

@@ -14,11 +14,24 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from hutch.errors import QueryError
-from hutch.queries.conditions import And, Condition, Equal, Field, NewestOfScanId, Not, Or, Path
+from hutch.queries.conditions import And, Condition, Equal, Field, NewestOfScanId, Path, sources_of
 from hutch.queries.matching import matcher
-from hutch.store.index_rows import EVERYTHING, Everything, Meet, Rest, Rows, RunSet, Union, meet, rest, union
+from hutch.store.index_rows import (
+    EVERYTHING,
+    Everything,
+    Meet,
+    Rest,
+    Rows,
+    RunSet,
+    Union,
+    grouped,
+    is_plain,
+    meet,
+    rest,
+    union,
+)
 from hutch.store.index_statements import AT_ONCE
-from hutch.store.planning import Plan, Planner
+from hutch.store.planning import MOST_APART, Plan, Planner
 from hutch.store.rows import RunRow
 from hutch.store.run_documents import read_documents
 
@@ -58,7 +71,7 @@ class Search:
         self.condition = condition
         self._reader = reader
         self._matcher = matcher(condition)
-        self._sources = _sources(condition)
+        self._sources = sources_of(condition)
         self._sizes: dict[RunSet, int] = {}
         """Of sets, as they were when the plan was made."""
 
@@ -71,7 +84,7 @@ class Search:
         match plan.runs:
             case Rows() | Everything():
                 return self._reader.count_in(plan.runs)
-            case Union(parts) if len(parts) <= _MOST_COUNTED and all(map(_is_plain, parts)):
+            case Union(parts) if len(parts) <= _MOST_COUNTED and all(map(is_plain, parts)):
                 # Each run where it is found first.
                 rows = [part for part in parts if isinstance(part, Rows)]
                 alone = (replace(part, without=tuple(rows[:place])) for place, part in enumerate(rows))
@@ -127,7 +140,7 @@ class Search:
         """Return a set without what is empty in it, and what the database can put together as one."""
         match part:
             case Union(parts):
-                some = map(self._simplified, parts)
+                some = map(self._simplified, parts if len(parts) <= MOST_APART else grouped(parts))
                 return union(*(one for one in some if not isinstance(one, Rows) or self._size(one)))
             case Meet(parts):
                 return self._joined([self._simplified(one) for one in parts])
@@ -143,13 +156,13 @@ class Search:
         if not rows:
             return meet(*parts)
         first, *others = rows
-        also = [one for one in others if _is_plain(one)][:_MOST_JOINED]
-        rests = [one for one in parts if isinstance(one, Rest) and _is_plain(one.part)][:_MOST_JOINED]
+        also = [one for one in others if is_plain(one)][:_MOST_JOINED]
+        rests = [one for one in parts if isinstance(one, Rest) and is_plain(one.part)][:_MOST_JOINED]
         joined = {id(one) for one in (first, *also, *rests)}
         without = [one.part for one in rests if isinstance(one.part, Rows)]
         also, without = [*first.also, *also], [*first.without, *without]
         is_short = self._size(first) <= _MOST_MISSES
-        is_long = _is_plain(first) and bool(also) and not without and all(map(self._is_long, (first, *also)))
+        is_long = is_plain(first) and bool(also) and not without and all(map(self._is_long, (first, *also)))
         together = replace(
             first, also=tuple(also), without=tuple(without), is_short=is_short, is_long=is_long
         )
@@ -372,28 +385,9 @@ class Search:
         return next(found.rows(limit=1, newest_first=True), None)
 
 
-def _is_plain(part: RunSet) -> bool:
-    """Tell whether a set is the rows of one leaf, in which a run is looked up at once."""
-    return isinstance(part, Rows) and part.is_ordered and not part.also and not part.without
-
-
 def _merged(streams: Sequence[Iterable[Place]], newest_first: bool) -> Iterator[Place]:
     last: Place | None = None
     for place in heapq.merge(*streams, reverse=newest_first):
         if place != last:
             yield place
         last = place
-
-
-def _sources(condition: Condition) -> frozenset[str]:
-    """Return which documents a condition asks for."""
-    match condition:
-        case Field(path):
-            return frozenset({path.source})
-        case And(parts) | Or(parts):
-            return frozenset().union(*map(_sources, parts))
-        case Not(part):
-            return _sources(part)
-        case NewestOfScanId():
-            return frozenset()
-    return frozenset({"start", "stop"})

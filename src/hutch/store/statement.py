@@ -44,7 +44,7 @@ def is_one_of(
     if dialect.name == "postgresql":
         # The driver works for each value that is said alone, and again for each statement.
         kind: sa.types.TypeEngine[Any] = sa.Text() if isinstance(column.type, sa.Text) else sa.BigInteger()
-        array = postgresql.ARRAY(kind)
+        array = postgresql.ARRAY(sa.Double() if isinstance(column.type, sa.Float) else kind)
         return column == sa.any_(sa.cast(sa.bindparam(name, type_=array), array))
     return column.in_([sa.bindparam(f"{name}_{place}") for place in range(most)])
 

@@ -7,7 +7,7 @@ import pytest
 import hutch
 from hutch.catalogs import Catalog, Run
 from hutch.errors import AmbiguousRunError, RunIndexError, RunNotFoundError
-from hutch.queries import Key
+from hutch.queries import Contains, Key
 
 ON_EACH_DATABASE = True
 
@@ -125,6 +125,21 @@ def test_positions_beyond_all_integers_of_a_database_are_beyond_the_runs(catalog
         if expected:
             assert list(found[: 10**30]) == list(found[-(10**30) :]) == expected
             assert list(found[2 : 10**30]) == expected[2:]
+
+
+def test_getting_what_no_run_has_gives_the_default(catalog, uids):
+    for missing in (-7, 42, "nobody", -(10**30)):
+        assert catalog.get(missing) is None
+        assert catalog.get(missing, "none") == "none"
+    assert catalog.get(-1).uid == uids[5]
+
+
+@pytest.mark.parametrize("text", ["\udce9", "a\0b"])
+def test_text_that_no_database_takes_is_looked_for_and_not_found(catalog, uids, text):
+    assert catalog.distinct(text) == catalog.distinct(f"param.{text}") == []
+    assert list(catalog.sort(text)) == uids
+    for query in ({text: 1}, {"sample": text}, Contains("sample", text)):
+        assert list(catalog.search(query)) == []
 
 
 def test_zero_gives_the_oldest_run(catalog, uids):

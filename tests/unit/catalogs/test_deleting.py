@@ -21,6 +21,7 @@ from hutch.errors import (
 )
 from hutch.store import Topic
 from hutch.store.arrow_files import new_batch
+from hutch.store.columns import Column, Kind, Layout
 
 
 @pytest.fixture
@@ -368,11 +369,15 @@ def test_a_rule_that_is_set_after_a_plan_stops_it(three):
 
 def test_what_is_in_many_rows_goes_into_a_file_first_so_that_nobody_waits_long(catalog):
     store, start = catalog.store, {"uid": "many", "time": 1.0}
-    rows = [pa.record_batch({"arrival": [number], "n": [number * 0.5]}) for number in range(1, 1201)]
+    layout = Layout((("n", Column(Kind.FLOAT)),), ())
+    rows = [
+        pa.record_batch([[number], [1.0], ["e"], [number], [number * 0.5]], schema=layout.schema)
+        for number in range(1, 1201)
+    ]
     with store.transaction() as writer:
         run = writer.add_run("many", 1.0, None, encode(start))
         writer.add_leaves(run, 1.0, leaves(start))
-        segment = writer.add_segment(run, "primary", "d", rows[0].schema.serialize().to_pybytes())
+        segment = writer.add_segment(run, "primary", "d", layout.schema_bytes)
         new = [
             new_batch(store.files, run, number, row).in_segment(segment) for number, row in enumerate(rows, 1)
         ]

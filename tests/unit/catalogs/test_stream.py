@@ -408,6 +408,40 @@ def test_to_arrow_has_nulls_and_json_for_what_has_no_type(catalog, record):
     assert found["wave"].to_pylist() == [[1], [1, 2]]
 
 
+def test_to_arrow_has_the_types_of_the_descriptor_where_there_are_no_rows(catalog, record, compose):
+    about = {
+        "x": {"dtype": "number"},
+        "n": {"dtype": "integer"},
+        "ok": {"dtype": "boolean"},
+        "text": {"dtype": "string"},
+        "wave": {"dtype": "array", "shape": [3]},
+        "image": {"dtype": "array", "shape": [2, 3], "dtype_numpy": "<u2"},
+        "mask": {"dtype": "array", "shape": [2], "dtype_numpy": "|b1"},
+        "ragged": {"dtype": "array", "shape": [None]},
+    }
+    keys = {key: {"source": "test", "shape": [], **more} for key, more in about.items()}
+    documents = compose(streams={"primary": [dict.fromkeys(about)]}, keys=keys)
+    record([(name, document) for name, document in documents if name != "event"])
+    found = catalog[-1].primary.to_arrow()
+    assert found.num_rows == 0
+    assert {name: found[name].type for name in about} == {
+        "x": pa.float64(),
+        "n": pa.int64(),
+        "ok": pa.bool_(),
+        "text": pa.string(),
+        "wave": pa.fixed_shape_tensor(pa.float64(), [3]),
+        "image": pa.fixed_shape_tensor(pa.uint16(), [2, 3]),
+        "mask": pa.list_(pa.bool_()),
+        "ragged": pa.list_(pa.float64()),
+    }
+
+
+def test_what_names_no_keys_is_refused_with_the_keys_there_are(stream):
+    for wrong in (5, [["x"]], 2.5):
+        with pytest.raises(TypeError, match="names no keys. Give the name .* Keys: x, n, ok, text, wave"):
+            stream.read(wrong)
+
+
 def test_its_texts_say_what_it_is(stream):
     uid = stream.run.uid
     assert repr(stream) == f"<Stream 'primary' of run '{uid}': 3 rows of x, n, ok, text, wave>"

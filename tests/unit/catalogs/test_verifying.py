@@ -14,7 +14,7 @@ from hutch.catalogs.findings import Kind
 from hutch.catalogs.loose_files import LOST_AND_FOUND
 from hutch.catalogs.verifying import Done, verify
 from hutch.documents import encode
-from hutch.errors import CorruptDocumentError
+from hutch.errors import CorruptBatchError, CorruptDocumentError
 from hutch.store.protocol import TombstoneRow
 
 from .damage import DESCRIPTOR, START, STOP, event, flip, make_old
@@ -131,12 +131,30 @@ def test_the_columns_of_a_segment_that_cannot_be_read_are_an_error(small) -> Non
     assert any(
         "the columns of segment 1 of stream 'primary' cannot be read" in text for text in errors(small)
     )
+    with small.open() as cat:
+        for read in (cat[-1].primary.read, cat[-1].primary.plot, lambda: list(cat[-1].documents(fill="no"))):
+            with pytest.raises(CorruptBatchError, match="columns of stream 'primary' .* are damaged.*verify"):
+                read()
 
 
 def test_a_document_that_was_edited_is_found_through_its_index(small) -> None:
     small.change("UPDATE runs SET start = ?", encode({**START, "sample": "Si"}))
 
     assert small.kinds() == {"missing-index": 1, "excess-index": 1}
+
+
+@pytest.mark.parametrize("damaged", [b"\0", b"5", b"[5]", b"[{}]"])
+def test_what_an_amendment_changed_that_cannot_be_read_is_an_error(small, damaged) -> None:
+    with small.open() as cat:
+        cat["run-1"].amend({"sample": "Si"}, reason="wrong label")
+    small.change("UPDATE amendments SET edits = ?", damaged)
+
+    (error,) = errors(small)
+    assert "what its amendment 1 changed cannot be read" in error
+    with small.open() as cat:
+        assert cat["run-1"].start["sample"] == "Si"
+        with pytest.raises(CorruptDocumentError, match="is damaged.* is told by: hutch verify"):
+            cat["run-1"].amendments  # noqa: B018 - they are read when they are asked for
 
 
 def test_an_amended_run_is_sound_and_its_index_follows_the_amended_document(small) -> None:

@@ -159,6 +159,24 @@ def test_follow_as_json_can_be_imported(invoke, tmp_path) -> None:
     assert "1 new run, 8 new documents" in found.stdout
 
 
+def test_import_takes_the_good_files_and_names_the_bad_ones(invoke, tmp_path) -> None:
+    for name, uid in (("first", "u"), ("last", "v")):
+        (tmp_path / f"{name}.jsonl").write_text(f'["start", {{"uid": "{uid}", "time": 1.0}}]\n')
+    (tmp_path / "bad.jsonl").write_text("what is this?")
+    files = ("first.jsonl", "bad.jsonl", "missing.jsonl", "last.jsonl")
+    found = invoke("import", *files, "--store", "other")
+
+    assert found.exit_code == 1
+    assert [line for line in found.stdout.splitlines() if line[0] != " "] == [
+        "first.jsonl: 1 new run, 1 new document",
+        "last.jsonl: 1 new run, 1 new document",
+    ]
+    assert [line.partition("'")[2].partition("'")[0] for line in found.stderr.splitlines()] == [
+        "bad.jsonl",
+        "missing.jsonl",
+    ]
+
+
 def test_follow_gives_up_when_no_run_begins(invoke) -> None:
     found = invoke("follow", "--timeout", "0")
 

@@ -97,6 +97,11 @@ def test_the_environment_goes_before_the_file(unconfigured: Path, monkeypatch) -
     assert spool_folder() == Path.home() / "spool"
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(unconfigured: Path) -> None:
+    (unconfigured / "hutch.toml").write_bytes(b"\xef\xbb\xbf[files]\r\nread_limit_bytes = 7\r\n")
+    assert configuration().settings.files.read_limit_bytes == 7
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hutch.errors import MetadataError
-from hutch.recording.rules import Places, Rules
+from hutch.recording.rules import PROMPT, START_RUN, Places, Rules
 
 
 def _fields(error: MetadataError) -> list[str]:
@@ -115,6 +115,18 @@ def test_scan_id_must_be_an_integer_and_no_bool(value: Any) -> None:
 def test_uid_and_time_cannot_be_given(field: str) -> None:
     with pytest.raises(MetadataError, match=f"'{field}' is 3: it is made for each run and can't be set"):
         Rules().check({field: 3})
+
+
+@pytest.mark.parametrize("places", [START_RUN, PROMPT])
+def test_the_message_tells_how_to_remove_what_cannot_be_given_from_the_metadata_of_all_runs(
+    places: Places,
+) -> None:
+    removal = f"del {places.stash}['uid']; del {places.stash}['time']"
+    with pytest.raises(MetadataError) as caught:
+        Rules().check({"uid": "x", "time": 3, "owner": 5}, places)
+    _, given, left_out = str(caught.value).rsplit("\n", 2)
+    assert given.endswith(f"{places.stash}['owner'] = ...")
+    assert left_out == f"Leave them out; where they come from {places.stash}, remove them with {removal}"
 
 
 def test_what_event_models_schema_says_of_other_fields_holds_too() -> None:

@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import hutch
@@ -94,6 +95,37 @@ def test_columns_of_different_lengths_are_refused_and_nothing_is_added(cat):
     with cat.start_run() as run:
         with pytest.raises(DocumentError, match="different lengths"):
             run.extend("primary", {"x": [1, 2], "y": [1]})
+    assert list(cat[-1]) == []
+
+
+def test_what_numpy_has_masked_comes_back_as_none_and_never_as_a_number(cat):
+    masked = np.ma.array([[1.0, 2.0], [3.0, 4.0]], mask=[[False, True], [False, False]])
+    with cat.start_run() as run:
+        run.add("single", {"x": 5.0})
+        run.add("single", {"x": masked[0, 1]})
+        run.add("array", {"x": masked})
+        run.add("array", {"x": masked[1]})
+        run.add("point", {"x": np.ma.array(5.0, mask=True)})
+        run.extend("rows", {"x": masked})
+        run.extend("column", {"x": masked[0]})
+    found = [doc for name, doc in cat[-1].documents(fill="no") if name == "event"]
+    assert [event["data"]["x"] for event in found] == [
+        *(5.0, None),
+        *([[1.0, None], [3.0, 4.0]], [3.0, 4.0]),
+        *(None, [1.0, None], [3.0, 4.0]),
+        *(1.0, None),
+    ]
+    assert len(cat[-1].single.descriptors) == 1
+    assert cat[-1].nonconforming == []
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda one: one, lambda one: np.array([one]), lambda one: [[1.0], [one, one]]]
+)
+@pytest.mark.parametrize("value", [np.longdouble("1.1"), pd.NA])
+def test_what_no_float_of_64_bit_holds_is_refused(cat, wrap, value):
+    with pytest.raises(DocumentError, match="'x' is .*, which is no reading"), cat.start_run() as run:
+        run.add("primary", {"x": wrap(value)})
     assert list(cat[-1]) == []
 
 

@@ -90,7 +90,7 @@ def read_tables(file: str | os.PathLike[str]) -> Tables:
     :raises ConfigurationError: if it cannot be read.
     """
     try:
-        found = tomllib.loads(Path(file).read_text())
+        found = tomllib.loads(Path(file).read_text("utf-8-sig"))
     except OSError as error:
         msg = f"{str(file)!r} can't be read: {error.strerror}."
         raise ConfigurationError(msg) from error
