@@ -12,7 +12,7 @@ from typing import Any
 from hutch.access.attempts import Attempts
 from hutch.access.executables import Executables
 from hutch.access.experiments import Experiments
-from hutch.access.identities import ALL_SCOPES, Identity, known_catalogs, known_scopes
+from hutch.access.identities import ALL_SCOPES, PUBLIC, Identity, known_catalogs, known_scopes
 from hutch.access.keys import ApiKeys
 from hutch.access.membership import readable, shifts
 from hutch.access.naming import is_user_name
@@ -34,6 +34,11 @@ __all__ = ["ADMIN_KEY_VARIABLE", "Access"]
 
 ADMIN_KEY_VARIABLE = "HUTCH_ADMIN_KEY"
 """The environment variable that holds a key with every scope."""
+
+_OWNERLESS = (
+    "A key without an owner has no roles. Make one that has those of a user: "
+    "hutch key create --owner USER --scope SCOPE"
+)
 
 
 class Access:
@@ -175,12 +180,13 @@ class Access:
         role = None if row is None else _role(identity, row, self._roles_of(identity))
         if row is None or (role is None and row.opened is None):
             msg = f"There is no experiment {experiment!r} that {identity.name!r} may read."
-            raise ExperimentNotFoundError(msg)
+            raise ExperimentNotFoundError(f"{msg} {_OWNERLESS}" if _is_ownerless(identity) else msg)
         is_enough = role is not None and role >= needed
         if not is_enough and not (action is Action.READ and row.opened is not None):
+            remedy = f"Give it with: hutch experiment role {experiment} USER {needed.label}"
             msg = (
                 f"{identity.name!r} may not do this in experiment {experiment!r} ({action}): it takes the "
-                f"role {needed.label!r}. Give it with: hutch experiment role {experiment} USER {needed.label}"
+                f"role {needed.label!r}. {_OWNERLESS if _is_ownerless(identity) else remedy}"
             )
             raise AccessDeniedError(msg)
         if row.locked is not None and action not in WHILE_LOCKED:
@@ -242,6 +248,11 @@ class Access:
         except StoreError:
             # A store that can only be read still lets them in.
             return
+
+
+def _is_ownerless(identity: Identity) -> bool:
+    """Tell whether somebody is a key without an owner."""
+    return identity.user is None and identity != PUBLIC
 
 
 def _identity_of(row: UserRow) -> Identity:

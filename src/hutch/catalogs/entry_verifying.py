@@ -39,10 +39,7 @@ def check_logbook(store: Store) -> tuple[list[Finding], set[str], list[int]]:
     for experiment in store.logbooks():
         findings += _check_chain(store, experiment, named)
     wrong = _wrong_entries(store)
-    findings += [
-        Finding(Kind.ENTRY, f"Entry {entry} is not what its last version says, or is not found by it")
-        for entry in wrong
-    ]
+    findings += [Finding(Kind.ENTRY, f"Entry {entry} {_why_wrong(store, entry)}") for entry in wrong]
     files: set[str] = set()
     last = 0
     while blobs := store.blobs_after(last, _AT_ONCE):
@@ -188,6 +185,13 @@ def _is_wrong(store: Store, entry: int) -> bool:
     terms = _terms(row)
     has_all = terms is not None and terms == set(store.terms_of_entry(row.experiment, entry))
     return row != _said(row, versions) or not has_all
+
+
+def _why_wrong(store: Store, entry: int) -> str:
+    """Return what is wrong with an entry; of one that is gone nobody knows which it answered."""
+    if store.entry(entry) is None:
+        return "is gone, and its versions are there"
+    return "is not what its last version says, or is not found by it"
 
 
 def _said(row: EntryRow, versions: Sequence[VersionRow]) -> EntryRow:

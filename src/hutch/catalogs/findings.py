@@ -121,7 +121,11 @@ _ABOUT = {
     Kind.CHAIN: _About(
         Severity.ERROR, False, "Compare the logbook with a backup: something in it was changed or removed"
     ),
-    Kind.ENTRY: _About(Severity.ERROR, True, "A repair makes it from its versions"),
+    Kind.ENTRY: _About(
+        Severity.ERROR,
+        True,
+        "A repair makes it what its versions say, and leaves one that is gone: a backup has it",
+    ),
     Kind.ATTACHMENT: _About(Severity.ERROR, False, "No repair can: put it back from a backup"),
     Kind.LOST: _About(
         Severity.NOTE, False, "A backup may have them; what a repair found of them is in quarantine"

@@ -96,7 +96,9 @@ class _StoreRepair:
             self._check.look_at_logbook()
             for entry in wrong:
                 is_done = entry not in self._check.wrong_entries
-                text = f"Entry {entry} is made from its versions" if is_done else f"Entry {entry} is left"
+                done = "is made what its versions say"
+                left = "is left: a backup has it"
+                text = f"Entry {entry} {done if is_done else left}"
                 self._did(Repair(Kind.ENTRY, text, is_done=is_done))
 
     def _may_give_up_files(self) -> bool:

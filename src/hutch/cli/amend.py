@@ -8,7 +8,7 @@ import click
 
 from hutch.cli.assignments import assignments
 from hutch.cli.naming import find_runs, refuse_options, run_bar
-from hutch.cli.options import as_json, command, in_store, open_existing
+from hutch.cli.options import TEXT, as_json, command, in_store, open_existing
 
 if TYPE_CHECKING:
     from hutch.catalogs import Run
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("words", metavar="RUN... [KEY=VALUE]...", nargs=-1, required=True, callback=refuse_options)
 @click.option("--remove", metavar="KEY", multiple=True, help="Remove a field; may be given again.")
 @click.option("--undo", "is_undo", is_flag=True, help="Take back the last amendment, by one more.")
-@click.option("--reason", metavar="TEXT", required=True, help="Why, for whoever asks in a year.")
+@click.option("--reason", metavar="TEXT", type=TEXT, required=True, help="Why, for whoever asks in a year.")
 @click.option("--author", metavar="NAME", help="Who; else user@host.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @as_json

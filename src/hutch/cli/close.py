@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from hutch.cli.naming import find_runs, runs_argument
-from hutch.cli.options import as_json, command, in_store, open_existing
+from hutch.cli.options import TEXT, as_json, command, in_store, open_existing
 
 
 @command('hutch close -1 --reason "the computer lost its power"', takes_run=True)
 @runs_argument
-@click.option("--reason", metavar="TEXT", required=True, help="Why it ended, for whoever asks in a year.")
+@click.option(
+    "--reason", metavar="TEXT", type=TEXT, required=True, help="Why it ended, for whoever asks in a year."
+)
 @click.option("--author", metavar="NAME", help="Who says so; else user@host.")
 @click.option(
     "--exit-status",

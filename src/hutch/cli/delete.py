@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hutch.cli.naming import check_names, find_runs, run_bar, runs_argument, short_uids
-from hutch.cli.options import as_json, command, in_store, open_existing
+from hutch.cli.options import TEXT, as_json, command, in_store, open_existing
 from hutch.errors import RunDeletedError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["carry_out", "delete", "write_plan", "write_result"]
 
 @command('hutch delete -1 --reason "the shutter was closed"', takes_run=True)
 @runs_argument
-@click.option("--reason", metavar="TEXT", required=True, help="Why, for whoever looks for them.")
+@click.option("--reason", metavar="TEXT", type=TEXT, required=True, help="Why, for whoever looks for them.")
 @click.option("--author", metavar="NAME", help="Who; else user@host.")
 @click.option("--yes", "is_sure", is_flag=True, help="Delete them; else it is only said what would go.")
 @as_json

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hutch.cli.options import as_json, author_option, command, group, in_store, open_existing
+from hutch.cli.options import TEXT, as_json, author_option, command, group, in_store, open_existing
 
 if TYPE_CHECKING:
     from hutch.access import Access
@@ -35,8 +35,8 @@ def _access(store: str | None) -> Access:
 @click.option(
     "--station", metavar="N", type=click.IntRange(min=0), default=0, help="Of the instrument; else 0."
 )
-@click.option("--leader", metavar="NAME", default="", help="Whose experiment it is.")
-@click.option("--description", metavar="TEXT", default="", help="What it is about.")
+@click.option("--leader", metavar="NAME", type=TEXT, default="", help="Whose experiment it is.")
+@click.option("--description", metavar="TEXT", type=TEXT, default="", help="What it is about.")
 @click.option("--start", metavar="TIME", help="When it begins: 2026-11-26, '2026-11-26 12:30'.")
 @click.option("--end", metavar="TIME", help="When it ends.")
 @click.option("--open", "is_open", is_flag=True, help="Let all read it who may read the catalog.")
@@ -75,8 +75,8 @@ def create(
 
 @command("hutch experiment describe xppl1001221 --leader 'Ada Lovelace'", name="describe")
 @click.argument("name", metavar="NAME")
-@click.option("--leader", metavar="NAME", help="Whose experiment it is.")
-@click.option("--description", metavar="TEXT", help="What it is about.")
+@click.option("--leader", metavar="NAME", type=TEXT, help="Whose experiment it is.")
+@click.option("--description", metavar="TEXT", type=TEXT, help="What it is about.")
 @click.option("--start", metavar="TIME", help="When it begins: 2026-11-26, '2026-11-26 12:30'.")
 @click.option("--end", metavar="TIME", help="When it ends.")
 @author_option

@@ -7,7 +7,7 @@ import time
 import click
 
 from hutch.cli.ages import parse_days
-from hutch.cli.options import as_json, author_option, command, group, in_store, open_existing
+from hutch.cli.options import TEXT, as_json, author_option, command, group, in_store, open_existing
 
 __all__ = ["key"]
 
@@ -31,7 +31,7 @@ def key() -> None:
 )  # fmt: skip
 @click.option("--owner", metavar="USER", help="The user whose roles in experiments it has.")
 @click.option("--expires", metavar="AGE", callback=parse_days, help="Of no use after that: 12h, 30d, 1y.")
-@click.option("--note", metavar="TEXT", default="", help="What it is for.")
+@click.option("--note", metavar="TEXT", type=TEXT, default="", help="What it is for.")
 @click.option(
     "--catalog", "catalogs", metavar="NAME", multiple=True, help="Only for this one; may be given again."
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hutch.cli.log_text import check_entry, written
-from hutch.cli.options import as_json, author_option, command, group, in_store, open_existing
+from hutch.cli.options import TEXT, as_json, author_option, command, group, in_store, open_existing
 from hutch.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -111,15 +111,15 @@ def _tell(entry: Entry, what: str, json_wanted: bool) -> None:
 
 
 @command("hutch log post --tag beam --file spectrum.png 'The beam is back.'", name="post")
-@click.argument("text", metavar="[TEXT]", required=False)
-@click.option("--title", metavar="TEXT", default="", help="One line.")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="May be given again.")
+@click.argument("text", metavar="[TEXT]", type=TEXT, required=False)
+@click.option("--title", metavar="TEXT", type=TEXT, default="", help="One line.")
+@click.option("--tag", "tags", metavar="TAG", type=TEXT, multiple=True, help="May be given again.")
 @_files_option("To be attached; may be given again.")
 @_run_option("Number of the run it is attached to, current, or none.  [default: current]")
 @click.option("--format", "format_", type=click.Choice(["markdown", "text", "html"]), default="markdown",
               help="Of the text.  [default: markdown]")  # fmt: skip
-@click.option("--shift", metavar="NAME", help="In which shift.")
-@click.option("--key", metavar="KEY", help="Of your own: what is posted again with it is not written twice.")
+@click.option("--shift", metavar="NAME", type=TEXT, help="In which shift.")
+@click.option("--key", metavar="KEY", type=TEXT, help="Of your own: an entry is not written twice with it.")
 @experiment_option
 @author_option
 @as_json
@@ -167,9 +167,9 @@ def post(
 
 @command("hutch log reply 12 'It was the shutter.'", name="reply")
 @click.argument("entry", metavar="ENTRY", type=int)
-@click.argument("text", metavar="[TEXT]", required=False)
-@click.option("--title", metavar="TEXT", default="", help="One line.")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="May be given again.")
+@click.argument("text", metavar="[TEXT]", type=TEXT, required=False)
+@click.option("--title", metavar="TEXT", type=TEXT, default="", help="One line.")
+@click.option("--tag", "tags", metavar="TAG", type=TEXT, multiple=True, help="May be given again.")
 @_files_option("To be attached; may be given again.")
 @_run_option("Number of the run it is attached to, current, or none; else that of the entry it answers.")
 @author_option
@@ -203,14 +203,16 @@ def reply(
 
 @command("hutch log edit 12 --tag beam 'The beam is back, at 80 %.'", name="edit")
 @click.argument("entry", metavar="ENTRY", type=int)
-@click.argument("text", metavar="[TEXT]", required=False)
-@click.option("--title", metavar="TEXT", help="In place of the title.")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="In place of the tags; may be given again.")
+@click.argument("text", metavar="[TEXT]", type=TEXT, required=False)
+@click.option("--title", metavar="TEXT", type=TEXT, help="In place of the title.")
+@click.option(
+    "--tag", "tags", metavar="TAG", type=TEXT, multiple=True, help="In place of the tags; may be given again."
+)
 @_files_option("To be added; may be given again.")
 @click.option("--without", metavar="N", multiple=True, type=int,
               help="Number of an attachment to be left out; may be given again.")  # fmt: skip
 @_run_option("In place of the run: a number, current, or none.")
-@click.option("--shift", metavar="NAME", help="In place of the shift; '' removes it.")
+@click.option("--shift", metavar="NAME", type=TEXT, help="In place of the shift; '' removes it.")
 @click.option(
     "--editor", "is_typed", is_flag=True, help="Open $EDITOR with the text, whatever else is given."
 )
@@ -287,7 +289,7 @@ def restore(entry: int, author: str | None, store: str | None) -> None:
 
 
 @command("hutch log list --tag beam", name="list")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="That they all have.")
+@click.option("--tag", "tags", metavar="TAG", type=TEXT, multiple=True, help="That they all have.")
 @_run_option("Attached to this run: its number, or current.")
 @click.option("--author", metavar="NAME", help="Of whom.")
 @_page_options

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hutch.cli.options import NO_TEXT
 from hutch.config import state_folder
 from hutch.errors import AttachmentTooLargeError, DocumentError, HutchError, RunDeletedError
 
@@ -79,7 +80,7 @@ def written(text: str | None, command: str, before: str = "") -> Iterator[str]:
     :raises DocumentError: if nothing is typed.
     """
     if text is not None:
-        yield text if text != "-" else sys.stdin.read() if sys.stdin else ""
+        yield text if text != "-" else _read()
         return
     typed = _typed(before)
     try:
@@ -92,6 +93,19 @@ def written(text: str | None, command: str, before: str = "") -> Iterator[str]:
         else:
             click.echo(said, err=True)
         raise
+
+
+def _read() -> str:
+    """Return what comes from the standard input.
+
+    :raises DocumentError: if it is no text.
+    """
+    try:
+        text = sys.stdin.read() if sys.stdin else ""
+        text.encode()
+    except UnicodeError as error:
+        raise DocumentError(f"The standard input {NO_TEXT}") from error
+    return text
 
 
 def _typed(before: str) -> str:

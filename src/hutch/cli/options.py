@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run
 
 __all__ = [
+    "NO_TEXT",
+    "TEXT",
     "as_json",
     "author_option",
     "command",
@@ -38,6 +40,25 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _NUMBER = re.compile(r"-?\d+")
 _MOST_NEARBY = 5
 """As many stores are named to who named none."""
+
+
+class _TextType(click.types.StringParamType):
+    """Text that is kept, for people to read."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the text; bytes of it that are no characters are refused, as they could not be kept."""
+        text: str = super().convert(value, param, ctx)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{ascii(text)} {NO_TEXT}", param, ctx)
+        return text
+
+
+TEXT = _TextType()
+
+NO_TEXT = "has bytes that are no characters in the encoding of this terminal. Give it as UTF-8."
+"""What is said of text that cannot be kept."""
 
 
 class ExampleCommand(click.Command):
@@ -100,7 +121,7 @@ def group(line: str) -> Callable[[Callable[..., Any]], click.Group]:
 
 def author_option(function: _Function) -> _Function:
     """Give a command the option ``--author``."""
-    return click.option("--author", metavar="NAME", help="Who does it; else user@host.")(function)
+    return click.option("--author", metavar="NAME", type=TEXT, help="Who does it; else user@host.")(function)
 
 
 def in_store(function: _Function) -> _Function:

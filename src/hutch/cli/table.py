@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hutch.cli.log import experiment_option, open_logbook, the_experiment
-from hutch.cli.options import as_json, author_option, command, group, in_store
+from hutch.cli.options import TEXT, as_json, author_option, command, group, in_store
 
 __all__ = ["table"]
 
@@ -119,7 +119,7 @@ def sources(experiment: str | None, json_wanted: bool, store: str | None) -> Non
 @command("hutch table create gains run_num,start.sample,param.gain", name="create")
 @click.argument("name", metavar="TABLE")
 @click.argument("columns", metavar="A,B,…")
-@click.option("--description", metavar="TEXT", help="What it is for.")
+@click.option("--description", metavar="TEXT", type=TEXT, help="What it is for.")
 @click.option("--replace", is_flag=True, help="Define it anew if it is there.")
 @experiment_option
 @author_option
@@ -144,6 +144,20 @@ def create(
     click.echo(f"Defined the run table {name} of {chosen}.", err=True)
 
 
+@command("hutch table clone default mine", name="clone")
+@click.argument("name", metavar="TABLE")
+@click.argument("to", metavar="NEW")
+@experiment_option
+@author_option
+@in_store
+def clone(name: str, to: str, experiment: str | None, author: str | None, store: str | None) -> None:
+    """Define a run table NEW that is what TABLE is."""
+    book = open_logbook(store)
+    chosen = the_experiment(book, experiment)
+    book.clone_run_table(chosen, name, to, author=author)
+    click.echo(f"Defined the run table {to} of {chosen}, as {name} is.", err=True)
+
+
 @command("hutch table delete gains", name="delete")
 @click.argument("name", metavar="TABLE")
 @experiment_option
@@ -158,7 +172,7 @@ def delete(name: str, experiment: str | None, author: str | None, store: str | N
 
 @command("hutch table set 12 gain=3 comment='good data'", name="set")
 @click.argument("run", metavar="RUN", type=click.IntRange(min=1))
-@click.argument("values", metavar="NAME=VALUE …", nargs=-1, required=True)
+@click.argument("values", metavar="NAME=VALUE …", type=TEXT, nargs=-1, required=True)
 @experiment_option
 @author_option
 @in_store
@@ -189,5 +203,5 @@ def _assigned(text: str) -> tuple[str, Any]:
         return name, value
 
 
-for _command in (list_, show, csv, sources, create, delete, set_):
+for _command in (list_, show, csv, sources, create, clone, delete, set_):
     table.add_command(_command)

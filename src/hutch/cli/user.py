@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
+import warnings
 
 import click
 
@@ -122,7 +124,18 @@ def _read_password(*, from_stdin: bool) -> str:
     """Return a password: a line of stdin, or what is typed twice, unseen."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    with warnings.catch_warnings():
+        # Where there is no terminal, nothing is shown either.
+        warnings.simplefilter("ignore", getpass.GetPassWarning)
+        try:
+            return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+        except click.Abort as error:
+            if not isinstance(error.__context__, EOFError):
+                raise
+            msg = (
+                "No password came, and it is asked for twice. Give it once, as a line, with --password-stdin."
+            )
+            raise click.UsageError(msg) from error
 
 
 for _command in (add, list_, passwd, disable, enable, remove):

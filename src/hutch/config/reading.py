@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from hutch.config.kinds import Kind
 from hutch.config.settings import (
     CatalogSettings,
     Declared,
@@ -164,11 +165,25 @@ class _Reader:
             try:
                 values[setting.name] = setting.kind.take(value, self._folder)
             except ValueError:
-                told = "something else" if setting.kind.is_secret else _told(value)
-                self.problems.append(
-                    f"{dotted(*path, setting.name)!r} is {told}; give {setting.kind.expected}"
-                )
+                told = self._told_wrong(setting.kind, value)
+                self.problems.append(f"{dotted(*path, setting.name)!r} {told}; give {setting.kind.expected}")
         return values
+
+    def _told_wrong(self, kind: Kind, value: object) -> str:
+        """Return what a value is that cannot be used; of a list, in which only some may be, what it has."""
+        if kind.is_secret:
+            return "is something else"
+        if isinstance(value, list) and self._takes(kind, []):
+            wrong = [item for item in value if not self._takes(kind, [item])]
+            return f"has {', '.join(map(_told, wrong))}" if wrong else f"is {_told(value)}"
+        return f"is {_told(value)}"
+
+    def _takes(self, kind: Kind, value: object) -> bool:
+        try:
+            kind.take(value, self._folder)
+        except ValueError:
+            return False
+        return True
 
     def _table(self, value: object, key: tuple[str, ...]) -> Mapping[str, object]:
         if isinstance(value, Mapping):

@@ -35,8 +35,10 @@ Counters = Callable[[], Mapping[int, Mapping[str, Any]]]
 _PATHS = {"begin": "start.time", "end": "stop.time", "uid": "start.uid", "scan_id": "start.scan_id"}
 """Fields in which the index has what some columns show."""
 
-_OPEN: Rank = (3, "\U0010ffff")
-"""Where runs stand that have not ended, among texts."""
+_OPEN: dict[Rank, str] = {(3, f"\U0010ffff{status}"): status for status in ("interrupted", "running")}
+"""Where runs stand that have not ended, among texts: last."""
+
+_RANK_OF_OPEN = {status: rank for rank, status in _OPEN.items()}
 
 _PLACES = {"number": 2, "text": 3, "dictionary": 4, "list": 5, "bool": 6}
 _NUMBER = 2
@@ -231,8 +233,13 @@ class RunOrder:
                 }
             case "status":
                 found = self._of_path("stop.exit_status", highest)
-                # Those that have not ended stand last.
-                return {run: found.get(run, _OPEN) for run in self._numbers}
+                rest = self._store.runs_by_id([run for run in self._numbers if run not in found])
+                still = {
+                    run: _RANK_OF_OPEN[open_status(self._store, row)]
+                    for run, row in rest.items()
+                    if row.stop is None
+                }
+                return found | still
             case "tags":
                 msg = "Runs have no order by tags: a run may have several. Sort by another column."
                 raise QueryError(msg)
@@ -256,8 +263,8 @@ def _value(rank: Rank) -> Any:
     place, value = rank
     if isinstance(value, bytes):
         return decode(value)
-    if rank == _OPEN:
-        return "open"
+    if rank in _OPEN:
+        return _OPEN[rank]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if place > 1 else None

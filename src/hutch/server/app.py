@@ -22,6 +22,7 @@ from hutch.errors import HutchError
 from hutch.server.access import Admission, Gate
 from hutch.server.asking import Reader
 from hutch.server.books import open_books
+from hutch.server.heads import Heads
 from hutch.server.lcls import PREFIXES, build_lcls
 from hutch.server.logbook_forms import make_logbook_forms
 from hutch.server.logbook_pages import make_logbook_pages
@@ -98,6 +99,7 @@ def build_app(
     app.router.routes.append(_Below(_TILED, tiled))
     lcls = build_lcls(books, gate, acceptor=admission.acceptor, has_get_control=admission.has_get_control)
     app.router.routes.extend(_Below(f"/{prefix}", lcls) for prefix in PREFIXES)
+    app.add_middleware(Heads)
     app.add_middleware(BodyLimit)
     app.add_middleware(Watch, metrics=app.state.metrics)
     return app

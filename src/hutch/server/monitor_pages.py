@@ -159,7 +159,7 @@ async def _follow(request: Request, store: Store, last: int | None) -> AsyncIter
             yield f"id: {cursor}\nevent: tiles\ndata: changed\n\n"
         elif loop.time() - said > _QUIET_S:
             said = loop.time()
-            yield ": nothing new\n\n"
+            yield "event: quiet\ndata: nothing new\n\n"
         await asyncio.sleep(_LOOK_S)
 
 

@@ -10,21 +10,35 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.exceptions import HTTPException
 
 from hutch.access import Identity
 from hutch.catalogs import Catalog, Run
 from hutch.catalogs.verdicts import summary_of
 from hutch.errors import LookupFailedError, QueryError
 from hutch.queries.typed import typed_queries
-from hutch.server.access import BASIC, Gate, presented_user
+from hutch.server.access import BASIC, Gate, is_foreign_page, presented_user
 from hutch.server.asking import Reader
 from hutch.server.run_views import metadata_rows, stream_views
-from hutch.server.showing import Text, choose_catalog, keep_key, link, local_address, login_page, show
+from hutch.server.showing import (
+    Text,
+    choose_catalog,
+    forget_key,
+    keep_key,
+    link,
+    local_address,
+    login_page,
+    show,
+)
 
 __all__ = ["find_run_of_page", "make_pages"]
 
 _PAGE = 50
 _MOST_OFFSET = 2**31
+_LEFT = (
+    "This browser was told to forget the name and the password. If pages go on showing your name, it keeps "
+    "them until it is closed: close it."
+)
 _SORTABLE = {"scan_id": "scan_id", "plan": "plan_name", "time": "time", "points": "num_points"}
 
 
@@ -34,6 +48,7 @@ def make_pages() -> APIRouter:
     router.add_api_route("/", list_page, response_class=HTMLResponse)
     router.add_api_route("/runs/{uid:path}", run_page, response_class=HTMLResponse)
     router.add_api_route("/login", enter_key, methods=["GET"], response_class=HTMLResponse)
+    router.add_api_route("/logout", forget, methods=["POST"], response_class=HTMLResponse)
     return router
 
 
@@ -141,6 +156,28 @@ def enter_key(request: Request, to: str = "/", by: str = "") -> Response:
         return RedirectResponse(local_address(to), 303)
     problem = "" if given is None else "There is no such user with this password, or they are disabled."
     return login_page(to, problem=problem, challenge=BASIC)
+
+
+def forget(request: Request, name: Text = "") -> Response:
+    """Have the browser forget the key that it keeps, or the password, as far as it does so when asked to.
+
+    :param name: of who logs out; who has logged in as somebody else meanwhile stays so.
+    :raises HTTPException: if a page of another site asks.
+    """
+    if is_foreign_page(request):
+        raise HTTPException(403, "Pages of other sites change nothing here.")
+    given = presented_user(request)
+    gate: Gate = request.app.state.gate
+    response: Response
+    if given is None:
+        response = login_page("/", left="This browser has forgotten the key.")
+    elif given[0] == name or gate.identify(request) is None:
+        # Browsers forget what is refused, and ask for it anew; whoever cancels that sees the page.
+        response = login_page("/", left=_LEFT, challenge=BASIC)
+    else:
+        response = RedirectResponse("/", 303)
+    forget_key(request, response)
+    return response
 
 
 def _name(request: Request, run: Run) -> str:

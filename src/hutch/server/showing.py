@@ -16,7 +16,7 @@ from starlette.datastructures import URL
 from hutch.access import PUBLIC, Identity
 from hutch.catalogs import Catalog
 from hutch.catalogs.summary import local_time, printable
-from hutch.server.access import Gate, key_cookie
+from hutch.server.access import Gate, key_cookie, presented_user
 
 __all__ = [
     "STATIC",
@@ -24,6 +24,7 @@ __all__ = [
     "add_headers",
     "choose_catalog",
     "error_page",
+    "forget_key",
     "keep_key",
     "link",
     "local_address",
@@ -80,10 +81,13 @@ def show(
 
     :param values: what the template names.
     """
+    has_password = presented_user(request) is not None
     html = _environment.get_template(template).render(
         catalogs=request.app.state.gate.names(identity),
         identity=identity,
         is_public=identity == PUBLIC,
+        can_log_out=key_cookie(request) in request.cookies or has_password,
+        has_password=has_password,
         here_now=_without_key(request),
         request=request,
         **values,
@@ -129,17 +133,19 @@ def error_page(request: Request, status: int, message: str) -> Response:
     return HTMLResponse(html, status, _HEADERS)
 
 
-def login_page(to: str, *, problem: str = "", challenge: str = "") -> Response:
+def login_page(to: str, *, problem: str = "", left: str = "", challenge: str = "") -> Response:
     """Return the page that asks for a key.
 
     :param to: which page to go on to.
     :param problem: what is wrong with what was given.
+    :param left: what is said to who has just logged out.
     :param challenge: by which the browser is asked to say who asks; empty if nothing is refused.
     """
     address = local_address(to)
     path, _, query = address.partition("?")
     kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "api_key"]
-    html = _environment.get_template("login.html").render(to=address, path=path, kept=kept, problem=problem)
+    said = {"to": address, "path": path, "kept": kept, "problem": problem, "left": left}
+    html = _environment.get_template("login.html").render(said)
     headers = {**_HEADERS, "WWW-Authenticate": challenge} if challenge else _HEADERS
     return HTMLResponse(html, 401 if challenge else 200, headers)
 
@@ -154,6 +160,13 @@ def keep_key(request: Request) -> Response | None:
     response.set_cookie(key_cookie(request), key, httponly=True, samesite="lax", secure=is_secure)
     add_headers(response)
     return response
+
+
+def forget_key(request: Request, response: Response) -> None:
+    """Take the cookie away in which a browser keeps a key."""
+    is_secure = request.url.scheme == "https"
+    response.delete_cookie(key_cookie(request), httponly=True, samesite="lax", secure=is_secure)
+    add_headers(response)
 
 
 def add_headers(response: Response) -> None:

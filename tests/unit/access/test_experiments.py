@@ -91,6 +91,12 @@ def test_a_locked_experiment_is_read_and_unlocked_and_no_more(site):
 def test_what_is_refused_says_why(site):
     with pytest.raises(AccessDeniedError, match="takes the role 'editor'. Give it with: hutch exp"):
         site.check(site.identify_trusted("writer"), Action.EDIT, "xpp1")
+    key = site.identify_key(site.keys.create(["read", "write"])[0])
+    with pytest.raises(ExperimentNotFoundError, match="A key without an owner .* hutch key create --owner"):
+        site.check(key, Action.WRITE, "xpp1")
+    site.experiments.open("xpp1")
+    with pytest.raises(AccessDeniedError, match="'writer'. A key without an owner .* hutch key create --own"):
+        site.check(key, Action.WRITE, "xpp1")
     with pytest.raises(AccessDeniedError, match=r"'public' may not do this \(record\): it takes the scope"):
         site.check(PUBLIC, Action.RECORD, "cxi1")
     with pytest.raises(AccessDeniedError, match="Nobody in particular may not do this"):

@@ -94,6 +94,18 @@ def test_entries_that_do_not_follow_from_their_versions_are_mended(folder, state
     store.close()
 
 
+def test_an_entry_that_is_gone_is_left_and_that_is_said(folder):
+    damage(folder, "DELETE FROM entries WHERE id = 2")
+    assert (Kind.ENTRY, "Entry 2 is gone, and its versions are there") in found(folder)
+
+    store = open_store(folder)
+    repaired = repair(store)
+    assert [str(one) for one in repaired.repairs if not one.is_done] == ["Entry 2 is left: a backup has it"]
+    (remedy,) = {finding.remedy for finding in repaired.errors if finding.kind is Kind.ENTRY}
+    assert "leaves one that is gone" in remedy
+    store.close()
+
+
 def test_an_attachment_that_is_gone_from_the_database_is_missed(folder):
     damage(folder, "DELETE FROM blobs")
 

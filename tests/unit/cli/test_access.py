@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -121,6 +123,19 @@ def test_a_password_comes_from_stdin_or_is_typed_twice(access) -> None:
     assert (found.scopes, found.catalogs) == ({"read"}, {"raw"})
     with_input("secret3", "user", "passwd", "bob", "--password-stdin")
     assert access.identify_user("bob", "secret3") is not None
+
+
+@pytest.mark.usefixtures("access")
+@pytest.mark.parametrize("typed", [b"", b"secret\n"])
+def test_where_nothing_comes_it_is_said_how_a_password_is_given(place, typed) -> None:
+    command = [sys.executable, "-m", "hutch", "user", "add", "bob", "--store", str(place)]
+    refused = subprocess.run(  # noqa: S603 - of a test
+        command, input=typed, capture_output=True, check=False, start_new_session=True
+    )
+    said = refused.stderr.decode()
+    assert refused.returncode == 2
+    assert "Give it once, as a line, with --password-stdin" in said
+    assert "GetPassWarning" not in said
 
 
 def test_users_are_listed_disabled_enabled_and_removed(invoke, access) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,26 @@ def test_the_text_comes_from_the_standard_input_or_an_editor(invoke, book, tmp_p
     refused = invoke("log", "post")
     assert (refused.exit_code, len(book.entries("xpp1").entries)) == (1, 2)
     assert "Nothing was written" in refused.stderr
+
+
+@pytest.mark.parametrize("words", [["caf\udce9"], ["x", "--title", "caf\udce9"], ["x", "--tag", "\udce9"]])
+def test_bytes_that_are_no_text_are_refused_and_nothing_is_written(invoke, book, words):
+    refused = invoke("log", "post", *words)
+    assert (refused.exit_code, "are no characters in the encoding" in refused.stderr) == (2, True)
+    assert invoke("table", "set", "2", "comment=caf\udce9").exit_code == 2
+    assert "\\udce9" in refused.stderr
+    assert (book.entries("xpp1").entries, book.params_of_runs("xpp1", runs=[2])) == ((), {2: {}})
+
+
+@pytest.mark.parametrize("encoding", ["C.UTF-8", "C"])
+def test_what_comes_through_a_pipe_and_is_no_text_is_refused(book, place, encoding):
+    command = [sys.executable, "-m", "hutch", "log", "post", "-", "--store", str(place)]
+    refused = subprocess.run(  # noqa: S603 - of a test
+        command, input=b"caf\xe9", env={**os.environ, "LC_ALL": encoding}, capture_output=True, check=False
+    )
+    assert refused.returncode == 1
+    assert b"The standard input has bytes that are no characters" in refused.stderr
+    assert book.entries("xpp1").entries == ()
 
 
 def test_entries_are_answered_edited_deleted_and_restored(invoke, book):
@@ -139,6 +162,10 @@ def test_run_tables_are_defined_filled_and_shown(invoke, book):
     assert "1 of 2 runs" in done(invoke, "table", "show", "--limit", "1").stderr
     assert "of the detector" in done(invoke, "table", "list").stdout
     assert "param.gain" in done(invoke, "table", "sources").stdout.splitlines()
+    done(invoke, "table", "clone", "gains", "mine")
+    assert book.run_table("xpp1", "mine").columns == book.run_table("xpp1", "gains").columns
+    assert invoke("table", "clone", "gains", "mine").exit_code == 1
+    done(invoke, "table", "delete", "mine")
     done(invoke, "table", "delete", "gains")
     assert [one["name"] for one in json.loads(done(invoke, "table", "list", "--json").stdout)] == ["default"]
     assert invoke("table", "show", "gains").exit_code == 1

@@ -128,7 +128,15 @@ def test_the_only_catalog_is_the_default() -> None:
         ("default = 'http://ann:secret@host'", "'default' is some text, and there is no such catalog"),
         ("default = 3", "'default' is 3; give the path of a catalog, as in 'csx/raw'"),
         ("[files]\nroots = '/a'", "'files.roots' is '/a'; give a list of folders"),
-        ("[files]\nroots = ['http://a']", "'files.roots' is a list; give a list of folders"),
+        ("[files]\nroots = ['http://a']", "'files.roots' has some text; give a list of folders"),
+        (
+            "[logbook]\nmail_to = ['crew@example.org', 'no address', 3]",
+            "'logbook.mail_to' has 'no address', 3; give a list of addresses, as in ['crew@example.org']",
+        ),
+        (
+            "[server]\nproxies = ['10.0.0.0/8', 'here']",
+            "'server.proxies' has 'here'; give a list of addresses or networks",
+        ),
         ("[spool]\nmemory_bytes = -1", "'spool.memory_bytes' is -1; give a number of bytes, 0 or more"),
         ("[spool]\nmemory_bytes = true", "'spool.memory_bytes' is true; give a number of bytes"),
         (f"[spool]\nmemory_bytes = 0x{'f' * 10_000}", "'spool.memory_bytes' is a large number; give a"),

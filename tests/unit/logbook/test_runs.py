@@ -289,6 +289,15 @@ def test_rows_have_what_runs_have(book, catalog):
         book.table_data("xpp1", sort="tags")
 
 
+def test_groups_of_runs_that_have_not_ended_are_called_as_in_cells(book, catalog):
+    record(catalog, experiment="xpp1")
+    with catalog.start_run(experiment="xpp1") as run:
+        run.add("primary", {"x": 1.0})
+        data = book.table_data("xpp1", columns=["status"], group_by="status")
+    assert data.rows == (("success",), ("running",))
+    assert data.groups == (("success", 1), ("running", 1))
+
+
 @pytest.mark.parametrize("source", ["nope", "start", "counter", "nested.x"])
 def test_rows_have_no_order_by_what_is_no_column(book, catalog, source):
     record(catalog, experiment="xpp1")

@@ -66,6 +66,8 @@ def test_where_all_may_read_they_read_what_is_open_and_write_nothing(address):
 def test_all_may_read_is_no_proof_below_the_other_prefixes(address):
     for prefix in ("ws-auth", "ws-kerb", "ws-jwt"):
         assert ask(address, "xppopen", prefix=prefix).status_code == 401
+    said = ask(address, "xppopen", prefix="ws-kerb").json()["error_msg"]
+    assert "it has no keytab. Ask below /ws-auth with a name and a password, or below /ws-jwt" in said
 
 
 def test_each_store_answers_for_its_own_experiments_and_users(address):

@@ -277,6 +277,38 @@ def test_a_user_logs_in_with_a_password_and_the_browser_sends_it_from_then_on(tm
                 assert ">ada</span>" in browser.get(found.headers["location"], auth=("ada", password)).text
 
 
+def log_out_of(page):
+    (address,) = re.findall(r'<form action="(/logout[^"]*)" method="post">', page)
+    return address.replace("&amp;", "&")
+
+
+def test_who_logs_out_has_the_key_forgotten_and_no_other_site_does_it_for_them(http):
+    with httpx.Client(base_url=http.base_url, headers={"Accept": "text/html"}) as browser:
+        browser.get("/", params={"api_key": KEY})
+        path = log_out_of(browser.get("/").text)
+        assert browser.post(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        assert browser.get("/").status_code == 200
+        left = browser.post(path, headers={"Sec-Fetch-Site": "same-origin"})
+        assert left.status_code == 200 and "has forgotten the key" in left.text
+        assert browser.get("/").status_code == 401 and not browser.cookies
+    assert "Log out" not in http.get("/").text
+
+
+def test_a_password_is_refused_when_its_user_logs_out_and_another_one_s_is_not(tmp_path):
+    passwords = {"ada": "correct horse battery", "bob": "wrong horse battery"}
+    with hutch.open_catalog(tmp_path / "store") as catalog:
+        for name, password in passwords.items():
+            Access(catalog.store).users.add(name, password)
+        with serving(build_app({"raw": catalog}, Admission([KEY]))) as address:
+            with httpx.Client(base_url=address, headers={"Accept": "text/html"}) as browser:
+                path = log_out_of(browser.get("/", auth=("ada", passwords["ada"])).text)
+                for password in (passwords["ada"], "wrong"):
+                    left = browser.post(path, auth=("ada", password))
+                    assert left.status_code == 401 and "keeps them until it is closed" in left.text
+                    assert left.headers["www-authenticate"].startswith("Basic ")
+                assert browser.post(path, auth=("bob", passwords["bob"])).headers["location"] == "/"
+
+
 def test_servers_on_one_host_do_not_take_each_other_s_cookies(store):
     with (
         serving(build_app({"raw": store}, Admission([KEY]))) as first,

@@ -155,6 +155,28 @@ def test_health_is_told_to_everybody_and_metrics_to_who_may_read(address, http):
     assert 'hutch_requests_total{method="GET",part="healthz",status="200"}' in text
 
 
+HEADS = (
+    *("/", "/logbook", "/monitor", "/login", "/runs/odd-run", "/nowhere", "/static/hutch.css"),
+    *("/healthz", "/readyz", "/metrics", "/hutch/v1/catalogs", "/api/v1/", "/api/v1/metadata/raw"),
+    *(f"/hutch/v1/catalogs/raw/runs/{run}" for run in ("odd-run", "odd-run/documents", "nobody")),
+)
+
+
+@pytest.mark.parametrize("path", HEADS)
+def test_head_is_answered_as_get_is_without_the_body(http, path):
+    whole, head = http.get(path), http.head(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    names = ("content-type", "content-security-policy")
+    assert [head.headers.get(name) for name in names] == [whole.headers.get(name) for name in names]
+
+
+def test_head_of_what_never_ends_is_answered_at_once_and_of_what_is_only_posted_not_at_all(http):
+    assert http.head("/monitor/news").headers["content-type"].startswith("text/event-stream")
+    assert http.head("/logout").status_code == 405
+    assert http.head("/healthz", headers={"Authorization": ""}).status_code == 200
+    assert http.head("/metrics", headers={"Authorization": ""}).status_code == 401
+
+
 def test_too_much_in_a_request_is_refused(http):
     answer = http.post(f"{RAW}/runs", content=b"x" * 10_000_001)
     assert answer.status_code == 413 and "10,000,000 bytes" in answer.json()["error"]

@@ -115,7 +115,11 @@ def _of_password(header: str, gate: Gate) -> Asker:
 
 def _of_ticket(header: str, gate: Gate, acceptor: Acceptor | None) -> Asker:
     if acceptor is None:
-        raise _unknown(TICKET, "This server takes no tickets of Kerberos: it has no keytab.")
+        msg = (
+            "This server takes no tickets of Kerberos: it has no keytab. Ask below /ws-auth with a name and "
+            "a password, or below /ws-jwt with a key."
+        )
+        raise _unknown(TICKET, msg)
     try:
         token = presented_token(header)
         if token is None:

@@ -2,6 +2,7 @@
 "use strict";
 
 const AGAIN_MS = 5000;
+const PATIENCE_MS = 30000;
 
 for (const figure of document.querySelectorAll("figure.frames")) {
   const image = figure.querySelector("img");
@@ -35,13 +36,39 @@ if (picture) {
   if (image.complete && !image.naturalWidth) hide();
 }
 
+// When the page was last as the server has it.
+let heard = new Date();
+
+function shortTime(time) {
+  const clock = time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return time.toDateString() === new Date().toDateString() ? clock : `${time.toLocaleDateString()} ${clock}`;
+}
+
+// Say why the page is no longer followed; nothing if it is.
+function tellAway(reason) {
+  if (!reason) heard = new Date();
+  const text = reason ? `Not updated since ${shortTime(heard)}: ${reason}.` : "";
+  const line = document.querySelector("#away");
+  if (line.textContent !== text) line.textContent = text;
+}
+
+const REFUSALS = {
+  401: "the key is not known, or has ended; reload the page to give another one",
+  403: "the key does not allow it any more",
+  404: "what it shows is not there any more",
+  410: "what it shows was deleted",
+};
+
 // Give the page as it is now; null if the server is away, or no longer says it: then it stays as it is.
 async function ask() {
   if (document.hidden) return null;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE_MS) });
+    const text = await answer.text();
+    tellAway(answer.ok ? "" : REFUSALS[answer.status] ?? `the server answers with an error, ${answer.status}`);
+    return answer.ok ? new DOMParser().parseFromString(text, "text/html") : null;
   } catch {
+    tellAway("the server does not answer");
     return null;
   }
 }

@@ -4,6 +4,8 @@
 const tiles = document.querySelector("#tiles[data-news]");
 const OFTEN_MS = 1000;
 const AGAIN_MS_AFTER = 10000;
+// The server says every 15 s that there is nothing new.
+const SILENT_MS = 45000;
 
 function age(seconds) {
   if (seconds < 1.5) return "just now";
@@ -29,12 +31,10 @@ async function renew() {
   try {
     while (wanted) {
       wanted = false;
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (!answer.ok) break;
-      place(new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#tiles"));
+      const page = await ask();
+      if (!page) break;
+      place(page.querySelector("#tiles"));
     }
-  } catch {
-    // The server is away; the page stays as it is, and ages show how old it is.
   } finally {
     busy = false;
   }
@@ -65,11 +65,27 @@ function place(fresh) {
 
 if (tiles) {
   let poll = null;
-  const asking = () => { poll ??= setInterval(renew, AGAIN_MS_AFTER); };
+  // When the server last said something; until then the page is as it has it.
+  let word = Date.now();
+  const askFrom = (time) => {
+    if (poll !== null) return;
+    heard = new Date(time);
+    poll = setInterval(renew, AGAIN_MS_AFTER);
+    renew();
+  };
+  const told = () => {
+    word = Date.now();
+    if (poll === null) return;
+    clearInterval(poll);
+    poll = null;
+    renew();
+  };
   const news = new EventSource(tiles.dataset.news);
-  news.addEventListener("open", () => { clearInterval(poll); poll = null; });
-  news.addEventListener("tiles", renew);
-  news.addEventListener("error", asking);
+  news.addEventListener("message", told);
+  news.addEventListener("quiet", told);
+  news.addEventListener("tiles", () => { told(); renew(); });
+  news.addEventListener("error", () => askFrom(Date.now()));
+  setInterval(() => { if (Date.now() - word > SILENT_MS) askFrom(word); }, OFTEN_MS);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) renew(); });
   setInterval(tell, OFTEN_MS);
 }
