@@ -197,7 +197,6 @@ class Monitor:
         forgotten = self._flush()
         busy = [one for one in self.watched.values() if self._foldable(one) or self._drawable(one)]
         report = Report(sources=len(busy))
-        before = {one.base: one.rows_seen() for one in busy}
         work = Round(
             self._crew,
             self._cycle,
@@ -209,7 +208,7 @@ class Monitor:
         work.run(busy, forgotten)
         for one in busy:
             one.is_told = False
-            report.rows += max(one.rows_seen() - before[one.base], 0)
+            report.rows += one.count_new()
         for one in self.watched.values():
             self._tell(one)
             report.failures |= one.failures()

@@ -54,7 +54,7 @@ class Seat:
         self.info = info
         self.spec = spec
         self.plot: Any = make()
-        self.cursor = 0
+        self.begun = self.cursor = 0
         self.skipped = 0
         self.updated = 0.0
         self.bad: list[BadRange] = []
@@ -75,7 +75,7 @@ class Seat:
             return False
         kept, state = found
         self.plot.restore(state)
-        self.cursor = self.kept_cursor = kept.cursor
+        self.begun = self.cursor = self.kept_cursor = kept.cursor
         self.skipped = kept.skipped
         self.updated = kept.updated
         self.bad = list(kept.bad)
