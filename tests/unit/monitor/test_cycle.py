@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -340,6 +341,21 @@ def test_plots_of_one_file_are_made_once(bench: Bench) -> None:
 def test_an_unknown_plot_is_refused_naming_the_nearest(bench: Bench) -> None:
     with pytest.raises(ConfigurationError, match="no plot 'Totl'. Did you mean 'Total'"):
         bench.monitor(plots=["Totl"])
+
+
+def test_what_was_left_half_written_is_removed_and_what_is_being_written_is_not(bench: Bench) -> None:
+    files = [
+        folder / f".hutch-new-{age}.png"
+        for folder in (bench.out / "a_dqm", bench.out / ".hutch-monitor" / "states" / "a")
+        for age in ("new", "old")
+    ]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"half")
+        if file.stem.endswith("old"):
+            os.utime(file, (1e9, 1e9))
+    with bench.monitor():
+        assert [file.exists() for file in files] == [True, False, True, False]
 
 
 def test_two_monitors_do_not_write_into_one_folder(bench: Bench) -> None:

@@ -293,9 +293,7 @@ class Monitor:
         try:
             one.write_status(self.out, self._setup.extension, self._clock())
         except OSError as error:
-            self._news.once(
-                "status", f"{str(self.out)!r} cannot be written to: {error.strerror}. It is tried again."
-            )
+            self._news.once("status", f"{str(self.out)!r} cannot be written to: {error.strerror}.")
         else:
             self._news.settled("status")
 
@@ -345,6 +343,6 @@ class Monitor:
             one.plots = {name: kept.get(name) or Standing() for name in self._fitting(one.sighting)}
 
     def _sweep(self) -> None:
-        """Remove what a monitor that was killed has left half-written."""
+        """Remove what monitors that were killed have left half-written."""
         for folder in [*self.out.glob("*_dqm"), *self._keeper.folder.glob("*")]:
             sweep(folder)

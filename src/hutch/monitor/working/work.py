@@ -127,7 +127,9 @@ class Work:
             return False
         if not marks.agrees(kept.cursor, kept.mark):
             return False
-        self._tell(Folded(name, there, there, there, kept.skipped, kept.updated, 0.0, kept.bad, True, drawn, ()))
+        self._tell(
+            Folded(name, there, there, there, kept.skipped, kept.updated, 0.0, kept.bad, True, drawn, ())
+        )
         return True
 
     def _drawn_since_kept(self, base: str, name: str) -> float | None:
