@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -214,7 +214,7 @@ class Monitor:
             report.failures |= one.failures()
         self._news.tell()
         report.pictures = work.pictures
-        report.is_behind = any(self._foldable(one) for one in self.watched.values())
+        report.is_behind = any(self._foldable(one, work.stuck) for one in self.watched.values())
         report.seconds = time.monotonic() - began
         return report
 
@@ -241,9 +241,14 @@ class Monitor:
         """Return the names of the plots that are for rows of a source."""
         return [name for name, info in self.plots.items() if sighting.spec.format in info.formats]
 
-    def _foldable(self, one: Watched) -> bool:
+    def _foldable(self, one: Watched, stuck: Set[tuple[str, str]] = frozenset()) -> bool:
+        """Tell whether there are rows for plots of a source, but for those that are stuck."""
         rows = one.sighting.rows
-        return any(plot.is_behind(rows) and not plot.rests(self._cycle) for plot in one.plots.values())
+        return any(
+            plot.is_behind(rows) and not plot.rests(self._cycle)
+            for name, plot in one.plots.items()
+            if (one.base, name) not in stuck
+        )
 
     def _drawable(self, one: Watched) -> bool:
         return any(plot.needs_drawing() and not plot.rests(self._cycle) for plot in one.plots.values())
