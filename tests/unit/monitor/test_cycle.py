@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from hutch.monitor.working.cycle import Limits, Monitor
 from hutch.monitor.working.running import alone_in, make_once, run
 
 from ... import larpix_files as larpix
-from .cycling import TEMPLATE, Bench, open_with_a_hole
+from .cycling import TEMPLATE, Bench, open_breaking, open_with_a_hole
 
 
 @pytest.fixture
@@ -167,6 +168,28 @@ def test_rows_that_cannot_be_read_are_told_and_do_not_count_as_seen(bench: Bench
     assert bench.state("a", "Total")["total"] == sum(range(100)) - sum(range(20, 30)) + sum(range(50))
     said = [one for one in bench.said if "cannot be read" in one]
     assert said[0] == "a: 10 rows cannot be read, and are passed over; the last are 20 to 29: torn"
+
+
+def test_reading_that_breaks_off_goes_on_where_it_was(bench: Bench) -> None:
+    path = bench.grow("a", range(5))
+    with bench.monitor(opener=open_breaking, plots=["Total"]) as monitor:
+        monitor.cycle()
+        path.with_suffix(".broken").touch()
+        bench.grow("a", range(5, 3000))
+        assert {one.what for one in monitor.cycle().failures.values()} == {"read"}
+        path.with_suffix(".broken").unlink()
+        while monitor.cycle().failures:
+            pass
+    assert path.with_suffix(".begins").read_text().split() == ["0", "5", "1005", "2005"]
+    assert bench.state("a", "Total") == {"total": sum(range(3000)), "rows": 3000, "cursor": 3000}
+
+
+def test_rows_that_are_gone_before_they_are_read_are_not_waited_for(bench: Bench) -> None:
+    path = bench.grow("a", range(10))
+    with Monitor(bench.out, plugins=[str(bench.plugins)], shipped=dict, workers=1) as monitor:
+        report = make_once(monitor, replace(sight_file(path), rows=20))
+    assert (report.rows, report.is_behind) == (10, False)
+    assert bench.status("a")["Total"]["fraction"] == 0.5
 
 
 def test_a_state_that_cannot_be_read_is_made_anew(bench: Bench) -> None:

@@ -63,16 +63,16 @@ class Seat:
         self.kept_cursor: int | None = None
         self.mark = ""
 
-    def restore(self, keeper: Keeper) -> bool:
-        """Go on from what is kept of this identity of the source; return whether there was anything.
+    def restore(self, keeper: Keeper) -> None:
+        """Go on from what is kept of this identity of the source, if there is anything.
 
         A state that the plot does not take is that of another version of it.
         """
         if self.info.is_called:
-            return False
+            return
         found = keeper.read(self.spec.base, self.info.name)
-        if found is None or not self.is_of(found[0]):
-            return False
+        if found is None or (found[0].identity, found[0].version) != (self.spec.identity, self.info.version):
+            return
         kept, state = found
         self.plot.restore(state)
         self.begun = self.cursor = self.kept_cursor = kept.cursor
@@ -80,11 +80,6 @@ class Seat:
         self.updated = kept.updated
         self.bad = list(kept.bad)
         self.mark = kept.mark
-        return True
-
-    def is_of(self, kept: Kept) -> bool:
-        """Tell whether what was kept is of this source and this version of the plot."""
-        return (kept.identity, kept.version) == (self.spec.identity, self.info.version)
 
     def update(self, handed: Handed) -> None:
         """Take rows into account."""
