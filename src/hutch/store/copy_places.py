@@ -9,10 +9,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from hutch.errors import NoStoreError, StoreError
+from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError
 from hutch.store import tables as t
 from hutch.store.addresses import Address, is_address
-from hutch.store.faults import FULL, translate
+from hutch.store.faults import FULL, READ_ONLY, translate
 from hutch.store.file_copying import loose_files
 from hutch.store.folder_lock import LOCK, FolderLock
 from hutch.store.opening import bring_up_to_date, check_no_files, make_folder
@@ -108,7 +108,8 @@ def held(folder: Path) -> Iterator[None]:
         if error.errno in FULL:
             translate(error, folder)
         msg = f"The folder {str(folder)!r} cannot be written to: {error.strerror}. Give another folder."
-        raise StoreError(msg) from error
+        kind = ReadOnlyStoreError if error.errno in READ_ONLY else StoreError
+        raise kind(msg) from error
     with lock:
         yield
 
