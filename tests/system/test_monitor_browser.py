@@ -112,3 +112,46 @@ def test_everybody_can_use_the_pages(open_page, address, catalog, scheme, width)
         )
         assert overflow <= 0, path
     assert page.said == []
+
+
+@pytest.mark.parametrize(("count", "least"), [(1, 1300), (3, 640), (4, 640), (6, 560), (9, 384)])
+def test_the_pictures_on_the_wall_fill_the_screen(open_page, address, catalog, count, least):
+    for number in range(count):
+        publish(catalog.store, f"Plot{number}", ("good", "bad", "")[number % 3], "white")
+    page = open_page(viewport={"width": 1920, "height": 1080})
+    page.goto(f"{address}/monitor?wall=true")
+    page.locator("#tiles.fitted").wait_for()
+    assert _hidden(page) == 0
+    assert min(_widths(page)) >= least
+    # What comes is fitted in as well.
+    publish(catalog.store, f"Plot{count}", "good", "white")
+    page.locator(".tile").nth(count).wait_for()
+    assert (_hidden(page) == 0) is (count < 9)  # noqa: PLR2004
+    assert page.said == []
+
+
+def test_a_wall_of_pictures_too_many_to_be_read_on_one_screen_scrolls(open_page, address, catalog):
+    for number in range(23):
+        publish(catalog.store, f"Plot{number}", "good", "white")
+    page = open_page(viewport={"width": 1920, "height": 1080})
+    page.goto(f"{address}/monitor?wall=true")
+    page.locator(".tile").nth(22).wait_for()
+    assert _hidden(page) > 0
+    assert min(_widths(page)) > 500  # noqa: PLR2004
+    page.set_viewport_size({"width": 3840, "height": 2160})
+    page.locator("#tiles.fitted").wait_for()
+    assert _hidden(page) == 0
+    assert min(_widths(page)) > 384  # noqa: PLR2004
+    assert page.said == []
+
+
+def _hidden(page):
+    """Return how many pixels of a page are below the screen."""
+    return page.evaluate("Math.max(document.documentElement.scrollHeight - innerHeight, 0)")
+
+
+def _widths(page):
+    """Return how wide the pictures of a page are, in pixels."""
+    return page.evaluate(
+        "[...document.querySelectorAll('.tile img')].map((image) => image.getBoundingClientRect().width)"
+    )

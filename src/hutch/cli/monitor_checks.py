@@ -15,6 +15,7 @@ from hutch.errors import HutchError, LookupFailedError, NoStoreError
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog
     from hutch.monitor.checks.finding import Kinds
+    from hutch.monitor.plugins.modules import Broken
     from hutch.monitor.sources import Sighting
     from hutch.monitor.verdicts.replaying import Progress
 
@@ -40,7 +41,7 @@ def checks(plugins: tuple[str, ...], json_wanted: bool) -> None:
     """
     from hutch.cli import format, monitor_views
 
-    kinds = _kinds(plugins)
+    kinds = _kinds(plugins, _left_out(plugins))
     if json_wanted:
         click.echo(format.to_json([kind.to_json() for kind in kinds.kinds.values()]))
     else:
@@ -80,7 +81,8 @@ def replay(
     from hutch.monitor.verdicts import replaying
     from hutch.monitor.verdicts.trying import known_plots
 
-    kinds = _kinds(plugins)
+    left_out = _left_out(plugins)
+    kinds = _kinds(plugins, left_out)
     chosen = configured_checks(kinds, file)
     if names:
         known = {one.name for one in chosen}
@@ -96,7 +98,7 @@ def replay(
             click.echo(format.to_json({"verdicts": [], "summary": replaying.summarize([])}))
         return
     catalog, sightings = _sightings(what, {one.stream for one in chosen}, limit, store)
-    plots = known_plots(plugins)
+    plots = known_plots(plugins, left_out)
     with _bar(len(sightings)) as (step, progress):
         found: list[replaying.Replayed] = []
         for sighting in sightings:
@@ -156,8 +158,12 @@ def reference(
                 writer.save_reference(name, None, author)
         else:
             sightings = [one for key in what for one in _named(catalog, key, stream)]
+            left_out = _left_out(plugins)
+            for broken in left_out:
+                click.echo(f"hutch: {broken.sentence}", err=True)
+            plots = known_plots(plugins, left_out)
             with _bar(len(sightings)) as (_, progress):
-                problems = keep_reference(catalog, name, sightings, known_plots(plugins), author, progress)
+                problems = keep_reference(catalog, name, sightings, plots, author, progress)
             _tell_problems(problems)
     rows = catalog.store.saved_references()
     if json_wanted:
@@ -180,12 +186,24 @@ def _tell_problems(problems: Mapping[str, str]) -> None:
         click.echo(f"Nothing is kept of the plot {plots[0]}{others}: {why}", err=True)
 
 
-def _kinds(plugins: Sequence[str]) -> Kinds:
+def _left_out(plugins: Sequence[str]) -> Sequence[Broken]:
+    """Return the plug-ins that end a process, or never come to an end, when they are loaded.
+
+    They are loaded elsewhere first, so that none of them takes the command with it.
+    """
+    from hutch.monitor.plugins.modules import find_origins
+    from hutch.monitor.verdicts.probing import probe
+    from hutch.monitor.working.cycle import Limits
+
+    return probe({}, "", find_origins(plugins), Limits().seconds).left_out
+
+
+def _kinds(plugins: Sequence[str], left_out: Sequence[Broken]) -> Kinds:
     """Return the kinds of checks; those that are broken are named."""
     from hutch.monitor.checks.finding import find_checks
     from hutch.monitor.plugins.modules import find_origins
 
-    kinds = find_checks(find_origins(plugins))
+    kinds = find_checks(find_origins(plugins), left_out=left_out)
     for broken in kinds.broken:
         click.echo(f"hutch: {broken.sentence}", err=True)
     for kind in kinds.kinds.values():

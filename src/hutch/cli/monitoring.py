@@ -209,10 +209,12 @@ def _monitor(
     asked: Asked, watchers: list[Any], screen: _Screen, judging: Judging, states: Path | None
 ) -> Monitor:
     from hutch.monitor.working.cycle import Limits, Monitor
+    from hutch.monitor.working.running import check_writable
 
     if asked.out.exists() and not asked.out.is_dir():
         msg = f"{str(asked.out)!r} is no folder. Name the one that pictures go into with -o."
         raise ConfigurationError(msg)
+    check_writable(asked.out)
     monitor = Monitor(
         asked.out,
         watchers,

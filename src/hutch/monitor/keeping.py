@@ -11,6 +11,7 @@ import io
 import json
 import os
 import tempfile
+import time
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,7 +28,9 @@ __all__ = ["Kept", "Keeper", "read_state", "replace_file", "sweep"]
 
 _FOLDER = ".hutch-monitor"
 _TEMPORARY = ".hutch-new-"
-"""How files begin that are being written; what is left of them belongs to a process that was killed."""
+"""How files begin that are being written."""
+_LONGEST_WRITE_S = 3600.0
+"""What has not been written to for so long belongs to a process that was killed."""
 _STATE = "state/"
 _LAYOUT = 1
 _MOST_BAD = 1_000
@@ -138,11 +141,16 @@ def replace_file(file: Path, content: bytes | memoryview) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes that were killed have left half-written in a folder."""
+    """Remove what processes that were killed long ago have left half-written in a folder.
+
+    Others may be at work in it: what is new stays.
+    """
+    oldest = time.time() - _LONGEST_WRITE_S
     with suppress(OSError):
         for file in folder.glob(f"{_TEMPORARY}*"):
             with suppress(OSError):
-                file.unlink()
+                if file.stat().st_mtime < oldest:
+                    file.unlink()
 
 
 def _header(arrays: Any) -> Kept:

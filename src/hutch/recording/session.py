@@ -338,7 +338,7 @@ class RecordedRun:
         return uid
 
     def _check_keys(self, stream: str, added: Iterable[str], linked: Iterable[str] = ()) -> None:
-        """Note that a stream has some keys in its events, and others in files; none may be in both.
+        """Note which keys a stream has in its events; none of them may have values in files as well.
 
         :raises DocumentError: naming one that would be.
         """

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from hutch.errors import NoStoreError, StoreError
+from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError
 from hutch.store import tables as t
 from hutch.store.addresses import Address, is_address
-from hutch.store.faults import translate
+from hutch.store.faults import FULL, READ_ONLY, translate
 from hutch.store.file_copying import loose_files
 from hutch.store.folder_lock import LOCK, FolderLock
 from hutch.store.opening import bring_up_to_date, check_no_files, make_folder
@@ -95,12 +95,21 @@ def check_apart(place: Where, store: Side) -> None:
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which is made if it is not there."""
+    """Hold the lock of a folder, which is made if it is not there.
+
+    :raises StoreError: if it cannot be written to, or somebody else holds it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(folder)
+    except StoreError:
+        raise
     except OSError as error:
-        translate(error, folder)
+        if error.errno in FULL:
+            translate(error, folder)
+        msg = f"The folder {str(folder)!r} cannot be written to: {error.strerror}. Give another folder."
+        kind = ReadOnlyStoreError if error.errno in READ_ONLY else StoreError
+        raise kind(msg) from error
     with lock:
         yield
 

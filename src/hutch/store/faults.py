@@ -12,9 +12,12 @@ from typing import NoReturn
 from hutch.errors import HutchError, NoStoreError, ReadOnlyStoreError, StoreError, StoreFullError
 from hutch.store.roles import moved_error
 
-__all__ = ["translate"]
+__all__ = ["FULL", "READ_ONLY", "translate"]
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Numbers of the system's errors that mean that there is no room."""
+READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+"""Those that mean that nothing may be written."""
 _LEAST_FREE_BYTES = 2**16
 """With less than this left, an error of input or output means that the disk is full."""
 
@@ -32,10 +35,10 @@ def translate(error: Exception, folder: Path) -> NoReturn:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     number = getattr(error, "errno", None)
     place = repr(str(folder))
-    if code == sqlite3.SQLITE_FULL or number in _FULL or (code == sqlite3.SQLITE_IOERR and _is_full(folder)):
+    if code == sqlite3.SQLITE_FULL or number in FULL or (code == sqlite3.SQLITE_IOERR and _is_full(folder)):
         msg = f"The disk under the store {place} is full: nothing more can be recorded until there is room."
         raise StoreFullError(msg) from error
-    if code == sqlite3.SQLITE_READONLY or number in (errno.EROFS, errno.EACCES, errno.EPERM):
+    if code == sqlite3.SQLITE_READONLY or number in READ_ONLY:
         msg = f"The store {place} can only be read: {text}."
         raise ReadOnlyStoreError(msg) from error
     if code == sqlite3.SQLITE_NOTADB:

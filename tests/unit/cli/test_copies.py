@@ -112,6 +112,16 @@ def test_what_is_refused_is_one_line(invoke, place) -> None:
         assert len(found.stderr.splitlines()) == 1
 
 
+def test_a_folder_that_cannot_be_written_to_is_named(invoke, place) -> None:
+    place.with_name("file").write_text("in the way")
+    found = invoke("backup", "file/copy")
+    assert found.exit_code == 1
+    wanted = str(place.parent / "file" / "copy")
+    assert found.stderr == (
+        f"hutch: The folder {wanted!r} cannot be written to: Not a directory. Give another folder.\n"
+    )
+
+
 def test_restore_makes_a_store_and_tells_how_to_check_it(invoke, place) -> None:
     invoke("backup", "copy")
     found = invoke("restore", "copy", "new")

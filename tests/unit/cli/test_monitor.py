@@ -95,6 +95,10 @@ def test_wrong_options_are_explained(invoke, data: Path) -> None:
     found = invoke("monitor", "-i", "nowhere", "-o", "plots")
     assert found.exit_code == 1
     assert "nowhere' is no folder" in found.stderr
+    found = invoke("monitor", "--once", str(data / "run1.h5"), "-o", str(data / "run1.h5" / "plots"))
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert found.stderr.startswith("hutch: Pictures cannot be written into")
+    assert found.stderr.endswith("Not a directory. Name another folder with -o.\n")
     found = invoke("monitor", "--once", "nothing.h5", "-o", "plots")
     assert (found.exit_code, "nothing.h5' cannot be read" in found.stderr) == (1, True)
     found = invoke("monitor", "--once", "-o", "plots", "nothing.h5")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -67,6 +69,19 @@ def test_checks_of_ones_own_are_listed_and_broken_ones_named(call, tmp_path):
 
     assert found.exit_code == 0
     assert "RuntimeError: not today" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["checks"], ["replay", "hot.h5", "--checks", "checks.toml"], ["reference", "x", "hot.h5"]]
+)
+def test_a_plug_in_that_ends_its_process_is_left_out(call, tmp_path, words):
+    (tmp_path / "leaving.py").write_text("import os\nos._exit(3)\n")
+    command = [sys.executable, "-m", "hutch", "monitor", *words, "--plugins", "leaving.py", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+    assert "leaving.py' are left out: the process ended while they were loaded." in done.stderr
 
 
 def test_json_is_json_where_no_check_is_set_up(call):

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from hutch.errors import SourceUnavailableError
 from hutch.monitor.batch import Batch
 from hutch.monitor.keeping import Keeper
 from hutch.monitor.reading.opening import open_source
@@ -18,7 +19,7 @@ from hutch.monitor.reading.watching import FolderWatcher
 from hutch.monitor.sources import BadRange, Source, SourceSpec
 from hutch.monitor.working.cycle import Limits, Monitor
 
-__all__ = ["FAULTS", "GOOD", "TEMPLATE", "Bench", "faulty", "open_in_small_parts"]
+__all__ = ["FAULTS", "GOOD", "TEMPLATE", "Bench", "faulty", "open_breaking", "open_in_small_parts"]
 
 GOOD = '''
 import numpy as np
@@ -142,6 +143,27 @@ class _Torn(_SmallParts):
         if 20 <= start < 30:
             return BadRange(start, min(stop, 30), "torn")
         return self._source.read(start, min(20, stop) if start < 20 else stop)
+
+
+class _Breaking(_SmallParts):
+    """A source that cannot be read from row 1005 on while a file ``.broken`` lies beside its own.
+
+    Where its batches begin is noted in a file ``.begins``.
+    """
+
+    def read(self, start: int, stop: int) -> Batch | BadRange:
+        beside = Path(self.spec.address)
+        if start >= 1005 and beside.with_suffix(".broken").exists():
+            raise SourceUnavailableError("the server is away")
+        if stop - start > 1:
+            with beside.with_suffix(".begins").open("a") as file:
+                print(start, file=file)
+        return super().read(start, stop)
+
+
+def open_breaking(spec: SourceSpec) -> Source:
+    """Open a source that may break off."""
+    return _Breaking(open_source(spec))
 
 
 def open_with_a_hole(spec: SourceSpec) -> Source:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from hutch.monitor.working.cycle import Limits, Monitor
 from hutch.monitor.working.running import alone_in, make_once, run
 
 from ... import larpix_files as larpix
-from .cycling import TEMPLATE, Bench, open_with_a_hole
+from .cycling import TEMPLATE, Bench, open_breaking, open_with_a_hole
 
 
 @pytest.fixture
@@ -83,15 +85,17 @@ def test_a_monitor_that_starts_again_goes_on_where_the_last_one_was(bench: Bench
         monitor.cycle()
     before = bench.picture("a", "Total").stat().st_mtime_ns
     with bench.monitor() as monitor:
-        assert monitor.cycle().pictures == 0
+        again = monitor.cycle()
+        assert (again.pictures, again.rows) == (0, 0)
     assert bench.picture("a", "Total").stat().st_mtime_ns == before
     bench.picture("a", "Other").unlink()
     bench.grow("b", [1])
     with bench.monitor() as monitor:
         # The lost picture, and those of the new file.
-        assert monitor.cycle().pictures == 3
+        later = monitor.cycle()
+        assert (later.pictures, later.rows) == (3, 1)
         bench.grow("a", [1])
-        monitor.cycle()
+        assert monitor.cycle().rows == 1
     assert bench.state("a", "Total") == {"total": sum(range(100)) + 1, "rows": 101, "cursor": 101}
 
 
@@ -164,6 +168,28 @@ def test_rows_that_cannot_be_read_are_told_and_do_not_count_as_seen(bench: Bench
     assert bench.state("a", "Total")["total"] == sum(range(100)) - sum(range(20, 30)) + sum(range(50))
     said = [one for one in bench.said if "cannot be read" in one]
     assert said[0] == "a: 10 rows cannot be read, and are passed over; the last are 20 to 29: torn"
+
+
+def test_reading_that_breaks_off_goes_on_where_it_was(bench: Bench) -> None:
+    path = bench.grow("a", range(5))
+    with bench.monitor(opener=open_breaking, plots=["Total"]) as monitor:
+        monitor.cycle()
+        path.with_suffix(".broken").touch()
+        bench.grow("a", range(5, 3000))
+        assert {one.what for one in monitor.cycle().failures.values()} == {"read"}
+        path.with_suffix(".broken").unlink()
+        while monitor.cycle().failures:
+            pass
+    assert path.with_suffix(".begins").read_text().split() == ["0", "5", "1005", "2005"]
+    assert bench.state("a", "Total") == {"total": sum(range(3000)), "rows": 3000, "cursor": 3000}
+
+
+def test_rows_that_are_gone_before_they_are_read_are_not_waited_for(bench: Bench) -> None:
+    path = bench.grow("a", range(10))
+    with Monitor(bench.out, plugins=[str(bench.plugins)], shipped=dict, workers=1) as monitor:
+        report = make_once(monitor, replace(sight_file(path), rows=20))
+    assert (report.rows, report.is_behind) == (10, False)
+    assert bench.status("a")["Total"]["fraction"] == 0.5
 
 
 def test_a_state_that_cannot_be_read_is_made_anew(bench: Bench) -> None:
@@ -243,7 +269,7 @@ def test_a_file_that_rests_is_let_go_of_and_taken_up_where_it_was(bench: Bench) 
         monitor.cycle()
         assert monitor.watched == {}
         bench.grow("a", [1])
-        monitor.cycle()
+        assert monitor.cycle().rows == 1
     assert bench.state("a", "Total") == {"total": 46, "rows": 11, "cursor": 11}
 
 
@@ -338,6 +364,21 @@ def test_plots_of_one_file_are_made_once(bench: Bench) -> None:
 def test_an_unknown_plot_is_refused_naming_the_nearest(bench: Bench) -> None:
     with pytest.raises(ConfigurationError, match="no plot 'Totl'. Did you mean 'Total'"):
         bench.monitor(plots=["Totl"])
+
+
+def test_what_was_left_half_written_is_removed_and_what_is_being_written_is_not(bench: Bench) -> None:
+    files = [
+        folder / f".hutch-new-{age}.png"
+        for folder in (bench.out / "a_dqm", bench.out / ".hutch-monitor" / "states" / "a")
+        for age in ("new", "old")
+    ]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"half")
+        if file.stem.endswith("old"):
+            os.utime(file, (1e9, 1e9))
+    with bench.monitor():
+        assert [file.exists() for file in files] == [True, False, True, False]
 
 
 def test_two_monitors_do_not_write_into_one_folder(bench: Bench) -> None:

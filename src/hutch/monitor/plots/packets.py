@@ -25,7 +25,6 @@ __all__ = [
     "MOST_BINS",
     "SYNC",
     "SYNC_OF_PPS",
-    "TICK_S",
     "TIMESTAMP",
     "TRIGGER",
     "TYPES",
@@ -47,8 +46,6 @@ Ints = npt.NDArray[np.int64]
 TYPES: Final = ("data", "test", "config write", "config read", "timestamp", "message", "sync", "trigger")
 """What the numbers of packet types mean."""
 DATA, TIMESTAMP, SYNC, TRIGGER = 0, 4, 6, 7
-TICK_S: Final = 100e-9
-"""The clock of the readout: 10 MHz."""
 SYNC_OF_PPS: Final = ord("S")
 """``trigger_type`` of the sync packets that one pulse a second makes."""
 

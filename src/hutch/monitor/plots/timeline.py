@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from hutch.monitor.forms import State
 from hutch.monitor.plots.packets import MOST_BINS, Moments, coarsest
+from hutch.monitor.plots.parts import joined
 
 __all__ = ["Timeline"]
 
@@ -94,17 +95,7 @@ class Timeline:
         self.bins, self.exponent = union, widest
 
     def _join(self, more: list[_Part]) -> None:
-        """Put parts in order, and those together that meet."""
-        ordered = sorted((*self._parts, *more), key=lambda part: (part.start, part.stop))
-        kept: list[_Part] = []
-        for part in ordered:
-            if kept and kept[-1].stop == part.start:
-                self._meet(kept[-1], part)
-            else:
-                kept.append(part)
-        while len(kept) > _MOST_PARTS:
-            self._meet(kept[0], kept.pop(1))
-        self._parts = kept
+        self._parts = joined([*self._parts, *more], self._meet, _MOST_PARTS)
 
     def _meet(self, left: _Part, right: _Part) -> None:
         if left.last < 0:

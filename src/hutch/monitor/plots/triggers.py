@@ -28,6 +28,7 @@ from hutch.monitor.plots.histograms import (
 )
 from hutch.monitor.plots.packet_plot import PacketPlot
 from hutch.monitor.plots.packets import TRIGGER, packet_types
+from hutch.monitor.plots.parts import joined
 
 if TYPE_CHECKING:
     from hutch.monitor.plots.drawing import Picture
@@ -147,15 +148,7 @@ class TriggerHistograms(PacketPlot):
         self._join(_parts_of(other._kept()))
 
     def _join(self, more: Sequence[_Part]) -> None:
-        kept: list[_Part] = []
-        for part in sorted((*self._parts, *more), key=lambda part: (part.start, part.stop)):
-            if kept and kept[-1].stop == part.start:
-                self._meet(kept[-1], part)
-            else:
-                kept.append(part)
-        while len(kept) > _MOST_PARTS:
-            self._meet(kept[0], kept.pop(1))
-        self._parts = kept
+        self._parts = joined([*self._parts, *more], self._meet, _MOST_PARTS)
 
     def _meet(self, left: _Part, right: _Part) -> None:
         """Add to a part the one that follows it."""

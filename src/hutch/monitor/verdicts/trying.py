@@ -11,7 +11,7 @@ from hutch.catalogs import Catalog, Run
 from hutch.monitor.checks.finding import find_checks
 from hutch.monitor.checks.settings import ConfiguredCheck, configured_checks, make_checks
 from hutch.monitor.plots import SHIPPED
-from hutch.monitor.plugins.modules import find_origins
+from hutch.monitor.plugins.modules import Broken, find_origins
 from hutch.monitor.plugins.plot_finding import find_plots
 from hutch.monitor.reading.watching import sight_file
 from hutch.monitor.sources import Sighting
@@ -59,12 +59,13 @@ def replay(
     )
 
 
-def known_plots(plugins: Sequence[str] = ()) -> dict[str, Callable[[], Any]]:
+def known_plots(plugins: Sequence[str] = (), left_out: Sequence[Broken] = ()) -> dict[str, Callable[[], Any]]:
     """Return the plots that checks can look at, by name: those that accumulate.
 
     :param plugins: folders, files and modules of others.
+    :param left_out: places that are not loaded.
     """
-    found = find_plots(find_origins(plugins), SHIPPED)
+    found = find_plots(find_origins(plugins), SHIPPED, left_out=left_out)
     return {name: make for name, make in found.classes.items() if not found.infos[name].is_called}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -197,7 +197,6 @@ class Monitor:
         forgotten = self._flush()
         busy = [one for one in self.watched.values() if self._foldable(one) or self._drawable(one)]
         report = Report(sources=len(busy))
-        before = {one.base: one.rows_seen() for one in busy}
         work = Round(
             self._crew,
             self._cycle,
@@ -209,13 +208,13 @@ class Monitor:
         work.run(busy, forgotten)
         for one in busy:
             one.is_told = False
-            report.rows += max(one.rows_seen() - before[one.base], 0)
+            report.rows += one.count_new()
         for one in self.watched.values():
             self._tell(one)
             report.failures |= one.failures()
         self._news.tell()
         report.pictures = work.pictures
-        report.is_behind = any(self._foldable(one) for one in self.watched.values())
+        report.is_behind = any(self._foldable(one, work.stuck) for one in self.watched.values())
         report.seconds = time.monotonic() - began
         return report
 
@@ -242,9 +241,14 @@ class Monitor:
         """Return the names of the plots that are for rows of a source."""
         return [name for name, info in self.plots.items() if sighting.spec.format in info.formats]
 
-    def _foldable(self, one: Watched) -> bool:
+    def _foldable(self, one: Watched, stuck: Set[tuple[str, str]] = frozenset()) -> bool:
+        """Tell whether there are rows for plots of a source, but for those that are stuck."""
         rows = one.sighting.rows
-        return any(plot.is_behind(rows) and not plot.rests(self._cycle) for plot in one.plots.values())
+        return any(
+            plot.is_behind(rows) and not plot.rests(self._cycle)
+            for name, plot in one.plots.items()
+            if (one.base, name) not in stuck
+        )
 
     def _drawable(self, one: Watched) -> bool:
         return any(plot.needs_drawing() and not plot.rests(self._cycle) for plot in one.plots.values())
@@ -294,9 +298,7 @@ class Monitor:
         try:
             one.write_status(self.out, self._setup.extension, self._clock())
         except OSError as error:
-            self._news.once(
-                "status", f"{str(self.out)!r} cannot be written to: {error.strerror}. It is tried again."
-            )
+            self._news.once("status", f"{str(self.out)!r} cannot be written to: {error.strerror}.")
         else:
             self._news.settled("status")
 
@@ -346,6 +348,6 @@ class Monitor:
             one.plots = {name: kept.get(name) or Standing() for name in self._fitting(one.sighting)}
 
     def _sweep(self) -> None:
-        """Remove what a monitor that was killed has left half-written."""
+        """Remove what monitors that were killed have left half-written."""
         for folder in [*self.out.glob("*_dqm"), *self._keeper.folder.glob("*")]:
             sweep(folder)

@@ -100,11 +100,13 @@ class Call:
 class Folded:
     """How far a plot has come.
 
+    :ivar begun: the row up to which it counted when it was made here: what was kept then, or 0.
     :ivar drawn: when its picture was written, s since 1970, if it shows all rows that were seen.
     :ivar is_kept: whether its state is on disk.
     """
 
     plot: str
+    begun: int
     seen: int
     there: int
     skipped: int

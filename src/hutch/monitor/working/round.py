@@ -59,7 +59,7 @@ class Round:
         self._folded: set[tuple[int, str]] = set()
         """Workers, and the sources of which they have folded rows."""
         self._deaths = 0
-        self._stuck: set[tuple[str, str]] = set()
+        self.stuck: set[tuple[str, str]] = set()
         """Plots that got no further though they were asked to; not asked again in this round."""
 
     def run(self, watched: Iterable[Watched], forgotten: Iterable[str]) -> None:
@@ -91,7 +91,7 @@ class Round:
         """Have a worker do what is next for its plots of a source."""
         mine = self._places(number, one)
         foldable = one.chosen(lambda standing: self._is_foldable(one, standing))
-        folds = tuple(name for name in foldable if name in mine and (one.base, name) not in self._stuck)
+        folds = tuple(name for name in foldable if name in mine and (one.base, name) not in self.stuck)
         # However short the time is, each round gets further.
         if folds and (time.monotonic() < self._until or (number, one.base) not in self._folded):
             self._folded.add((number, one.base))
@@ -132,7 +132,7 @@ class Round:
     def _take_folded(self, one: Watched, answer: Folded) -> None:
         standing = one.plots[answer.plot]
         if standing.seen == answer.seen:
-            self._stuck.add((one.base, answer.plot))
+            self.stuck.add((one.base, answer.plot))
         had_failed = standing.failure is not None and not standing.rests(self._cycle)
         standing.folded(answer)
         if had_failed and not standing.needs_drawing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from hutch.errors import ConfigurationError
 from hutch.monitor.sources import Sighting
 from hutch.monitor.working.cycle import Monitor, Report
 
-__all__ = ["alone_in", "make_once", "run", "wait_for"]
+__all__ = ["alone_in", "check_writable", "make_once", "run", "wait_for"]
 
 _LEAST_S = 0.5
 """When watchers say at once that there is something, cycles begin at least so far apart."""
@@ -77,6 +78,17 @@ def make_once(monitor: Monitor, sighting: Sighting) -> Report:
         report = monitor.cycle()
 
 
+def check_writable(out: Path) -> None:
+    """Refuse a folder that cannot be written to; it is made.
+
+    :raises ConfigurationError: saying why.
+    """
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+
+
 @contextmanager
 def alone_in(out: Path) -> Iterator[None]:
     """Be the only monitor that writes into a folder, which is made.
@@ -84,12 +96,9 @@ def alone_in(out: Path) -> Iterator[None]:
     :raises ConfigurationError: if there is another, or the folder cannot be written to.
     """
     folder = out / ".hutch-monitor"
-    try:
+    with _writing(out):
         folder.mkdir(parents=True, exist_ok=True)
         number = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        msg = f"Pictures cannot be written into {str(out)!r}: {error.strerror}. Name another folder with -o."
-        raise ConfigurationError(msg) from error
     try:
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,3 +108,12 @@ def alone_in(out: Path) -> Iterator[None]:
         yield
     finally:
         os.close(number)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        msg = f"Pictures cannot be written into {str(out)!r}: {error.strerror}. Name another folder with -o."
+        raise ConfigurationError(msg) from error

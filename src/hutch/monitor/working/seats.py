@@ -54,7 +54,7 @@ class Seat:
         self.info = info
         self.spec = spec
         self.plot: Any = make()
-        self.cursor = 0
+        self.begun = self.cursor = 0
         self.skipped = 0
         self.updated = 0.0
         self.bad: list[BadRange] = []
@@ -63,28 +63,23 @@ class Seat:
         self.kept_cursor: int | None = None
         self.mark = ""
 
-    def restore(self, keeper: Keeper) -> bool:
-        """Go on from what is kept of this identity of the source; return whether there was anything.
+    def restore(self, keeper: Keeper) -> None:
+        """Go on from what is kept of this identity of the source, if there is anything.
 
         A state that the plot does not take is that of another version of it.
         """
         if self.info.is_called:
-            return False
+            return
         found = keeper.read(self.spec.base, self.info.name)
-        if found is None or not self.is_of(found[0]):
-            return False
+        if found is None or (found[0].identity, found[0].version) != (self.spec.identity, self.info.version):
+            return
         kept, state = found
         self.plot.restore(state)
-        self.cursor = self.kept_cursor = kept.cursor
+        self.begun = self.cursor = self.kept_cursor = kept.cursor
         self.skipped = kept.skipped
         self.updated = kept.updated
         self.bad = list(kept.bad)
         self.mark = kept.mark
-        return True
-
-    def is_of(self, kept: Kept) -> bool:
-        """Tell whether what was kept is of this source and this version of the plot."""
-        return (kept.identity, kept.version) == (self.spec.identity, self.info.version)
 
     def update(self, handed: Handed) -> None:
         """Take rows into account."""

@@ -26,6 +26,7 @@ _MOST_BAD = 20
 class Standing:
     """How one plot of one source stands.
 
+    :ivar begun: the row up to which it counted when it was heard of first; None before.
     :ivar seen: the row up to which it counts; None if that is not known yet.
     :ivar shown: the row up to which its picture counts; None if it has to be drawn.
     :ivar seconds: what was spent on it since its last tile, s.
@@ -33,6 +34,7 @@ class Standing:
     :ivar due: the cycle in which it is tried again after a failure.
     """
 
+    begun: int | None = None
     seen: int | None = None
     shown: int | None = None
     there: int = 0
@@ -54,6 +56,7 @@ class Standing:
 
     def folded(self, answer: Folded) -> None:
         """Take in how far the plot has come."""
+        self.begun = answer.begun if self.begun is None else self.begun
         self.seen, self.there, self.skipped = answer.seen, answer.there, answer.skipped
         self.updated, self.bad, self.is_kept = answer.updated, answer.bad, answer.is_kept
         self.seconds += answer.seconds
@@ -107,6 +110,7 @@ class Watched:
     """A source that is watched.
 
     :ivar changed: when it was sighted last, by the monitor's clock.
+    :ivar counted: the row up to which rows have been counted, by :meth:`count_new`.
     :ivar is_told: whether ``status.json`` says how it stands.
     """
 
@@ -114,6 +118,7 @@ class Watched:
     changed: float
     plots: dict[str, Standing]
     number: int
+    counted: int = 0
     is_told: bool = False
 
     @property
@@ -125,6 +130,7 @@ class Watched:
         """Take in what is there now; if it is another than it was, all begins anew."""
         if sighting.spec.identity != self.sighting.spec.identity:
             self.plots = {name: Standing(drawn=old.drawn) for name, old in self.plots.items()}
+            self.counted = 0
         self.sighting, self.changed, self.is_told = sighting, now, False
 
     def chosen(self, is_chosen: Callable[[Standing], bool]) -> tuple[str, ...]:
@@ -139,9 +145,14 @@ class Watched:
             for one in self.plots.values()
         )
 
-    def rows_seen(self) -> int:
-        """Return the row up to which the plot that is furthest counts."""
-        return max((one.seen or 0 for one in self.plots.values()), default=0)
+    def count_new(self) -> int:
+        """Return how many rows the plot that is furthest has taken in since this was called last.
+
+        What an earlier monitor, or this one before it let go of the source, has taken in is not new.
+        """
+        known = max([self.counted, *(one.begun or 0 for one in self.plots.values())])
+        self.counted = max([known, *(one.seen or 0 for one in self.plots.values())])
+        return self.counted - known
 
     def failures(self) -> dict[tuple[str, str], Failure]:
         """Return what is wrong with plots, by base and name."""

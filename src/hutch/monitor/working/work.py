@@ -73,9 +73,12 @@ class Work:
                 there = source.rows()
                 marks = Marks(source, there)
                 seats = self._seats_for(job, there, marks)
-                self._read(source, seats, there, job.budget_s)
-                for seat in seats:
-                    seat.mark = marks.of(seat.cursor)
+                try:
+                    self._read(source, seats, there, job.budget_s)
+                finally:
+                    # Also if it breaks off: what was taken in is kept with the mark of its last row.
+                    for seat in seats:
+                        seat.mark = marks.of(seat.cursor)
         except Exception as error:
             if isinstance(error, MemoryError):
                 self._fail_greedy(error)
@@ -127,7 +130,9 @@ class Work:
             return False
         if not marks.agrees(kept.cursor, kept.mark):
             return False
-        self._tell(Folded(name, there, there, kept.skipped, kept.updated, 0.0, kept.bad, True, drawn, ()))
+        self._tell(
+            Folded(name, there, there, there, kept.skipped, kept.updated, 0.0, kept.bad, True, drawn, ())
+        )
         return True
 
     def _drawn_since_kept(self, base: str, name: str) -> float | None:
@@ -218,6 +223,7 @@ class Work:
         self._tell(
             Folded(
                 plot=name,
+                begun=seat.begun,
                 seen=seat.cursor,
                 there=max(there, seat.cursor),
                 skipped=seat.skipped,
@@ -261,22 +267,18 @@ class Work:
     def _take_up(self, sighting: Sighting) -> None:
         """Make a source the one used last; let go of what was accumulated of another identity of it."""
         base = sighting.spec.base
-        seats = self._seats.pop(base, {})
+        seats = self._seats[base] = self._seats.pop(base, {})
         if any(seat.spec.identity != sighting.spec.identity for seat in seats.values()):
-            for seat in seats.values():
-                close(seat.figure)
-            seats = {}
-        self._seats[base] = seats
+            for name in list(seats):
+                self._drop(base, name)
 
     def _let_go(self, base: str) -> None:
         """Let go of what has not been used for longest and can be had again: kept states, drawn figures."""
         others = [name for name in self._seats if name != base]
         for name in others[: max(len(others) + 1 - _MOST_SOURCES, 0)]:
-            self._seats[name] = {
-                plot: seat
-                for plot, seat in self._seats[name].items()
-                if seat.info.is_called or seat.kept_cursor != seat.cursor
-            }
+            for plot, seat in list(self._seats[name].items()):
+                if not seat.info.is_called and seat.kept_cursor == seat.cursor:
+                    self._drop(name, plot)
             if not self._seats[name]:
                 del self._seats[name]
         holding = [
@@ -290,9 +292,9 @@ class Work:
             seat.figure = None
 
     def _forget(self, base: str) -> None:
-        for seat in self._seats.pop(base, {}).values():
-            close(seat.figure)
-            self._growth.forget((base, seat.info.name))
+        for name in list(self._seats.get(base, {})):
+            self._drop(base, name)
+        self._seats.pop(base, None)
 
     def _drop(self, base: str, name: str) -> None:
         seat = self._seats.get(base, {}).pop(name, None)

@@ -2,10 +2,12 @@
 "use strict";
 
 const tiles = document.querySelector("#tiles[data-news]");
+const isWall = document.body.classList.contains("wall");
 const OFTEN_MS = 1000;
 const AGAIN_MS_AFTER = 10000;
 // The server says every 15 s that there is nothing new.
 const SILENT_MS = 45000;
+const LEAST_REM = 24;
 
 function age(seconds) {
   if (seconds < 1.5) return "just now";
@@ -19,6 +21,34 @@ function tell() {
   for (const time of tiles.querySelectorAll("time.age:not([data-time=''])")) {
     time.textContent = age(Math.max(Date.now() / 1000 - Number(time.dataset.time), 0));
   }
+}
+
+// On the wall the pictures are as large as leaves all of them on the screen, with the text below or beside them;
+// if they would be too small to be read, the page scrolls.
+function fit() {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  let [best, isBeside] = [LEAST_REM * rem, null];
+  tiles.classList.add("fitted");
+  for (const beside of [false, true]) {
+    tiles.classList.toggle("beside", beside);
+    let [low, high] = [best, tiles.clientWidth];
+    while (low <= high) {
+      const width = Math.floor((low + high) / 2);
+      tiles.style.setProperty("--picture", `${width}px`);
+      if (isFitting()) [best, isBeside, low] = [width, beside, width + 1];
+      else high = width - 1;
+    }
+  }
+  tiles.classList.toggle("fitted", isBeside !== null);
+  tiles.classList.toggle("beside", isBeside === true);
+  if (isBeside === null) tiles.style.removeProperty("--picture");
+  else tiles.style.setProperty("--picture", `${best}px`);
+}
+
+function isFitting() {
+  const page = document.documentElement;
+  const widths = [...tiles.querySelectorAll(".tile")].map((tile) => tile.scrollWidth - tile.clientWidth);
+  return page.scrollHeight <= page.clientHeight && Math.max(...widths, 0) <= 0;
 }
 
 let busy = false;
@@ -46,6 +76,7 @@ function place(fresh) {
   const isSame = fresh.querySelector(".tile") && keys(fresh) === keys(tiles);
   if (!isSame) {
     if (!tiles.contains(document.activeElement)) tiles.replaceChildren(...fresh.childNodes);
+    if (isWall) fit();
     return;
   }
   const olds = tiles.querySelectorAll(".tile");
@@ -88,4 +119,11 @@ if (tiles) {
   setInterval(() => { if (Date.now() - word > SILENT_MS) askFrom(word); }, OFTEN_MS);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) renew(); });
   setInterval(tell, OFTEN_MS);
+  if (isWall) {
+    fit();
+    addEventListener("resize", fit);
+    // Words get longer, and pictures come in another shape than was thought.
+    tiles.addEventListener("load", fit, true);
+    setInterval(() => { if (tiles.classList.contains("fitted") && !isFitting()) fit(); }, OFTEN_MS);
+  }
 }
