@@ -60,11 +60,11 @@ def writer_of(recorder, uid):
 def leave(store, recorder, uid):
     """Be as a process that died: its file is there, and its run belongs to nobody."""
     run = recorder._runs.pop(uid)
-    path = run.leave_spool()
     Committer.of(store).runs.pop(uid, None)
     with store.transaction() as writer:
         writer.disown_run(run.row.id)
-    return path
+    # Last of all: whoever looks for such files in the background finds a run that nobody writes.
+    return run.leave_spool()
 
 
 def take_in(store):

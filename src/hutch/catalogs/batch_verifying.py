@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import pyarrow as pa
 from hutch.catalogs.findings import Kind
 from hutch.errors import CorruptBatchError
 from hutch.store.arrow_files import checksum
-from hutch.store.columns import read_columns
 from hutch.store.protocol import Batch, Segment, Store
 
 __all__ = [
@@ -47,9 +47,14 @@ class Flaw:
 
 def schema_of(segment: Segment) -> pa.Schema | None:
     """Return the columns of a segment's batches; None if that cannot be read."""
+    return _parse_schema(segment.schema)
+
+
+@lru_cache(maxsize=256)
+def _parse_schema(schema: bytes) -> pa.Schema | None:
     try:
-        return read_columns(segment)[0]
-    except CorruptBatchError:
+        return pa.ipc.read_schema(pa.py_buffer(schema))
+    except UNREADABLE:
         return None
 
 

@@ -192,7 +192,12 @@ def abandoned_files(mark: str, *, anywhere: bool = False) -> list[Path]:
     if not found:
         return []
     is_shared = network_filesystem(folder) is not None
-    free = [(path.stat().st_mtime_ns, path) for path, name in found if _is_free(folder, name, is_shared)]
+    free: list[tuple[int, Path]] = []
+    for path, name in found:
+        if _is_free(folder, name, is_shared):
+            # Somebody else may have taken it in meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                free.append((path.stat().st_mtime_ns, path))
     return [path for _, path in sorted(free)]
 
 

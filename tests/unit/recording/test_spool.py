@@ -70,6 +70,20 @@ def test_other_files_are_left_alone(folder, name):
     assert spool.abandoned_files("e") == []
 
 
+def test_a_file_that_somebody_takes_while_it_is_looked_at_is_no_fault(folder, monkeypatch):
+    for run in ("one", "two"):
+        left = SpoolFile.create(run, "store").let_go()
+    is_free = spool._is_free
+
+    def taken(place, name, is_shared):
+        found = is_free(place, name, is_shared)
+        left.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(spool, "_is_free", taken)
+    assert len(spool.abandoned_files("store")) == 1
+
+
 def test_a_file_is_abandoned_when_it_is_let_go(folder):
     file = SpoolFile.create("run", "store")
     file.append(b"one\n")

@@ -112,7 +112,8 @@ if (tiles) {
     renew();
   };
   const news = new EventSource(tiles.dataset.news);
-  news.addEventListener("message", told);
+  // It begins with a word: what changed since the page was made is in what is asked for then.
+  news.addEventListener("message", () => { told(); renew(); });
   news.addEventListener("quiet", told);
   news.addEventListener("tiles", () => { told(); renew(); });
   news.addEventListener("error", () => askFrom(Date.now()));
