@@ -1,7 +1,8 @@
-"""What the tests of faults share."""
+"""What the tests of faults share, and those in a browser."""
 
 import pytest
 
+from .. import chromium
 from .sample_runs import replayed
 
 
@@ -17,3 +18,11 @@ def record(cat):
         return replayed(cat)
 
     return record
+
+
+@pytest.fixture(scope="module")
+def browser(require):
+    """Give a real browser; without one the test is skipped."""
+    require("chromium", chromium.missing())
+    with chromium.browser() as found:
+        yield found

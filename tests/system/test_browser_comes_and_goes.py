@@ -17,18 +17,10 @@ from hutch.access import Access
 from hutch.logbook import Logbook
 from hutch.server import Admission, build_app
 
-from .. import chromium
 from ..serving import KEY, serving
 
 AWAY = re.compile(r"^Not updated since \d\d:\d\d: the server does not answer\.$")
 PASSWORD = "correct horse battery"  # noqa: S105 - of a test
-
-
-@pytest.fixture(scope="module")
-def browser(require):
-    require("chromium", chromium.missing())
-    with chromium.browser() as found:
-        yield found
 
 
 @pytest.fixture

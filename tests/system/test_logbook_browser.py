@@ -11,7 +11,6 @@ from hutch.errors import DocumentError
 from hutch.logbook import Logbook, NewFile
 from hutch.server import Admission, build_app
 
-from .. import chromium
 from ..markup import HOSTILE
 from ..serving import KEY, serving
 
@@ -25,13 +24,6 @@ PAGES = (
     "/entries/1/edit",
     "/entries/1?version=1",
 )
-
-
-@pytest.fixture(scope="module")
-def browser(require):
-    require("chromium", chromium.missing())
-    with chromium.browser() as found:
-        yield found
 
 
 @pytest.fixture

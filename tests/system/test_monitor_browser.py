@@ -14,15 +14,7 @@ from hutch.documents import encode
 from hutch.server import Admission, build_app
 from hutch.store.monitor_rows import TileRow
 
-from .. import chromium
 from ..serving import KEY, serving
-
-
-@pytest.fixture(scope="module")
-def browser(require):
-    require("chromium", chromium.missing())
-    with chromium.browser() as found:
-        yield found
 
 
 @pytest.fixture

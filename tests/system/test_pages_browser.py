@@ -15,18 +15,10 @@ import hutch
 from hutch.cli.demo_camera import Camera
 from hutch.server import Admission, build_app
 
-from .. import chromium
 from ..serving import KEY, serving
 from .listeners import wait_until
 
 WIDTHS = {"wide": 1280, "narrow": 390}
-
-
-@pytest.fixture(scope="module")
-def browser(require):
-    require("chromium", chromium.missing())
-    with chromium.browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from hutch.catalogs.summary import local_time, printable
 from hutch.errors import AccessDeniedError, HutchError, QueryError
 from hutch.logbook import Column, ColumnType, Logbook, TableData
+from hutch.logbook.run_tables import DEFAULT
 from hutch.server.asking import Reader, typed_number
 from hutch.server.logbook_pages import find_logbook, kept_of, page_of
 from hutch.server.showing import Text, add_headers, keep_key, link
@@ -22,7 +23,6 @@ __all__ = ["make_table_pages"]
 
 _PAGE = 100
 _MOST_OFFSET = 2**31
-_DEFAULT = "default"
 _LONGEST_CELL = 120
 _TIMES = ("begin", "end")
 _MOST_GROUPS = 50
@@ -44,7 +44,7 @@ def make_table_pages() -> APIRouter:
 class _View:
     """What is looked at: a table, its order, its groups, from which row on, and the cell that is edited."""
 
-    name: str = _DEFAULT
+    name: str = DEFAULT
     sort: str = ""
     group: str = ""
     offset: int = 0
@@ -71,7 +71,7 @@ def table_page(
     request: Request,
     identity: Reader,
     experiment: str,
-    name: Text = _DEFAULT,
+    name: Text = DEFAULT,
     sort: Text = "",
     group: Text = "",
     offset: Annotated[int, Query(ge=0, le=_MOST_OFFSET)] = 0,
@@ -89,7 +89,7 @@ def table_csv(
     request: Request,
     identity: Reader,
     experiment: str,
-    name: Text = _DEFAULT,
+    name: Text = DEFAULT,
     sort: Text = "",
     group: Text = "",
 ) -> Response:
@@ -113,7 +113,7 @@ def _set(request: Request, identity: Reader, experiment: str, given: dict[str, s
     logbook = find_logbook(request, identity, experiment)
     cell = given.get("cell", "")
     offset = typed_number(given.get("offset", "")) or 0
-    view = _View(given.get("name") or _DEFAULT, given.get("sort", ""), given.get("group", ""), offset, cell)
+    view = _View(given.get("name") or DEFAULT, given.get("sort", ""), given.get("group", ""), offset, cell)
     number, _, source = cell.partition(":")
     num = typed_number(number)
     try:

@@ -112,10 +112,9 @@ if (tiles) {
     renew();
   };
   const news = new EventSource(tiles.dataset.news);
-  // It begins with a word: what changed since the page was made is in what is asked for then.
-  news.addEventListener("message", () => { told(); renew(); });
+  // It begins with a message: what changed since the page was made is in what is asked for then.
+  for (const kind of ["message", "tiles"]) news.addEventListener(kind, () => { told(); renew(); });
   news.addEventListener("quiet", told);
-  news.addEventListener("tiles", () => { told(); renew(); });
   news.addEventListener("error", () => askFrom(Date.now()));
   setInterval(() => { if (Date.now() - word > SILENT_MS) askFrom(word); }, OFTEN_MS);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) renew(); });
