@@ -20,6 +20,9 @@ from hutch.server import Admission, build_app
 from ..serving import KEY, serving
 
 AWAY = re.compile(r"^Not updated since \d\d:\d\d: the server does not answer\.$")
+REVOKED = re.compile("the key is not known, or has ended; reload the page")
+SOON_MS = 20_000
+"""Until the page has asked again: what it had asked before the clock was set on is given up."""
 PASSWORD = "correct horse battery"  # noqa: S105 - of a test
 
 
@@ -76,16 +79,16 @@ def test_a_page_that_follows_says_when_the_server_is_away_and_when_the_key_has_e
             page.goto(f"{address}/?api_key={key}")
             page.goto(address + path.replace("RUN", run.uid))
             later()
-            expect(line).to_have_text("")
+            expect(line).to_have_text("", timeout=SOON_MS)
         later()
-        expect(line).to_have_text(AWAY)
+        expect(line).to_have_text(AWAY, timeout=SOON_MS)
         assert Axe().run(page).violations_count == 0
         with served(str(tmp_path / "store"), address.rpartition(":")[2]):
             later()
-            expect(line).to_have_text("", timeout=20_000)
+            expect(line).to_have_text("", timeout=SOON_MS)
             access.keys.revoke(made.prefix)
             later()
-            expect(line).to_have_text(re.compile("the key is not known, or has ended; reload the page"))
+            expect(line).to_have_text(REVOKED, timeout=SOON_MS)
         assert not [text for text in refused if "Content Security Policy" in text]
 
 

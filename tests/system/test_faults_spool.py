@@ -61,10 +61,12 @@ def leave(store, recorder, uid):
     """Be as a process that died: its file is there, and its run belongs to nobody."""
     run = recorder._runs.pop(uid)
     Committer.of(store).runs.pop(uid, None)
-    with store.transaction() as writer:
-        writer.disown_run(run.row.id)
-    # Last of all: whoever looks for such files in the background finds a run that nobody writes.
-    return run.leave_spool()
+    # The dead commit nothing: a commit that goes on ends before, and the next one finds nothing.
+    with run._commit_lock:
+        with store.transaction() as writer:
+            writer.disown_run(run.row.id)
+        # Last of all: whoever looks for such files in the background finds a run that nobody writes.
+        return run.leave_spool()
 
 
 def take_in(store):
