@@ -4,6 +4,8 @@ A look compares size, time of change and number of the inode of each file with w
 server tells them: no clock of this machine is compared with the server's. Only a file for which they are not
 the same is opened. Some file systems count time so coarsely that two changes look like one; so a file that
 has changed is looked into once more the next time.
+
+The kernel may tell that there is something before it is time to look, and never replaces looking.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from hutch.errors import (
 from hutch.monitor.formats import FileSource, broken_formats, find_format, known_formats
 from hutch.monitor.formats.opened_files import UNREADABLE, WAITS_S, base_of, next_generation, opened
 from hutch.monitor.observing import sentence_of
+from hutch.monitor.reading.waking import Written
 from hutch.monitor.sources import Format, Sighting, SourceSpec
 
 __all__ = ["FolderWatcher", "Refusal", "sight_file"]
@@ -119,16 +122,40 @@ class FolderWatcher:
         broken = broken_formats() if formats is None else {}
         self._notes = _Notes([Refusal(entry, _broken(entry, why)) for entry, why in broken.items()])
         self._folder_refused = ""
+        self._written = Written(self.folder, subfolders=subfolders)
+        self._woke = self._is_early = False
 
     def poll(self) -> list[Sighting]:
         """Return the files that are new, or whose rows are others than at the last poll, the oldest first."""
         now = self._clock()
+        self._is_early, self._woke = self._woke, False
         stamps = dict(sorted(self._stamps()))
         for path in self._known.keys() - stamps.keys():
             # Its base stays taken: it may come back, and its pictures are still there.
             del self._known[path]
         found = [self._poll(path, stamp, now) for path, stamp in stamps.items()]
         return sorted((one for one in found if one is not None), key=lambda one: one.written)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until a file is written that had come to rest; tell whether there is one.
+
+        A file that grew until the last poll is left to the next one. After a poll that came early there is
+        none before its time, so that there are at most twice as many as were asked for.
+
+        :param timeout_s: not longer than this.
+        """
+        end = time.monotonic() + timeout_s
+        while not self._is_early and (left := end - time.monotonic()) > 0:
+            if any(map(self._is_resting, self._written.wait(left))):
+                self._woke = True
+                return True
+        time.sleep(max(end - time.monotonic(), 0.0))
+        return False
+
+    def _is_resting(self, path: str) -> bool:
+        """Tell whether a file is new, or had not changed at the last poll."""
+        known = self._known.get(path)
+        return self._is_wanted(os.path.basename(path)) is not None and (known is None or known.is_settled)
 
     def refusals(self) -> list[Refusal]:
         """Return what could not be read since this was asked last; each reason of a file once."""

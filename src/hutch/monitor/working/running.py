@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ __all__ = ["alone_in", "check_writable", "make_once", "run", "wait_for"]
 
 _LEAST_S = 0.5
 """When watchers say at once that there is something, cycles begin at least so far apart."""
+_TURN_S = 0.25
+"""Of several watchers each is asked for so long, in turn."""
 _MOST_ONCE = 5
 """What fails for a reason that may pass is tried so often when plots are made once."""
 
@@ -54,11 +57,12 @@ def wait_for(watchers: Sequence[Any]) -> Callable[[float], None]:
     waiters = [watcher.wait for watcher in watchers if hasattr(watcher, "wait")]
 
     def wait(seconds: float) -> None:
-        if len(waiters) != 1:
-            time.sleep(seconds)
-            return
-        time.sleep(min(_LEAST_S, seconds))
-        waiters[0](max(seconds - _LEAST_S, 0.0))
+        end = time.monotonic() + seconds
+        time.sleep(seconds if not waiters else min(_LEAST_S, seconds))
+        for waiter in cycle(waiters):
+            left = end - time.monotonic()
+            if left <= 0 or waiter(left if len(waiters) == 1 else min(_TURN_S, left)):
+                return
 
     return wait
 
