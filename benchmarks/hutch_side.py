@@ -37,7 +37,7 @@ def record(cat: Any, documents: Sequence[Document]) -> None:
 
 def settle(cat: Any) -> None:
     """Merge what the end of a process has left, and wait until nothing of it is in the background."""
-    from hutch.catalogs.compaction import Compacted, compact
+    from hutch.catalogs.care.compaction import Compacted, compact
 
     compact(cat.store, Compacted(""))
     batches: list[Any] = []

@@ -120,7 +120,7 @@ def _first(plan: Plan, cat: Any, path: Path) -> Iterator[Row]:
 
 
 def _once(cat: Any) -> float:
-    from hutch.catalogs import stream_assets
+    from hutch.catalogs.reading import stream_assets
 
     stream_assets._kept.clear()  # noqa: SLF001 - as in a process that has read nothing yet
     return seconds(lambda: cat[-1].primary["img"][0])

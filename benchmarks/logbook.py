@@ -130,8 +130,8 @@ def text_of(number: int) -> str:
 def fill_entries(store: Store, count: int, runs: int) -> None:
     """Write entries as posting does, many in a transaction."""
     from hutch.documents import encode
-    from hutch.store.entry_terms import terms_of
-    from hutch.store.logbook_rows import NewEntry
+    from hutch.store.rows.logbook import NewEntry
+    from hutch.store.statements.entry_terms import terms_of
 
     for first in range(0, count, _AT_ONCE):
         with store.transaction() as writer:

@@ -52,7 +52,7 @@ def _day(plan: Plan) -> Iterator[Row]:
 
 def _await_merging(cat: Any) -> None:
     """Wait until the background has merged what an open run has too much of."""
-    from hutch.store.tiering import choose
+    from hutch.store.batches.tiering import choose
 
     deadline = time.monotonic() + _LONGEST_WAIT_S
     run = cat[-1].row.id

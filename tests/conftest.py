@@ -16,7 +16,7 @@ from . import kerberos
 from .postgres import PostgresServer, missing
 
 if TYPE_CHECKING:
-    from hutch.store.protocol import Store
+    from hutch.store.protocols.store import Store
 
 # Where several processes test, each is told how wide the terminal is, and would print tables for that.
 os.environ.pop("COLUMNS", None)

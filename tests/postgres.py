@@ -98,7 +98,7 @@ class PostgresServer:
     def make_store(self, files: Path, tablespace: str = "pg_default") -> str:
         """Make a database with a store; return its address. A copy of the first one, which is faster."""
         from hutch.store import open_store
-        from hutch.store.postgres_opening import MARKER
+        from hutch.store.postgres.opening import MARKER
 
         if self._template is None:
             self._template = self.make_database()

@@ -19,9 +19,8 @@ from typing import Any
 import pyarrow as pa
 from tests.system import killed_worker as worker
 
-import hutch.recording.committer
-import hutch.recording.spool_lines
-import hutch.recording.stream_buffer  # noqa: F401 - loaded before the fork, as the others
+import hutch.recording.committing.committer
+import hutch.recording.events.stream_buffer  # noqa: F401 - loaded before the fork, as the others
 from hutch.recording import Recorder
 from hutch.store import open_store
 

@@ -11,10 +11,10 @@ import os
 import signal
 import sys
 
-import hutch.catalogs.amending
-import hutch.catalogs.deleting
-import hutch.catalogs.retention
-import hutch.store.postgres  # noqa: F401 - loaded before the fork, which is what this program is for
+import hutch.catalogs.changing.amending
+import hutch.catalogs.changing.deleting
+import hutch.catalogs.changing.retention
+import hutch.store.postgres.store  # noqa: F401 - loaded before the fork, which is what this program is for
 from hutch.catalogs import Catalog
 from hutch.store import open_store
 

@@ -20,13 +20,13 @@ import numpy as np
 import pyarrow as pa
 
 import hutch
-import hutch.recording.committer
-import hutch.recording.duplicates
-import hutch.recording.stream_buffer
-import hutch.store.unpacking  # noqa: F401 - loaded before the fork, which is what this program is for
+import hutch.recording.committing.committer
+import hutch.recording.events.duplicates
+import hutch.recording.events.stream_buffer
+import hutch.store.batches.unpacking  # noqa: F401 - loaded before the fork, which is what this program is for
 from hutch.recording import Recorder
 from hutch.store import Store, open_store
-from hutch.store.compacting import Compaction, sweep
+from hutch.store.batches.compacting import Compaction, sweep
 
 KEYS = ("x", "text")
 PAGE = 1500

@@ -15,10 +15,10 @@ import sys
 import pyarrow as pa
 
 import hutch.catalogs.verifying
-import hutch.store.postgres_side
-import hutch.store.unpacking  # noqa: F401 - loaded before the fork, which is what this program is for
-from hutch.store import backups, copying, loose_copying, moving, table_copying
-from hutch.store.protocol import Store
+import hutch.store.batches.unpacking  # noqa: F401 - loaded before the fork, which is what this program is for
+import hutch.store.copies.postgres_side
+from hutch.store.copies import backups, copying, loose_copying, moving, table_copying
+from hutch.store.protocols.store import Store
 
 
 def take_small_steps() -> None:

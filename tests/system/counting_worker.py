@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from hutch.documents import encode, leaves
 from hutch.store import DocumentRow, Store, open_store
-from hutch.store.arrow_files import new_batch
-from hutch.store.protocol import TombstoneRow
+from hutch.store.batches.arrow_files import new_batch
+from hutch.store.protocols.store import TombstoneRow
 
 PAUSE_S = 0.01
 """Between two steps, so that even a busy machine can copy what is recorded."""

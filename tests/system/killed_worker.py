@@ -18,12 +18,11 @@ from typing import Any
 
 import pyarrow as pa
 
-import hutch.recording.committer
-import hutch.recording.duplicates
-import hutch.recording.stream_buffer
-import hutch.store.arrow_files
-import hutch.store.postgres_opening
-import hutch.store.unpacking  # noqa: F401 - loaded before the fork, which is what this program is for
+import hutch.recording.committing.committer
+import hutch.recording.events.duplicates
+import hutch.recording.events.stream_buffer
+import hutch.store.batches.arrow_files
+import hutch.store.batches.unpacking  # noqa: F401 - loaded before the fork, which is what this program is for
 from hutch.recording import Recorder
 from hutch.store import open_store
 

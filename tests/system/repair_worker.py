@@ -12,9 +12,9 @@ import traceback
 
 import pyarrow as pa
 
-import hutch.catalogs.adopting
-import hutch.catalogs.run_repairing  # noqa: F401 - loaded before the fork, which is what this program is for
-from hutch.catalogs.reindexing import reindex
+import hutch.catalogs.care.adopting
+import hutch.catalogs.care.run_repairing  # noqa: F401 - loaded before the fork, which is what this program is for
+from hutch.catalogs.care.reindexing import reindex
 from hutch.catalogs.repairing import repair
 from hutch.store import open_store
 

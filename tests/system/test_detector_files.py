@@ -17,7 +17,7 @@ from ophyd_async.core import StaticFilenameProvider, StaticPathProvider, init_de
 from ophyd_async.sim import SimBlobDetector
 
 import hutch
-from hutch.cli.demo_camera import Camera
+from hutch.cli.demo.camera import Camera
 from hutch.errors import ExternalDataError
 
 from ..detector_files import EigerLike

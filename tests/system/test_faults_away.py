@@ -22,9 +22,9 @@ from hutch.catalogs import Catalog
 from hutch.catalogs.verifying import verify
 from hutch.errors import StoreError
 from hutch.recording import Recorder, finish
-from hutch.recording.committer import Committer
-from hutch.recording.document_files import read_documents
-from hutch.recording.paging import page_events
+from hutch.recording.committing.committer import Committer
+from hutch.recording.events.paging import page_events
+from hutch.recording.importing.document_files import read_documents
 from hutch.store import open_store
 
 from . import away_worker
@@ -149,7 +149,7 @@ def test_a_long_outage_needs_little_memory(store, spool, monkeypatch):
 
 
 def test_a_slow_run_needs_little_memory_too(store, spool, monkeypatch):
-    monkeypatch.setattr("hutch.recording.backlog._MOST_LOTS", 5)
+    monkeypatch.setattr("hutch.recording.spooling.backlog._MOST_LOTS", 5)
     recorder = Recorder(store)
     run = begin(recorder)
     with away(store):

@@ -23,8 +23,8 @@ from hutch.documents import decode
 from hutch.errors import NoStoreError, StoreError, StoreFullError, StoreMovedError, StoreUnavailableError
 from hutch.recording import Recorder
 from hutch.store import Store, open_store
-from hutch.store.backups import back_up, restore
-from hutch.store.moving import delete_old, move
+from hutch.store.copies.backups import back_up, restore
+from hutch.store.copies.moving import delete_old, move
 
 from ..unit.store.whole_stores import contents, files_of, named_files
 from . import copying_worker, counting_worker
@@ -407,8 +407,8 @@ def test_a_disk_that_fills_up_meanwhile_stops_a_backup_which_goes_on(new_address
 def test_a_store_that_goes_away_meanwhile_is_told_and_the_backup_goes_on(
     kind, new_address, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("hutch.store.copying._TELL_S", 0.0)
-    monkeypatch.setattr("hutch.store.copying._RUNS_OF_A_PORTION", 5)
+    monkeypatch.setattr("hutch.store.copies.copying._TELL_S", 0.0)
+    monkeypatch.setattr("hutch.store.copies.copying._RUNS_OF_A_PORTION", 5)
     address, files = new_address(kind)
     expected = make_store(address, files)
     place = Path(address) if files is None else files
@@ -430,8 +430,8 @@ def test_a_store_that_goes_away_meanwhile_is_told_and_the_backup_goes_on(
 def test_a_server_that_dies_meanwhile_is_told_and_the_backup_goes_on(
     new_address, tmp_path, monkeypatch, postgres_server
 ):
-    monkeypatch.setattr("hutch.store.copying._TELL_S", 0.0)
-    monkeypatch.setattr("hutch.store.copying._RUNS_OF_A_PORTION", 5)
+    monkeypatch.setattr("hutch.store.copies.copying._TELL_S", 0.0)
+    monkeypatch.setattr("hutch.store.copies.copying._RUNS_OF_A_PORTION", 5)
     address, files = new_address("postgresql")
     expected = make_store(address, files)
     killed = []
@@ -453,8 +453,8 @@ def test_a_server_that_dies_meanwhile_is_told_and_the_backup_goes_on(
 def test_a_server_that_dies_while_it_is_filled_is_filled_on(
     new_address, tmp_path, monkeypatch, postgres_server
 ):
-    monkeypatch.setattr("hutch.store.copying._TELL_S", 0.0)
-    monkeypatch.setattr("hutch.store.copying._RUNS_OF_A_PORTION", 5)
+    monkeypatch.setattr("hutch.store.copies.copying._TELL_S", 0.0)
+    monkeypatch.setattr("hutch.store.copies.copying._RUNS_OF_A_PORTION", 5)
     expected = make_store(*new_address("sqlite"))
     back_up(tmp_path / "place-0", tmp_path / "backup")
     address, files = new_address("postgresql")
@@ -481,7 +481,7 @@ def test_ctrl_c_tells_that_the_same_command_goes_on(new_address, tmp_path):
     address, _ = new_address("sqlite")
     expected = make_store(address, None)
     program = (
-        "import sys, os, signal, hutch.store.copying as copying\n"
+        "import sys, os, signal, hutch.store.copies.copying as copying\n"
         "from hutch.cli.group import hutch\n"
         "finish = copying.Copier.finish\n"
         "def interrupted(*arguments, **options):\n"

@@ -18,7 +18,7 @@ from hutch.catalogs.verifying import verify
 from hutch.errors import StoreFullError
 from hutch.recording import Recorder, finish
 from hutch.store import open_store
-from hutch.store.compacting import Compaction, sweep
+from hutch.store.batches.compacting import Compaction, sweep
 
 from . import compacting_worker as worker
 from .test_faults_kill import Nursery

@@ -17,7 +17,7 @@ from hutch.catalogs import Catalog
 from hutch.catalogs.verifying import verify
 from hutch.recording import Recorder
 from hutch.store import Store, open_store
-from hutch.store.compacting import sweep
+from hutch.store.batches.compacting import sweep
 
 from . import care_worker
 from . import killed_worker as recorded

@@ -16,9 +16,9 @@ from hutch.catalogs import Catalog
 from hutch.catalogs.verifying import verify
 from hutch.errors import DocumentError, StoreError, StoreFullError
 from hutch.recording import Recorder, finish
-from hutch.recording.document_files import read_documents
-from hutch.recording.importing import import_file
-from hutch.recording.paging import page_events
+from hutch.recording.events.paging import page_events
+from hutch.recording.importing.document_files import read_documents
+from hutch.recording.importing.importer import import_file
 from hutch.store import open_store
 
 from . import killed_worker as worker

@@ -10,10 +10,10 @@ import pytest
 
 from hutch.catalogs.verifying import verify
 from hutch.recording import Recorder, finish
-from hutch.recording.arrivals import Arrivals
-from hutch.recording.run_writer import RunWriter
-from hutch.recording.stream_buffer import StreamBuffer
-from hutch.recording.uninterrupted import uninterrupted
+from hutch.recording.committing.run_writer import RunWriter
+from hutch.recording.committing.uninterrupted import uninterrupted
+from hutch.recording.events.arrivals import Arrivals
+from hutch.recording.events.stream_buffer import StreamBuffer
 
 from .sample_runs import a_run, event, stop
 

@@ -256,7 +256,7 @@ def test_the_handler_of_sigterm_is_the_callers_again_afterwards():
 
 def test_an_import_fails_if_the_store_does_not_take_all(tmp_path, store, monkeypatch):
     from hutch.errors import StoreError
-    from hutch.recording.importing import import_file
+    from hutch.recording.importing.importer import import_file
 
     file = tmp_path / "run.jsonl"
     documents = [("start", worker.start_of("run-1-1")), ("descriptor", worker.descriptor_of("run-1-1"))]

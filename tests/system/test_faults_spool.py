@@ -17,9 +17,11 @@ from hutch.catalogs import Catalog
 from hutch.catalogs.verifying import verify
 from hutch.documents import REPLACED, encode
 from hutch.errors import StoreUnavailableError
-from hutch.recording import Recorder, finish, leftovers, spool
-from hutch.recording.committer import Committer
-from hutch.recording.importing import import_file
+from hutch.recording import Recorder, finish
+from hutch.recording.committing import leftovers
+from hutch.recording.committing.committer import Committer
+from hutch.recording.importing.importer import import_file
+from hutch.recording.spooling import spool
 from hutch.store import open_store
 from hutch.store.pacing import Pace
 
@@ -309,7 +311,7 @@ def test_a_recorder_takes_in_what_was_left(store, folder, caplog):
 IMPORT = """
 import sys
 from hutch.errors import RunOwnedError
-from hutch.recording.importing import import_file
+from hutch.recording.importing.importer import import_file
 from hutch.store import open_store
 try:
     import_file(open_store(sys.argv[1]), sys.argv[2])

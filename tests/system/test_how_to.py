@@ -15,7 +15,7 @@ from hutch.bluesky import load_devices
 from hutch.errors import ConfigurationError
 from hutch.monitor.checks.finding import find_checks
 from hutch.monitor.checks.settings import make_checks
-from hutch.recording.rules import Rules
+from hutch.recording.rules.rules import Rules
 
 from .test_docs import ROOT, folder, run
 

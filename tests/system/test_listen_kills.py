@@ -20,7 +20,7 @@ import hutch
 from hutch.catalogs.verifying import verify
 from hutch.documents import decode
 from hutch.listening import kafka_source
-from hutch.recording.paging import page_events
+from hutch.recording.events.paging import page_events
 
 from . import kafka_cluster, listening_worker
 from . import killed_worker as worker

@@ -23,8 +23,8 @@ from hutch.documents import decode
 from hutch.errors import ListeningError, StoreFullError
 from hutch.listening import zmq_source
 from hutch.listening.zmq_proxy import Curve
-from hutch.recording.importing import import_file
-from hutch.recording.spool import spool_folder
+from hutch.recording.importing.importer import import_file
+from hutch.recording.spooling.spool import spool_folder
 
 from . import killed_worker as worker
 from . import published_runs

@@ -12,7 +12,7 @@ from PIL import Image
 import hutch
 from hutch.documents import encode
 from hutch.server import Admission, build_app
-from hutch.store.monitor_rows import TileRow
+from hutch.store.rows.monitor import TileRow
 
 from ..serving import KEY, serving
 

@@ -12,7 +12,7 @@ from ophyd.sim import det, motor
 from playwright.sync_api import expect
 
 import hutch
-from hutch.cli.demo_camera import Camera
+from hutch.cli.demo.camera import Camera
 from hutch.server import Admission, build_app
 
 from ..serving import KEY, serving

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import hutch
-from hutch.catalogs.posting import post
-from hutch.catalogs.reindexing import reindex
+from hutch.catalogs.care.reindexing import reindex
+from hutch.catalogs.changing.posting import post
 from hutch.catalogs.verifying import verify
 from hutch.documents import encode
 from hutch.queries import condition_of
 from hutch.queries.matching import matches
 from hutch.recording import Recorder
-from hutch.store import planning, searching
+from hutch.store.searching import planning, searching
 
 from . import generated_queries as generated
 from . import slow_queries as slow

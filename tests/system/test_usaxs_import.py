@@ -14,7 +14,7 @@ import xarray as xr
 from hutch.catalogs import Catalog
 from hutch.catalogs.verifying import verify
 from hutch.documents import is_same
-from hutch.recording.importing import import_file
+from hutch.recording.importing.importer import import_file
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "bluesky" / "usaxs-2019.json.gz"
 

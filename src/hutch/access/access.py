@@ -27,8 +27,8 @@ from hutch.errors import (
     StoreError,
 )
 from hutch.queries.conditions import Condition, everything, nothing
-from hutch.store.access_rows import ExperimentRow, UserRow
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
+from hutch.store.rows.access import ExperimentRow, UserRow
 
 __all__ = ["ADMIN_KEY_VARIABLE", "Access"]
 

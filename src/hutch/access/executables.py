@@ -10,8 +10,8 @@ from typing import Any
 
 from hutch.catalogs.signatures import this_user
 from hutch.errors import AccessDeniedError, ConfigurationError
-from hutch.store.access_rows import ExecutableRow
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
+from hutch.store.rows.access import ExecutableRow
 
 __all__ = ["Executable", "Executables"]
 

@@ -15,8 +15,8 @@ from hutch.catalogs.signatures import this_user
 from hutch.documents import encode
 from hutch.errors import ConfigurationError, ExperimentLockedError, ExperimentNotFoundError
 from hutch.queries.conditions import Condition
-from hutch.store.access_rows import ExperimentRow, RoleRow
-from hutch.store.protocol import Store, Writer
+from hutch.store.protocols.store import Store, Writer
+from hutch.store.rows.access import ExperimentRow, RoleRow
 
 __all__ = ["Experiment", "Experiments"]
 

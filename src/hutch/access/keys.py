@@ -22,8 +22,8 @@ from hutch.access.identities import (
 from hutch.access.users import Users
 from hutch.catalogs.signatures import this_user
 from hutch.errors import ApiKeyNotFoundError, ConfigurationError, StoreError
-from hutch.store.access_rows import ApiKeyRow
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
+from hutch.store.rows.access import ApiKeyRow
 
 __all__ = ["ApiKey", "ApiKeys"]
 

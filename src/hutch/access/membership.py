@@ -15,7 +15,7 @@ from typing import Any
 from hutch.queries.conditions import And, Condition, Equal, Field, Matching, Not, Or, Order, Path
 from hutch.queries.matching import matches
 from hutch.queries.patterns import quoted
-from hutch.store.access_rows import ActivationRow
+from hutch.store.rows.access import ActivationRow
 
 __all__ = ["Shift", "experiments_of", "readable", "runs_of", "shifts"]
 

@@ -12,8 +12,8 @@ from hutch.access.naming import check_new, check_user_name, is_user_name
 from hutch.access.passwords import hash_password
 from hutch.catalogs.signatures import this_user
 from hutch.errors import UserNotFoundError
-from hutch.store.access_rows import UserRow
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
+from hutch.store.rows.access import UserRow
 
 __all__ = ["USUAL_SCOPES", "User", "Users"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hutch.bluesky.devices import Devices
     from hutch.bluesky.engine import CatalogRunEngine
     from hutch.catalogs import Catalog, Run
-    from hutch.recording.rules import DeclaredRules
+    from hutch.recording.rules.rules import DeclaredRules
 
 __all__ = ["load_devices", "post_entry", "run_engine", "run_entries"]
 

@@ -19,7 +19,7 @@ from bluesky.run_engine import RunEngine, default_scan_id_source
 
 from hutch import __version__
 from hutch.bluesky.metadata import RunMetadata
-from hutch.recording.rules import PROMPT, DeclaredRules, Rules
+from hutch.recording.rules.rules import PROMPT, DeclaredRules, Rules
 from hutch.recording.stash import Stash
 
 __all__ = ["CatalogRunEngine"]

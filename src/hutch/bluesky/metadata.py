@@ -8,7 +8,7 @@ from typing import Any
 from hutch.documents import decode, encode
 from hutch.recording.scan_ids import ScanIds
 from hutch.recording.stash import Stash
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
 
 __all__ = ["RunMetadata"]
 

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, overload
 
 from hutch.assets.places import FilePlaces
+from hutch.catalogs.finding.selection import Selection
 from hutch.catalogs.lookups import Lookup
 from hutch.catalogs.run import Run
-from hutch.catalogs.selection import Selection
 from hutch.catalogs.summary import RunSummary, as_html, as_text
 from hutch.catalogs.tombstones import Tombstone, list_tombstones, present_row
 from hutch.errors import AccessDeniedError, RunDeletedError
-from hutch.store.protocol import Change, RunRow, Store
+from hutch.store.protocols.store import Change, RunRow, Store
 
 if TYPE_CHECKING:
-    from hutch.catalogs.deleting import Deletion
-    from hutch.catalogs.retention import Retention
+    from hutch.catalogs.changing.deleting import Deletion
+    from hutch.catalogs.changing.retention import Retention
     from hutch.queries.conditions import Condition
     from hutch.recording import RecordedRun, Recorder
-    from hutch.recording.rules import DeclaredRules, Rules
+    from hutch.recording.rules.rules import DeclaredRules, Rules
     from hutch.recording.stash import Stash
 
 __all__ = ["Catalog"]
@@ -165,7 +165,7 @@ class Catalog(Mapping[str, Run]):
         :param keys: each a key, or a pair of a key and 1 (ascending) or -1 (descending).
         :raises QueryError: if one is neither.
         """
-        from hutch.catalogs.sorting import parse_order
+        from hutch.catalogs.finding.sorting import parse_order
 
         return self._with(self._selection.sorted(parse_order(keys)))
 
@@ -181,7 +181,7 @@ class Catalog(Mapping[str, Run]):
         :param counts: True returns a mapping of each value to the number of runs that have it.
         :raises QueryError: if the key is none.
         """
-        from hutch.catalogs.value_counts import ValueCounts
+        from hutch.catalogs.finding.value_counts import ValueCounts
         from hutch.queries.paths import parse_path
 
         found = ValueCounts(self._selection.count_values(parse_path(key)))
@@ -231,13 +231,13 @@ class Catalog(Mapping[str, Run]):
         It takes rules, a dictionary of them, or the name of a file: ``cat.rules = "rules.yml"``. A
         recorder does not ask for them: it is given what has happened.
         """
-        from hutch.recording.rules import Rules
+        from hutch.recording.rules.rules import Rules
 
         return self._rules or Rules()
 
     @rules.setter
     def rules(self, declared: DeclaredRules) -> None:
-        from hutch.recording.rules import Rules
+        from hutch.recording.rules.rules import Rules
 
         self._rules = Rules.of(declared)
 
@@ -260,8 +260,8 @@ class Catalog(Mapping[str, Run]):
         :param progress: called after every run with how many are done, and how many there are.
         :raises RunNotFoundError: if there is no such run; RunDeletedError if there was one.
         """
-        from hutch.catalogs.deleting import Deletion, plan_run
-        from hutch.catalogs.retention_rules import RuleBook
+        from hutch.catalogs.changing.deleting import Deletion, plan_run
+        from hutch.catalogs.changing.retention_rules import RuleBook
 
         # Text and a run can be iterated over too, and would name other runs.
         several = runs if isinstance(runs, Iterable) and not isinstance(runs, (str, Run)) else [runs]
@@ -282,7 +282,7 @@ class Catalog(Mapping[str, Run]):
     @property
     def retention(self) -> Retention:
         """The rules that say which runs may be deleted, and which must be kept."""
-        from hutch.catalogs.retention import Retention
+        from hutch.catalogs.changing.retention import Retention
 
         self._check_all("cat.retention")
         return Retention(self.store)
@@ -309,7 +309,7 @@ class Catalog(Mapping[str, Run]):
         return as_text(self._title(), self._summaries())
 
     def _repr_html_(self) -> str:
-        from hutch.catalogs.notebook import picture_of
+        from hutch.catalogs.showing.notebook import picture_of
 
         newest = self._selection.newest()
         picture = "" if newest is None else picture_of(self._run(newest))

@@ -6,7 +6,7 @@ from typing import Any
 
 from hutch.documents import Leaf, decode, leaves
 from hutch.documents.leaves import posted_leaves
-from hutch.store.protocol import Posted, RunRow, Store
+from hutch.store.protocols.store import Posted, RunRow, Store
 
 __all__ = ["expected_leaves", "leaves_now"]
 

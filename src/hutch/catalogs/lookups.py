@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import operator
 
+from hutch.catalogs.finding.selection import Selection
 from hutch.catalogs.run import Run
-from hutch.catalogs.selection import Selection
 from hutch.catalogs.tombstones import check_deleted
 from hutch.errors import AmbiguousRunError, RunIndexError, RunNotFoundError
-from hutch.store.protocol import RunRow
+from hutch.store.protocols.store import RunRow
 
 __all__ = ["Lookup"]
 

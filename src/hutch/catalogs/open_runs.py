@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hutch.documents import decode
-from hutch.store.protocol import RunRow, Store
+from hutch.store.protocols.store import RunRow, Store
 
 __all__ = ["BY_HAND", "is_by_hand", "is_going_on", "open_status"]
 

@@ -10,17 +10,17 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from hutch.catalogs.adopting import settle_file
-from hutch.catalogs.entry_verifying import mend_entries
-from hutch.catalogs.findings import Kind, Repair, Verification
-from hutch.catalogs.index_verifying import IndexSums, check_index, present_run
-from hutch.catalogs.loose_files import examine
-from hutch.catalogs.reindexing import reindex
-from hutch.catalogs.run_repairing import RunRepair
+from hutch.catalogs.care.adopting import settle_file
+from hutch.catalogs.care.entry_verifying import mend_entries
+from hutch.catalogs.care.findings import Kind, Repair, Verification
+from hutch.catalogs.care.index_verifying import IndexSums, check_index, present_run
+from hutch.catalogs.care.loose_files import examine
+from hutch.catalogs.care.reindexing import reindex
+from hutch.catalogs.care.run_repairing import RunRepair
 from hutch.catalogs.verifying import Progress, StoreCheck, check_run
-from hutch.recording.leftovers import take_in
-from hutch.recording.spool import abandoned_files, mark_of
-from hutch.store.protocol import RunRow, Store
+from hutch.recording.committing.leftovers import take_in
+from hutch.recording.spooling.spool import abandoned_files, mark_of
+from hutch.store.protocols.store import RunRow, Store
 
 __all__ = ["repair"]
 

@@ -14,14 +14,14 @@ from hutch.catalogs.summary import DAMAGED, RunSummary, count_points, in_brief, 
 from hutch.catalogs.tombstones import check_present, present_row
 from hutch.documents import decode
 from hutch.errors import StreamNotFoundError
-from hutch.store.protocol import Mark, QuarantineRow, RunRow, Store
+from hutch.store.protocols.store import Mark, QuarantineRow, RunRow, Store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from hutch.catalogs.amending import Amendment, Change, Edit, Path, Values
+    from hutch.catalogs.changing.amending import Amendment, Change, Edit, Path, Values
     from hutch.catalogs.verdicts import RunVerdict
-    from hutch.recording.rules import Rules
+    from hutch.recording.rules.rules import Rules
 
 __all__ = ["Run"]
 
@@ -136,7 +136,7 @@ class Run:
     @property
     def amendments(self) -> list[Amendment]:
         """The corrections of the start document, oldest first."""
-        from hutch.catalogs.amending import list_amendments
+        from hutch.catalogs.changing.amending import list_amendments
 
         return list_amendments(self.store, self._row)
 
@@ -161,7 +161,7 @@ class Run:
         :raises MetadataError: with everything that breaks a rule; then nothing is changed.
         :raises RunDeletedError: if the run has been deleted.
         """
-        from hutch.catalogs.amending import amend
+        from hutch.catalogs.changing.amending import amend
 
         change = amend(values or {}, remove, self._rules)
         return self._change_start(change, reason, author, dry_run)
@@ -174,14 +174,14 @@ class Run:
         :returns: what changed.
         :raises ConfigurationError: if the run was never amended.
         """
-        from hutch.catalogs.amending import undo
+        from hutch.catalogs.changing.amending import undo
 
         return self._change_start(undo(self.store), reason, author, dry_run)
 
     def _change_start(
         self, change: Change, reason: str, author: str | None, dry_run: bool
     ) -> tuple[Edit, ...]:
-        from hutch.catalogs.amending import apply, preview
+        from hutch.catalogs.changing.amending import apply, preview
         from hutch.catalogs.signatures import sign
 
         if dry_run:
@@ -206,7 +206,7 @@ class Run:
         :raises RunOwnedError: if a live process records the run.
         :raises RunClosedError: if it has ended.
         """
-        from hutch.catalogs.closing import close_run
+        from hutch.catalogs.care.closing import close_run
         from hutch.catalogs.signatures import sign
 
         return Document(close_run(self.store, self.row, sign(reason, author), exit_status))
@@ -292,7 +292,7 @@ class Run:
         :raises ConfigurationError: for another ``fill``.
         :raises ExternalDataError: while iterating, if a detector's file cannot be read.
         """
-        from hutch.catalogs.replay import replay
+        from hutch.catalogs.reading.replay import replay
 
         return replay(self.store, self.row, self.places, fill, amended=amended)
 
@@ -315,7 +315,7 @@ class Run:
 
         :param timeout_s: ends after so long without a new document, in s; None waits without limit.
         """
-        from hutch.catalogs.replay import follow
+        from hutch.catalogs.reading.replay import follow
 
         return follow(self.store, self.row, timeout_s)
 
@@ -327,7 +327,7 @@ class Run:
         :param y: the keys to draw; else those that the hints name, else every number.
         :raises StreamNotFoundError: if there is no such stream or key, or no number to draw.
         """
-        from hutch.catalogs.plotting import draw
+        from hutch.catalogs.showing.plotting import draw
 
         return draw(self, stream=stream, x=x, y=y)
 
@@ -373,7 +373,7 @@ class Run:
             printer.text(f"  {name}: {stream.counted()}")
 
     def _repr_html_(self) -> str:
-        from hutch.catalogs.notebook import run_html
+        from hutch.catalogs.showing.notebook import run_html
 
         return run_html(self)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from hutch.catalogs.configuration import Configuration
-from hutch.catalogs.lazy import LazyArray
 from hutch.catalogs.metadata import Document, stream_name
+from hutch.catalogs.reading.configuration import Configuration
+from hutch.catalogs.reading.lazy import LazyArray
 from hutch.errors import StreamNotFoundError
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from hutch.assets import StreamFrames
-    from hutch.catalogs.datum_frames import DatumFrames
+    from hutch.catalogs.reading.datum_frames import DatumFrames
+    from hutch.catalogs.reading.snapshot import Snapshot
     from hutch.catalogs.run import Run
-    from hutch.catalogs.snapshot import Snapshot
 
 __all__ = ["Readings", "Stream"]
 
@@ -67,7 +67,7 @@ class Stream:
         :raises StreamNotFoundError: if there is no such key, naming those there are.
         :raises MissingExtraError: if dask is not installed.
         """
-        from hutch.catalogs.lazy_datasets import lazy_dataset
+        from hutch.catalogs.reading.lazy_datasets import lazy_dataset
 
         snapshot = self.snapshot()
         return lazy_dataset(snapshot, snapshot.choose(keys), datetimes=self.wants_datetimes(datetimes))
@@ -95,7 +95,7 @@ class Stream:
         self, keys: str | Iterable[str] | None = None, datetimes: bool | None = None
     ) -> pd.DataFrame:
         """Return the readings as columns indexed by ``time``; arrays stay whole, as objects."""
-        from hutch.catalogs.datasets import read_pandas
+        from hutch.catalogs.reading.datasets import read_pandas
 
         snapshot = self.snapshot()
         chosen = snapshot.choose(keys)
@@ -105,7 +105,7 @@ class Stream:
 
     def to_arrow(self, keys: str | Iterable[str] | None = None) -> pa.Table:
         """Return ``time`` (float64, s since 1970), ``seq_num`` and the readings as an Arrow table."""
-        from hutch.catalogs.datasets import read_arrow
+        from hutch.catalogs.reading.datasets import read_arrow
 
         snapshot = self.snapshot()
         chosen = snapshot.choose(keys)
@@ -120,7 +120,7 @@ class Stream:
         :param y: the keys to draw; else those that the hints name, else every number.
         :raises StreamNotFoundError: if there is no such key, or no number to draw.
         """
-        from hutch.catalogs.plotting import draw
+        from hutch.catalogs.showing.plotting import draw
 
         return draw(self.run, stream=self.name, x=x, y=y)
 
@@ -159,7 +159,7 @@ class Stream:
     @property
     def metadata(self) -> Document:
         """Start, stop and descriptors, and the ``dims``, ``data_vars`` and ``coords`` that read() gives."""
-        from hutch.catalogs.datasets import dimensions, variable_name
+        from hutch.catalogs.reading.datasets import dimensions, variable_name
 
         snapshot = self.snapshot()
         keys = snapshot.choose(None)
@@ -232,7 +232,7 @@ class Stream:
         return f"<Stream {self.place}: {self.counted()}>"
 
     def _repr_html_(self) -> str:
-        from hutch.catalogs.notebook import stream_html
+        from hutch.catalogs.showing.notebook import stream_html
 
         return stream_html(self)
 
@@ -246,7 +246,7 @@ class Stream:
 
     def snapshot(self) -> Snapshot:
         """Return what is committed of it now."""
-        from hutch.catalogs.snapshot import Snapshot
+        from hutch.catalogs.reading.snapshot import Snapshot
 
         return Snapshot(self.run.store, self.run.row, self.name, self.run.places)
 
@@ -267,7 +267,7 @@ class Readings:
 
     def read(self, keys: str | Iterable[str] | None = None, datetimes: bool | None = None) -> xr.Dataset:
         """Return them as a dataset; see :meth:`Stream.read`."""
-        from hutch.catalogs.datasets import read_dataset
+        from hutch.catalogs.reading.datasets import read_dataset
 
         stream = self._stream
         snapshot = stream.snapshot()

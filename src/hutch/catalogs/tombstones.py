@@ -10,7 +10,7 @@ from hutch.catalogs.metadata import dictionary
 from hutch.catalogs.summary import local_time, printable
 from hutch.documents import decode
 from hutch.errors import RunDeletedError, RunNotFoundError
-from hutch.store.protocol import RunRow, Store, TombstoneRow
+from hutch.store.protocols.store import RunRow, Store, TombstoneRow
 
 __all__ = ["Tombstone", "check_deleted", "check_present", "list_tombstones", "present_row"]
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hutch.catalogs.changing.posting import write_posted
 from hutch.catalogs.metadata import dictionary
-from hutch.catalogs.posting import write_posted
 from hutch.catalogs.tombstones import present_row
 from hutch.documents import decode
-from hutch.store.protocol import PostedRow, Store
+from hutch.store.protocols.store import PostedRow, Store
 
 __all__ = ["RunVerdict", "post_verdict", "summary_of", "verdict_history", "verdicts_of"]
 

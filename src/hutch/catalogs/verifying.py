@@ -13,15 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hutch.catalogs.entry_verifying import check_logbook
-from hutch.catalogs.findings import Finding, Kind, Verification
-from hutch.catalogs.index_verifying import IndexSums, check_index, present_run
-from hutch.catalogs.loose_files import LOST_AND_FOUND, LooseFiles, examine
-from hutch.catalogs.run_verifying import RunCheck
+from hutch.catalogs.care.entry_verifying import check_logbook
+from hutch.catalogs.care.findings import Finding, Kind, Verification
+from hutch.catalogs.care.index_verifying import IndexSums, check_index, present_run
+from hutch.catalogs.care.loose_files import LOST_AND_FOUND, LooseFiles, examine
+from hutch.catalogs.care.run_verifying import RunCheck
 from hutch.documents import decode
 from hutch.errors import CorruptDocumentError
-from hutch.recording.spool import abandoned_files, mark_of
-from hutch.store.protocol import RunContents, RunRow, Store
+from hutch.recording.spooling.spool import abandoned_files, mark_of
+from hutch.store.protocols.store import RunContents, RunRow, Store
 
 __all__ = ["Done", "Progress", "StoreCheck", "check_run", "verify"]
 

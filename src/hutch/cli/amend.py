@@ -12,7 +12,7 @@ from hutch.cli.options import TEXT, as_json, command, in_store, open_existing
 
 if TYPE_CHECKING:
     from hutch.catalogs import Run
-    from hutch.catalogs.amending import Edit
+    from hutch.catalogs.changing.amending import Edit
 
 
 @command('hutch amend -1 sample.name=LaB6 --reason "wrong label on the stage"', takes_run=True)
@@ -73,7 +73,8 @@ def _write(edits: dict[Run, tuple[Edit, ...]], *, dry_run: bool) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from hutch.cli import care_views, format
+    from hutch.cli import format
+    from hutch.cli.views import care as care_views
 
     for run, changed in edits.items():
         name = run.uid[:8] if run.scan_id is None else f"{run.scan_id} ({run.uid[:8]})"

@@ -34,8 +34,8 @@ def backup(
     if len(places) > 2 or (len(places) == 2 and store):  # noqa: PLR2004
         msg = "Give one DIR, and the store once: as STORE or with --store."
         raise click.UsageError(msg, ctx)
-    from hutch.cli import copy_views
-    from hutch.store.backups import back_up
+    from hutch.cli.views import copies as copy_views
+    from hutch.store.copies.backups import back_up
 
     *given, folder = places
     with copy_views.copy_bar() as bar:

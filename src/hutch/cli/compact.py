@@ -11,7 +11,7 @@ from hutch.cli.options import as_json, command, complete_store, in_store, open_e
 from hutch.documents.text import size_text
 
 if TYPE_CHECKING:
-    from hutch.catalogs.compaction import Compacted
+    from hutch.catalogs.care.compaction import Compacted
 
 
 @command("hutch compact")
@@ -31,7 +31,7 @@ def compact(ctx: click.Context, place: str | None, json_wanted: bool, store: str
     if place and store:
         msg = "Give the store once: as STORE or with --store."
         raise click.UsageError(msg, ctx)
-    from hutch.catalogs import compaction
+    from hutch.catalogs.care import compaction
     from hutch.cli import format
 
     catalog = open_existing(place or store)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hutch.catalogs import Catalog, Run
-    from hutch.catalogs.deleting import Deletion, DeletionResult
+    from hutch.catalogs.changing.deleting import Deletion, DeletionResult
 
 __all__ = ["carry_out", "delete", "write_plan", "write_result"]
 
@@ -90,7 +90,8 @@ def write_plan(plan: Deletion, *, json_wanted: bool) -> None:
     """Print what would go."""
     from rich.text import Text
 
-    from hutch.cli import care_views, format
+    from hutch.cli import format
+    from hutch.cli.views import care as care_views
 
     if json_wanted:
         found = {
@@ -116,7 +117,8 @@ def write_result(plan: Deletion, result: DeletionResult, *, quiet: bool) -> int:
     """Print what became of a deletion; return the exit status."""
     from rich.text import Text
 
-    from hutch.cli import care_views, format
+    from hutch.cli import format
+    from hutch.cli.views import care as care_views
 
     deleted = set(result.deleted)
     if not plan.runs:

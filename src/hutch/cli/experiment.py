@@ -125,7 +125,8 @@ def deactivate(name: str, author: str | None, store: str | None) -> None:
 @in_store
 def list_(json_wanted: bool, store: str | None) -> None:
     """List the experiments."""
-    from hutch.cli import access_views, format
+    from hutch.cli import format
+    from hutch.cli.views import access as access_views
 
     experiments = _access(store).experiments
     found, active = experiments.all(), experiments.active_names()
@@ -146,7 +147,8 @@ def list_(json_wanted: bool, store: str | None) -> None:
 def show(name: str, json_wanted: bool, store: str | None) -> None:
     """Show an experiment: who may do what in it, and how many runs it has."""
     from hutch.access import Access
-    from hutch.cli import access_views, format
+    from hutch.cli import format
+    from hutch.cli.views import access as access_views
 
     catalog = open_existing(store)
     experiments = Access(catalog.store).experiments
@@ -227,7 +229,8 @@ def open_(name: str, author: str | None, store: str | None) -> None:
 @in_store
 def audit(name: str, limit: int, json_wanted: bool, store: str | None) -> None:
     """Show who did what in an experiment, the newest first: entries, run tables, jobs, roles, locks."""
-    from hutch.cli import access_views, format
+    from hutch.cli import format
+    from hutch.cli.views import access as access_views
     from hutch.logbook import Logbook
 
     book = Logbook(open_existing(store))

@@ -35,7 +35,7 @@ def follow(key: str | None, timeout_s: float | None, json_wanted: bool, store: s
     RUN is a uid or its beginning, a scan_id, or -1 for the newest run. Without it, the run that is open
     now is followed, else the next one.
     """
-    from hutch.cli.live import LiveRows
+    from hutch.cli.views.live import LiveRows
     from hutch.documents import encode
 
     catalog = open_existing(store)

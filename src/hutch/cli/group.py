@@ -19,7 +19,7 @@ from hutch.cli.process import end_with
 __all__ = ["hutch"]
 
 _COMMANDS = {
-    "demo": "hutch.cli.demo:demo",
+    "demo": "hutch.cli.demo.command:demo",
     "init": "hutch.cli.init:init",
     "runs": "hutch.cli.runs:runs",
     "show": "hutch.cli.show:show",

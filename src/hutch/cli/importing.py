@@ -14,8 +14,8 @@ from hutch.cli.options import command, in_store, open_or_make
 from hutch.errors import ImportFileError, MissingExtraError, RunOwnedError
 
 if TYPE_CHECKING:
-    from hutch.recording.importing import Imported
-    from hutch.recording.metadata_importing import ImportedMetadata
+    from hutch.recording.importing.importer import Imported
+    from hutch.recording.importing.metadata_importing import ImportedMetadata
     from hutch.store import Store
 
 __all__ = ["import_", "import_one", "import_sentences"]
@@ -56,7 +56,7 @@ def import_one(store: Store, file: Path) -> Imported:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from hutch.cli.format import console, printable
-    from hutch.recording.importing import import_file
+    from hutch.recording.importing.importer import import_file
 
     terminal = console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
@@ -95,7 +95,7 @@ def import_sentences(imported: Imported) -> Iterator[str]:
 
 def _taken(store: Store, file: Path) -> Iterator[str]:
     """Import a file of documents, or metadata that bluesky kept; yield what came of it, a line each."""
-    from hutch.recording.metadata_importing import import_metadata, is_metadata
+    from hutch.recording.importing.metadata_importing import import_metadata, is_metadata
 
     if is_metadata(file):
         yield from _metadata_sentences(import_metadata(store, file))

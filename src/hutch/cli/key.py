@@ -74,7 +74,8 @@ def create(
 def list_(json_wanted: bool, store: str | None) -> None:
     """List the keys by their beginnings, those of no use any more too."""
     from hutch.access import Access
-    from hutch.cli import access_views, format
+    from hutch.cli import format
+    from hutch.cli.views import access as access_views
 
     catalog = open_existing(store)
     found, now = Access(catalog.store).keys.all(), time.time()

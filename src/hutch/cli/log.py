@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from hutch.cli.log_options import (
+    experiment_option,
+    files_option,
+    open_logbook,
+    page_options,
+    run_number,
+    run_option,
+    the_experiment,
+)
 from hutch.cli.log_text import check_entry, written
-from hutch.cli.options import TEXT, as_json, author_option, command, group, in_store, open_existing
-from hutch.errors import ConfigurationError
+from hutch.cli.options import TEXT, as_json, author_option, command, group, in_store
 
 if TYPE_CHECKING:
-    from hutch.logbook import Entry, Logbook
+    from hutch.logbook import Entry
 
-__all__ = ["experiment_option", "log", "open_logbook", "the_experiment"]
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-_RUN = re.compile(r"current|none|\d{1,18}")
+__all__ = ["log"]
 
 
 @group("hutch log post --tag beam 'The beam is back.'")
@@ -30,74 +32,6 @@ def log() -> None:
 
     An entry that names no run is attached to the one that is current in the experiment.
     """
-
-
-def experiment_option(function: _Function) -> _Function:
-    """Give a command the option ``--experiment``."""
-    text = "Whose logbook; else the experiment that is active, if there is just one."
-    return click.option("--experiment", metavar="NAME", help=text)(function)
-
-
-def open_logbook(store: str | None) -> Logbook:
-    """Return the logbook of a store that is there."""
-    from hutch.logbook import Logbook
-
-    return Logbook(open_existing(store))
-
-
-def the_experiment(book: Logbook, given: str | None) -> str:
-    """Return the experiment that is meant.
-
-    :raises ConfigurationError: if none is named, and not just one is active.
-    """
-    if given is not None:
-        return given
-    active = sorted(book.access.experiments.active_names())
-    if len(active) != 1:
-        if active:
-            msg = f"{len(active)} are active ({', '.join(active)}). Name it: --experiment NAME"
-        elif book.access.experiments.all():
-            msg = "None is active. Name it with --experiment NAME, or: hutch experiment activate NAME"
-        else:
-            msg = (
-                "There is none yet. Make one with: hutch experiment create NAME --instrument XPP, and then: "
-                "hutch experiment activate NAME"
-            )
-        raise ConfigurationError(f"Which experiment is meant? {msg}")
-    return active[0]
-
-
-def _run_option(what: str) -> Callable[[_Function], _Function]:
-    return click.option("--run", metavar="N", callback=_check_run, help=what)
-
-
-def _check_run(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Refuse what names no run."""
-    if value is not None and not _RUN.fullmatch(value):
-        raise click.BadParameter(f"{value!r} is no run. Give a number, current, or none.", ctx, param)
-    return value
-
-
-def _page_options(function: _Function) -> _Function:
-    how_many = click.IntRange(1, 1000)
-    limit = click.option("--limit", metavar="N", type=how_many, default=20, help="How many.  [default: 20]")
-    before = click.option("--before", metavar="ENTRY", type=int, help="Only those older than this one.")
-    return limit(before(function))
-
-
-def _files_option(what: str) -> Callable[[_Function], _Function]:
-    path = click.Path(path_type=Path)
-    return click.option("--file", "files", metavar="FILE", multiple=True, type=path, help=what)
-
-
-def _run_number(book: Logbook, experiment: str, given: str | None) -> int | None:
-    """Return the number of the run that is meant: 0 is none, and None that nothing was said."""
-    if given == "current":
-        current = book.current_run(experiment)
-        return 0 if current is None else current.num
-    if given == "none":
-        return 0
-    return None if given is None else int(given)
 
 
 def _tell(entry: Entry, what: str, json_wanted: bool) -> None:
@@ -114,8 +48,8 @@ def _tell(entry: Entry, what: str, json_wanted: bool) -> None:
 @click.argument("text", metavar="[TEXT]", type=TEXT, required=False)
 @click.option("--title", metavar="TEXT", type=TEXT, default="", help="One line.")
 @click.option("--tag", "tags", metavar="TAG", type=TEXT, multiple=True, help="May be given again.")
-@_files_option("To be attached; may be given again.")
-@_run_option("Number of the run it is attached to, current, or none.  [default: current]")
+@files_option("To be attached; may be given again.")
+@run_option("Number of the run it is attached to, current, or none.  [default: current]")
 @click.option("--format", "format_", type=click.Choice(["markdown", "text", "html"]), default="markdown",
               help="Of the text.  [default: markdown]")  # fmt: skip
 @click.option("--shift", metavar="NAME", type=TEXT, help="In which shift.")
@@ -146,7 +80,7 @@ def post(
 
     book = open_logbook(store)
     name = the_experiment(book, experiment)
-    number = _run_number(book, name, run)
+    number = run_number(book, name, run)
     check_entry(book, name, run=number, title=title, tags=tags, files=files)
     with written(text, "hutch log post") as said:
         refuse_empty(said, title, len(files))
@@ -170,8 +104,8 @@ def post(
 @click.argument("text", metavar="[TEXT]", type=TEXT, required=False)
 @click.option("--title", metavar="TEXT", type=TEXT, default="", help="One line.")
 @click.option("--tag", "tags", metavar="TAG", type=TEXT, multiple=True, help="May be given again.")
-@_files_option("To be attached; may be given again.")
-@_run_option("Number of the run it is attached to, current, or none; else that of the entry it answers.")
+@files_option("To be attached; may be given again.")
+@run_option("Number of the run it is attached to, current, or none; else that of the entry it answers.")
 @author_option
 @as_json
 @in_store
@@ -191,7 +125,7 @@ def reply(
 
     book = open_logbook(store)
     name = book.entry(entry).experiment
-    number = _run_number(book, name, run)
+    number = run_number(book, name, run)
     check_entry(book, name, run=number, title=title, tags=tags, files=files)
     with written(text, f"hutch log reply {entry}") as said:
         refuse_empty(said, title, len(files))
@@ -208,10 +142,10 @@ def reply(
 @click.option(
     "--tag", "tags", metavar="TAG", type=TEXT, multiple=True, help="In place of the tags; may be given again."
 )
-@_files_option("To be added; may be given again.")
+@files_option("To be added; may be given again.")
 @click.option("--without", metavar="N", multiple=True, type=int,
               help="Number of an attachment to be left out; may be given again.")  # fmt: skip
-@_run_option("In place of the run: a number, current, or none.")
+@run_option("In place of the run: a number, current, or none.")
 @click.option("--shift", metavar="NAME", type=TEXT, help="In place of the shift; '' removes it.")
 @click.option(
     "--editor", "is_typed", is_flag=True, help="Open $EDITOR with the text, whatever else is given."
@@ -244,7 +178,7 @@ def edit(
 
     book = open_logbook(store)
     now = book.entry(entry)
-    number = _run_number(book, now.experiment, run)
+    number = run_number(book, now.experiment, run)
     check_entry(book, now.experiment, run=number, title=title, tags=tags, files=files)
     is_other = title is not None or tags or files or without or run is not None or shift is not None
     writing: AbstractContextManager[str | None] = nullcontext()
@@ -290,9 +224,9 @@ def restore(entry: int, author: str | None, store: str | None) -> None:
 
 @command("hutch log list --tag beam", name="list")
 @click.option("--tag", "tags", metavar="TAG", type=TEXT, multiple=True, help="That they all have.")
-@_run_option("Attached to this run: its number, or current.")
+@run_option("Attached to this run: its number, or current.")
 @click.option("--author", metavar="NAME", help="Of whom.")
-@_page_options
+@page_options
 @experiment_option
 @as_json
 @in_store
@@ -309,7 +243,7 @@ def list_(
     """List entries, the newest first."""
     book = open_logbook(store)
     name = the_experiment(book, experiment)
-    number = _run_number(book, name, run)
+    number = run_number(book, name, run)
     if number == 0:
         msg = "Entries that are attached to no run cannot be asked for. Give the number of a run, or current."
         raise click.BadParameter(msg, param_hint="--run")
@@ -319,7 +253,7 @@ def list_(
 
 @command("hutch log search 'beam lost t:alignment run:5-9'", name="search")
 @click.argument("words", metavar="WORDS …", nargs=-1, required=True)
-@_page_options
+@page_options
 @experiment_option
 @as_json
 @in_store
@@ -347,7 +281,8 @@ def search(
 @in_store
 def show(entry: int, with_versions: bool, json_wanted: bool, store: str | None) -> None:
     """Show an entry with those that answer it."""
-    from hutch.cli import format, log_views
+    from hutch.cli import format
+    from hutch.cli.views import log as log_views
 
     book = open_logbook(store)
     if with_versions:
@@ -370,7 +305,8 @@ def show(entry: int, with_versions: bool, json_wanted: bool, store: str | None) 
 @in_store
 def tags_(experiment: str | None, json_wanted: bool, store: str | None) -> None:
     """List the tags, and the runs that each is on."""
-    from hutch.cli import format, log_views
+    from hutch.cli import format
+    from hutch.cli.views import log as log_views
 
     book = open_logbook(store)
     name = the_experiment(book, experiment)
@@ -383,7 +319,8 @@ def tags_(experiment: str | None, json_wanted: bool, store: str | None) -> None:
 
 
 def _write_page(entries: tuple[Entry, ...], more: int | None, json_wanted: bool) -> None:
-    from hutch.cli import format, log_views
+    from hutch.cli import format
+    from hutch.cli.views import log as log_views
 
     if json_wanted:
         click.echo(format.to_json([entry.to_json() for entry in entries]))

@@ -39,7 +39,8 @@ def checks(plugins: tuple[str, ...], json_wanted: bool) -> None:
     A check is set up in hutch.toml, in a table [monitor.checks.NAME] that says its kind, check = "Rate", and
     its parameters. Its verdicts are found by NAME: hutch runs dqm.NAME=bad
     """
-    from hutch.cli import format, monitor_views
+    from hutch.cli import format
+    from hutch.cli.views import monitor as monitor_views
 
     kinds = _kinds(plugins, _left_out(plugins))
     if json_wanted:
@@ -76,7 +77,8 @@ def replay(
     Each QUERY is as in "hutch runs"; a FILE is one that is there. Without either, it is the newest runs. For
     each change of a verdict the row is told up to which data had been looked at.
     """
-    from hutch.cli import format, monitor_views
+    from hutch.cli import format
+    from hutch.cli.views import monitor as monitor_views
     from hutch.monitor.checks.settings import configured_checks
     from hutch.monitor.verdicts import replaying
     from hutch.monitor.verdicts.trying import known_plots
@@ -140,7 +142,8 @@ def reference(
     references = ["NAME"]
     """
     from hutch.catalogs.signatures import sign
-    from hutch.cli import format, monitor_views
+    from hutch.cli import format
+    from hutch.cli.views import monitor as monitor_views
     from hutch.monitor.verdicts.replaying import keep_reference
     from hutch.monitor.verdicts.trying import known_plots
 

@@ -29,8 +29,8 @@ def move(place: str, to: str, files: str | None, delete_old: bool, json_wanted: 
     until it is complete, the old store is used as before. Nothing may be recorded at the end of it.
     """
     from hutch.catalogs.verifying import verify
-    from hutch.cli import copy_views
-    from hutch.store import moving
+    from hutch.cli.views import copies as copy_views
+    from hutch.store.copies import moving
 
     old = store_location(place)
     with copy_views.copy_bar() as bar:

@@ -33,7 +33,7 @@ def plot(
     RUN is a uid or its beginning, a scan_id, or -1 for the newest run. The hints in the documents say
     what is drawn; without hints it is every number against time.
     """
-    from hutch.catalogs.plotting import draw, save
+    from hutch.catalogs.showing.plotting import draw, save
 
     run = find_run(open_existing(store), key)
     scan = "" if run.scan_id is None else f"{run.scan_id}-"

@@ -11,7 +11,7 @@ from hutch.cli.options import as_json, command, complete_store, in_store, open_e
 from hutch.config import names_store
 
 if TYPE_CHECKING:
-    from hutch.catalogs.reindexing import Reindexed
+    from hutch.catalogs.care.reindexing import Reindexed
 
 
 @command("hutch reindex", takes_run=True)
@@ -28,7 +28,7 @@ def reindex(words: tuple[str, ...], json_wanted: bool, store: str | None) -> Non
     be interrupted and started again. The first word is the store if it is an address, a folder or the path
     of a configured catalog.
     """
-    from hutch.catalogs import reindexing
+    from hutch.catalogs.care import reindexing
     from hutch.cli import format
 
     is_named = not store and bool(words) and names_store(words[0])

@@ -30,8 +30,8 @@ def restore(
     store. The store that the backup was made of, and the backup, stay as they are. A restoration that was
     interrupted goes on where it stopped; until it is complete, its store can't be used.
     """
-    from hutch.cli import copy_views
-    from hutch.store.backups import restore as restore_backup
+    from hutch.cli.views import copies as copy_views
+    from hutch.store.copies.backups import restore as restore_backup
 
     with copy_views.copy_bar() as bar:
         copied = restore_backup(folder, to, files, unfinished=unfinished, report=bar.copy)

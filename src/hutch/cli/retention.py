@@ -80,7 +80,8 @@ def set_(
 @in_store
 def list_(json_wanted: bool, store: str | None) -> None:
     """List the rules."""
-    from hutch.cli import care_views, format
+    from hutch.cli import format
+    from hutch.cli.views import care as care_views
 
     catalog = open_existing(store)
     rules = catalog.retention.rules()

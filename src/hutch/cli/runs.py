@@ -64,7 +64,9 @@ def runs(
     The column "marked" counts values that contradict their descriptor and documents in quarantine; see
     them with: hutch show RUN. Those of "verdicts" are what checks of the monitor say: dqm.NAME in a QUERY.
     """
-    from hutch.cli import format, run_columns, views
+    from hutch.cli import format
+    from hutch.cli.views import run_columns
+    from hutch.cli.views import runs as views
     from hutch.queries.typed import typed_queries
 
     if json_wanted and csv_wanted:
@@ -129,7 +131,8 @@ def _nothing(catalog: Catalog, *, is_search: bool) -> str:
 
 def _list_deleted(catalog: Catalog, limit: int, *, json_wanted: bool) -> None:
     """Print what is left of the runs that were deleted last."""
-    from hutch.cli import care_views, format
+    from hutch.cli import format
+    from hutch.cli.views import care as care_views
 
     stones = catalog.deleted
     if json_wanted:

@@ -17,7 +17,8 @@ def show(key: str, original: bool, json_wanted: bool, store: str | None) -> None
 
     RUN is a uid or its beginning, a scan_id, or -1 for the newest run, -2 for the one before.
     """
-    from hutch.cli import format, views
+    from hutch.cli import format
+    from hutch.cli.views import runs as views
 
     run = find_run(open_existing(store), key)
     if json_wanted:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hutch.cli.log import experiment_option, open_logbook, the_experiment
+from hutch.cli.log_options import experiment_option, open_logbook, the_experiment
 from hutch.cli.options import TEXT, as_json, author_option, command, group, in_store
 
 __all__ = ["table"]
@@ -24,7 +24,8 @@ def table() -> None:
 @in_store
 def list_(experiment: str | None, json_wanted: bool, store: str | None) -> None:
     """List the run tables of an experiment."""
-    from hutch.cli import format, log_views
+    from hutch.cli import format
+    from hutch.cli.views import log as log_views
 
     book = open_logbook(store)
     found = book.run_tables(the_experiment(book, experiment))
@@ -63,7 +64,8 @@ def show(
 
     TABLE is its name; else the default one.
     """
-    from hutch.cli import format, log_views
+    from hutch.cli import format
+    from hutch.cli.views import log as log_views
     from hutch.logbook import Column
 
     book = open_logbook(store)

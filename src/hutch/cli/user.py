@@ -61,7 +61,8 @@ def add(
 def list_(json_wanted: bool, store: str | None) -> None:
     """List the users."""
     from hutch.access import Access
-    from hutch.cli import access_views, format
+    from hutch.cli import format
+    from hutch.cli.views import access as access_views
 
     catalog = open_existing(store)
     found = Access(catalog.store).users.all()

@@ -12,7 +12,7 @@ from hutch.cli.options import as_json, command, complete_store, in_store, open_e
 from hutch.documents.text import size_text
 
 if TYPE_CHECKING:
-    from hutch.catalogs.findings import Finding, Repair, Verification
+    from hutch.catalogs.care.findings import Finding, Repair, Verification
     from hutch.catalogs.verifying import Done, Progress
     from hutch.store import Store
 
@@ -89,7 +89,7 @@ def _bar() -> Iterator[Progress | None]:
 def _announce_spool(store: Store) -> None:
     """Say what is taken in first, as that may take its time."""
     from hutch.cli import format
-    from hutch.recording.spool import abandoned_files, mark_of
+    from hutch.recording.spooling.spool import abandoned_files, mark_of
 
     for path in abandoned_files(mark_of(store)):
         size = size_text(path.stat().st_size)
@@ -134,7 +134,7 @@ def _write(found: Verification, *, plan: bool) -> None:
 
 def _missing(found: Verification) -> list[str]:
     """Return what is not there though nothing is wrong with the store."""
-    from hutch.catalogs.findings import Kind
+    from hutch.catalogs.care.findings import Kind
 
     texts = {
         Kind.LOST: "events that are known to be lost",

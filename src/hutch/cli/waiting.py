@@ -20,7 +20,7 @@ def say_what_waits(store: Store) -> None:
     if not any(spool_folder().glob("*.jsonl")):
         return
     from hutch.cli.format import counted
-    from hutch.recording import spool
+    from hutch.recording.spooling import spool
 
     files = spool.abandoned_files(spool.mark_of(store), anywhere=True)
     if files:

@@ -72,7 +72,8 @@ def forbid(path: str, store: str | None) -> None:
 @in_store
 def allowed(json_wanted: bool, store: str | None) -> None:
     """List the programs that workflows may run."""
-    from hutch.cli import access_views, format
+    from hutch.cli import format
+    from hutch.cli.views import access as access_views
 
     found = _executables(store).all()
     if json_wanted:

@@ -21,7 +21,7 @@ from hutch.listening.channel import Channel, as_document
 from hutch.listening.messages import Begin, Gap, Message, Positions, Source
 from hutch.listening.places import Counts
 from hutch.listening.positions import KeptPosition
-from hutch.recording.spool import spool_folder
+from hutch.recording.spooling.spool import spool_folder
 from hutch.store import Store
 
 __all__ = ["IDLE_S", "Listener", "Status"]

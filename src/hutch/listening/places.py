@@ -15,7 +15,7 @@ from typing import Any
 from hutch.documents import decode
 from hutch.errors import DocumentError, RunOwnedError
 from hutch.recording import Recorder
-from hutch.recording.paging import bulk_events
+from hutch.recording.events.paging import bulk_events
 from hutch.recording.uids import uid_in
 from hutch.store import RunRow, Store
 

@@ -12,7 +12,7 @@ from hutch.documents import decode
 from hutch.documents.digests import digest
 from hutch.errors import DocumentError, FeedPrunedError
 from hutch.listening.messages import Message, Positions
-from hutch.recording.paging import bulk_events, page_events
+from hutch.recording.events.paging import bulk_events, page_events
 from hutch.store import Store, Topic
 
 __all__ = ["Refusals"]

@@ -19,7 +19,7 @@ from functools import cache
 
 from hutch.errors import HutchError
 from hutch.logbook.entries import Entry
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
 
 __all__ = ["GROUP", "afterwards", "entry_hooks", "forget_hooks", "settle"]
 

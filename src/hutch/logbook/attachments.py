@@ -25,8 +25,8 @@ from hutch.documents.text import storable
 from hutch.errors import AttachmentTooLargeError, DocumentError
 from hutch.logbook.entries import Attachment
 from hutch.store.faults import translate
-from hutch.store.logbook_rows import NewBlob
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
+from hutch.store.rows.logbook import NewBlob
 from hutch.store.syncing import sync_data, sync_path
 
 __all__ = ["FOLDER", "File", "NewFile", "Received", "receive", "shown_name"]

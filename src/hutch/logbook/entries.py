@@ -11,7 +11,7 @@ from typing import Any
 from hutch.documents import decode
 from hutch.documents.text import has_shape, storable
 from hutch.errors import DocumentError
-from hutch.store.logbook_rows import EntryRow, VersionRow
+from hutch.store.rows.logbook import EntryRow, VersionRow
 
 __all__ = [
     "Attachment",

@@ -25,9 +25,9 @@ from hutch.logbook.entries import (
 )
 from hutch.logbook.entry_finder import EntryFinder
 from hutch.logbook.freezing import freeze
-from hutch.store.entry_terms import terms_of
-from hutch.store.logbook_rows import EntryRow, NewEntry
-from hutch.store.protocol import Writer
+from hutch.store.protocols.store import Writer
+from hutch.store.rows.logbook import EntryRow, NewEntry
+from hutch.store.statements.entry_terms import terms_of
 
 __all__ = ["EntryBook"]
 

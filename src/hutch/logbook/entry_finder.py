@@ -12,8 +12,8 @@ from hutch.logbook.entries import Attachment, Entry, EntryPage, Version, clean_t
 from hutch.logbook.run_book import RunBook
 from hutch.logbook.searching import parse_search
 from hutch.logbook.tags import written_tags
-from hutch.store.entry_terms import author_term, shift_term, tag_term
-from hutch.store.logbook_rows import EntryFilter, EntryRow
+from hutch.store.rows.logbook import EntryFilter, EntryRow
+from hutch.store.statements.entry_terms import author_term, shift_term, tag_term
 
 __all__ = ["EntryFinder"]
 

@@ -195,7 +195,7 @@ def _freeze_table(book: EntryBook, experiment: str, settings: dict[str, str], fo
 
 
 def _freeze_plot(book: EntryBook, experiment: str, settings: dict[str, str], found: Frozen) -> int:
-    from hutch.catalogs.plotting import draw
+    from hutch.catalogs.showing.plotting import draw
 
     current = book.current_run(experiment) if "run" not in settings else None
     num = current.num if current is not None else _number(settings.get("run", ""), "run")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hutch.access import Action
-from hutch.catalogs.posting import post_all
+from hutch.catalogs.changing.posting import post_all
 from hutch.documents import decode
 from hutch.logbook.run_book import RunBook
 

@@ -13,7 +13,7 @@ from hutch.catalogs import Catalog
 from hutch.catalogs.signatures import this_user
 from hutch.documents import decode, encode
 from hutch.errors import AccessDeniedError, ExperimentLockedError
-from hutch.store.protocol import Store, Writer
+from hutch.store.protocols.store import Store, Writer
 
 __all__ = ["Desk"]
 

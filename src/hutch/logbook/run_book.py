@@ -16,7 +16,7 @@ from typing import Any
 from hutch.access import Action
 from hutch.access.membership import Shift, experiments_of, runs_of, shifts
 from hutch.catalogs import Run
-from hutch.catalogs.closing import close_run
+from hutch.catalogs.care.closing import close_run
 from hutch.catalogs.open_runs import BY_HAND, is_by_hand
 from hutch.catalogs.signatures import Signature
 from hutch.catalogs.tombstones import check_present, present_row
@@ -29,10 +29,10 @@ from hutch.errors import (
     RunNotFoundError,
 )
 from hutch.logbook.rights import Desk
+from hutch.recording.committing.starting import begin_run
 from hutch.recording.scan_ids import ScanIds
-from hutch.recording.starting import begin_run
-from hutch.store.logbook_rows import EntryRow, RunNumberRow
-from hutch.store.protocol import RunRow, Topic, Writer
+from hutch.store.protocols.store import RunRow, Topic, Writer
+from hutch.store.rows.logbook import EntryRow, RunNumberRow
 
 __all__ = ["NumberedRun", "RunBook"]
 

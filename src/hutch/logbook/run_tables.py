@@ -11,7 +11,7 @@ from hutch.documents import decode
 from hutch.documents.text import has_shape
 from hutch.errors import DocumentError
 from hutch.queries.paths import parse_path
-from hutch.store.logbook_rows import RunTableRow
+from hutch.store.rows.logbook import RunTableRow
 
 __all__ = [
     "DEFAULT",

@@ -21,8 +21,8 @@ from typing import TypeVar
 
 from hutch.errors import QueryError
 from hutch.queries.times import parse_time
-from hutch.store.entry_terms import ANY, author_term, shift_term, tag_term, word_terms, words_with
-from hutch.store.logbook_rows import EntryFilter
+from hutch.store.rows.logbook import EntryFilter
+from hutch.store.statements.entry_terms import ANY, author_term, shift_term, tag_term, word_terms, words_with
 
 __all__ = ["parse_search"]
 

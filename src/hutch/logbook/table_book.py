@@ -21,8 +21,8 @@ from hutch.logbook.run_tables import (
     parse_columns,
 )
 from hutch.logbook.table_data import RunOrder, TableData, cells_of
-from hutch.store.logbook_rows import RunNumberRow, RunTableRow
-from hutch.store.run_documents import read_documents
+from hutch.store.rows.logbook import RunNumberRow, RunTableRow
+from hutch.store.searching.run_documents import read_documents
 
 __all__ = ["TableBook"]
 

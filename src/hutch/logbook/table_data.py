@@ -18,14 +18,14 @@ from hutch.queries.conditions import Path
 from hutch.queries.matching import ABSENT, reach
 from hutch.queries.paths import POSTED, parse_path
 from hutch.queries.values import bracket
-from hutch.store.path_values import MISSING, Rank
-from hutch.store.run_documents import read_documents
+from hutch.store.searching.path_values import MISSING, Rank
+from hutch.store.searching.run_documents import read_documents
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from hutch.logbook.run_book import NumberedRun
-    from hutch.store.protocol import Store
+    from hutch.store.protocols.store import Store
 
 __all__ = ["Counters", "RunOrder", "TableData", "cells_of"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hutch.logbook.entries import Entry
-from hutch.store.entry_terms import folded
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
+from hutch.store.statements.entry_terms import folded
 
 __all__ = ["written_tags"]
 

@@ -18,7 +18,7 @@ from hutch.errors import ExperimentLockedError, FeedPrunedError
 from hutch.logbook.attachments import NewFile
 from hutch.logbook.entries import Entry, Format
 from hutch.logbook.logbook import Logbook
-from hutch.store.protocol import Change, PostedRow, Topic
+from hutch.store.protocols.store import Change, PostedRow, Topic
 
 __all__ = ["CURSOR", "VerdictEntries", "enter_verdicts"]
 

@@ -17,7 +17,7 @@ from hutch.documents import decode, encode, plain
 from hutch.errors import AccessDeniedError, DocumentError, JobNotFoundError, WorkflowNotFoundError
 from hutch.logbook.rights import Desk
 from hutch.logbook.run_book import RunBook
-from hutch.store.logbook_rows import JobRow, WorkflowRow
+from hutch.store.rows.logbook import JobRow, WorkflowRow
 
 __all__ = ["Job", "JobStatus", "MadeJob", "Trigger", "Workflow", "WorkflowBook"]
 

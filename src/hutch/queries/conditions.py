@@ -1,8 +1,8 @@
 """What every query comes to: a tree of conditions on a run's documents.
 
 A path leads into one of the documents; a test is put to what it leads to. All is frozen and plain, so that
-whoever answers a query can take it to pieces: the store for its index (:mod:`hutch.store.planning`), and
-:mod:`hutch.queries.matching` for the documents themselves.
+whoever answers a query can take it to pieces: the store for its index
+(:mod:`hutch.store.searching.planning`), and :mod:`hutch.queries.matching` for the documents themselves.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Documents in: from a RunEngine, a program or a file into the store, whatever happens."""
 
-from hutch.recording.committer import finish
+from hutch.recording.committing.committer import finish
 from hutch.recording.recorder import Recorder
 from hutch.recording.session import RecordedRun, start_run
 

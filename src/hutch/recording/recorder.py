@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 from hutch.documents import REPLACED, decode, encode_lossy, is_same_text
 from hutch.documents.schemas import SCHEMAS, problems
 from hutch.errors import DocumentError, RunOwnedError, StoreError
-from hutch.recording.committer import Committer
-from hutch.recording.paging import bulk_events, page_events
+from hutch.recording.committing.committer import Committer
+from hutch.recording.committing.quarantine import stored_run, why_no_descriptor
+from hutch.recording.committing.run_writer import RunWriter
+from hutch.recording.committing.starting import begin_run, continue_run
+from hutch.recording.events.paging import bulk_events, page_events
 from hutch.recording.patience import patiently
-from hutch.recording.quarantine import stored_run, why_no_descriptor
-from hutch.recording.run_writer import RunWriter
-from hutch.recording.starting import begin_run, continue_run
 from hutch.recording.uids import document_uid, uid_in
 from hutch.store import Store
 from hutch.store.pacing import Pace
 
 if TYPE_CHECKING:
-    from hutch.recording.stream_buffer import StreamBuffer
+    from hutch.recording.events.stream_buffer import StreamBuffer
 
 __all__ = ["Recorder"]
 
@@ -197,7 +197,7 @@ class Recorder:
             self._open(known)
 
     def _descriptor(self, name: str, doc: dict[str, Any]) -> None:
-        from hutch.recording.stream_buffer import StreamBuffer
+        from hutch.recording.events.stream_buffer import StreamBuffer
 
         run = self._runs.get(uid_in(doc, "run_start"))
         uid = uid_in(doc, "uid")

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from hutch.documents import decode, encode
 from hutch.errors import StoreError
 from hutch.recording.patience import patiently
-from hutch.store.protocol import Store, Writer
+from hutch.store.protocols.store import Store, Writer
 
 __all__ = ["ScanIds", "restart_numbering"]
 

@@ -15,7 +15,7 @@ from hutch.errors import DocumentError, RunClosedError
 from hutch.recording.patience import patiently
 from hutch.recording.readings import all_seconds, check_name, common_length, dictionary, seconds, taken_at
 from hutch.recording.recorder import Recorder
-from hutch.recording.rules import Rules
+from hutch.recording.rules.rules import Rules
 from hutch.recording.scan_ids import ScanIds
 from hutch.recording.stash import Stash
 from hutch.store import Store

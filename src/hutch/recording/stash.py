@@ -14,7 +14,7 @@ from hutch.documents import decode, encode, plain
 from hutch.errors import DocumentError
 from hutch.recording.scan_ids import restart_numbering
 from hutch.recording.tracked import Path, Work, descend, tracked
-from hutch.store.protocol import Store, Writer
+from hutch.store.protocols.store import Store, Writer
 
 __all__ = ["Stash"]
 

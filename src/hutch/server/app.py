@@ -24,18 +24,18 @@ from hutch.server.asking import Reader
 from hutch.server.books import open_books
 from hutch.server.heads import Heads
 from hutch.server.lcls import PREFIXES, build_lcls
-from hutch.server.logbook_forms import make_logbook_forms
-from hutch.server.logbook_pages import make_logbook_pages
 from hutch.server.models import Failure, Health
-from hutch.server.monitor_pages import make_monitor_pages
-from hutch.server.pages import make_pages
-from hutch.server.pictures import make_pictures
+from hutch.server.pages.logbook_forms import make_logbook_forms
+from hutch.server.pages.logbook_pages import make_logbook_pages
+from hutch.server.pages.monitor_pages import make_monitor_pages
+from hutch.server.pages.pictures import make_pictures
+from hutch.server.pages.run_pages import make_pages
+from hutch.server.pages.showing import STATIC, error_page, wants_page
+from hutch.server.pages.table_forms import make_table_forms
+from hutch.server.pages.table_pages import make_table_pages
 from hutch.server.routes import make_router
-from hutch.server.showing import STATIC, error_page, wants_page
 from hutch.server.statuses import status_of, tell
-from hutch.server.table_forms import make_table_forms
-from hutch.server.table_pages import make_table_pages
-from hutch.server.tiled_app import build_tiled_app
+from hutch.server.tiled.app import build_tiled_app
 from hutch.server.verdict_entries import entering_verdicts
 from hutch.server.watching import BodyLimit, Metrics, Watch
 

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hutch.catalogs.pieces import empty
-from hutch.catalogs.snapshot import Snapshot
+from hutch.catalogs.reading.pieces import empty
+from hutch.catalogs.reading.snapshot import Snapshot
 from hutch.errors import ExternalDataError
 
 __all__ = ["TIME", "Frames", "HeldFrames", "MissingFrames", "RowFrames", "chunked"]

@@ -24,8 +24,8 @@ from hutch.server.models import (
     TileItem,
 )
 from hutch.server.stream_data import MEDIA_TYPES, DataFormat, stream_data
-from hutch.server.tiled_documents import MEDIA_TYPE, document_lines
-from hutch.server.tiled_metadata import run_metadata, servable
+from hutch.server.tiled.documents import MEDIA_TYPE, document_lines
+from hutch.server.tiled.metadata import run_metadata, servable
 from hutch.server.tiles import source_views, tile_item
 
 __all__ = ["make_router"]

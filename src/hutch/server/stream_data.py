@@ -14,8 +14,8 @@ import pyarrow as pa
 from hutch.catalogs import Stream
 from hutch.documents import plain
 from hutch.errors import QueryError
-from hutch.server.tiled_array import MOST_BYTES
-from hutch.server.tiled_metadata import servable
+from hutch.server.tiled.array import MOST_BYTES
+from hutch.server.tiled.metadata import servable
 
 __all__ = ["MEDIA_TYPES", "DataFormat", "stream_data"]
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from hutch.catalogs import Catalog, Run
 from hutch.documents import decode
 from hutch.errors import LookupFailedError
-from hutch.store.monitor_rows import TileRow
+from hutch.store.rows.monitor import TileRow
 
 __all__ = ["SourceView", "TileView", "find_tile", "narrowed", "source_views", "tile_item", "worst_of"]
 

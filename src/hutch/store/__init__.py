@@ -4,7 +4,7 @@ The only floor that knows SQL and the layout of files. Everything above it uses 
 """
 
 from hutch.store.opening import has_store, open_store
-from hutch.store.protocol import (
+from hutch.store.protocols.store import (
     AmendmentRow,
     Batch,
     Change,

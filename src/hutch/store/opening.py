@@ -27,10 +27,10 @@ from hutch.store.places import (
     is_writable,
     named_folder,
 )
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
 from hutch.store.roles import MOVED, admit, backup_note, is_backup
-from hutch.store.schema import is_behind, write_schema
-from hutch.store.sqlite import BUSY_TIMEOUT_S, SqliteStore, connect
+from hutch.store.schema.versions import is_behind, write_schema
+from hutch.store.sqlite.store import BUSY_TIMEOUT_S, SqliteStore, connect
 
 __all__ = ["bring_up_to_date", "check_no_files", "has_store", "make_folder", "open_store"]
 
@@ -53,7 +53,7 @@ def open_store(
     :raises StoreUnavailableError: if the server of the database does not answer.
     """
     if is_address(os.fspath(where)):
-        from hutch.store.postgres_opening import open_database
+        from hutch.store.postgres.opening import open_database
 
         return open_database(os.fspath(where), create=create, files=files)
     check_no_files(where, files)
@@ -85,7 +85,7 @@ def has_store(where: str | os.PathLike[str]) -> bool:
     :raises StoreError: if the server of a database cannot be asked.
     """
     if is_address(os.fspath(where)):
-        from hutch.store.postgres_opening import find_database
+        from hutch.store.postgres.opening import find_database
 
         return find_database(os.fspath(where))
     return (named_folder(where) / DATABASE).exists()
@@ -189,7 +189,7 @@ def _migrate(path: Path) -> None:
     from sqlalchemy import URL, create_engine
     from sqlalchemy.exc import DBAPIError
 
-    from hutch.store import migrating
+    from hutch.store.schema import migrating
 
     url = URL.create("sqlite", database=str(path))
     try:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from time import sleep
 from typing import Any
 
-from hutch.store.protocol import Store, Writer
+from hutch.store.protocols.store import Store, Writer
 
 __all__ = ["Pace"]
 

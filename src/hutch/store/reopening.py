@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hutch.store.protocol import Store
+    from hutch.store.protocols.store import Store
 
 __all__ = ["reopened"]
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 __all__ = ["RUN_COLUMNS", "Statement", "is_one_of", "several"]
 
 RUN_COLUMNS = ("id", "uid", "time", "scan_id", "owner", "start", "stop", "amended")
-"""Columns of a run, in the order of :class:`~hutch.store.rows.RunRow`."""
+"""Columns of a run, in the order of :class:`~hutch.store.rows.runs.RunRow`."""
 
 
 class Statement:

@@ -18,7 +18,7 @@ from ophyd.sim import SynAxis, SynGauss
 
 import hutch
 from hutch.errors import ConfigurationError, MetadataError
-from hutch.recording.rules import Rules
+from hutch.recording.rules.rules import Rules
 from hutch.recording.scan_ids import ScanIds
 
 

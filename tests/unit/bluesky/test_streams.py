@@ -25,7 +25,7 @@ from ophyd_async.core import StaticPathProvider, TriggerInfo, UUIDFilenameProvid
 from ophyd_async.sim import PatternGenerator, SimBlobDetector, SimMotor, SimPointDetector
 
 from hutch.documents import is_same, plain
-from hutch.recording.paging import page_events
+from hutch.recording.events.paging import page_events
 
 Emitted = list[tuple[str, dict[str, Any]]]
 

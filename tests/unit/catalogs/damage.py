@@ -14,7 +14,7 @@ import psycopg
 
 import hutch
 from hutch.catalogs import Catalog
-from hutch.catalogs.findings import Verification
+from hutch.catalogs.care.findings import Verification
 from hutch.catalogs.repairing import repair
 from hutch.catalogs.verifying import verify
 

@@ -5,11 +5,11 @@ import threading
 import pytest
 
 import hutch
-from hutch.catalogs.amending import Edit
+from hutch.catalogs.changing.amending import Edit
 from hutch.catalogs.verifying import verify
 from hutch.documents import decode, is_same, plain
 from hutch.errors import MISSING, ConfigurationError, MetadataError
-from hutch.recording.rules import Rules
+from hutch.recording.rules.rules import Rules
 
 
 @pytest.fixture

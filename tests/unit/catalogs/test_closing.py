@@ -86,7 +86,7 @@ def test_how_it_ended_and_why_must_be_said(interrupted) -> None:
 
 def test_what_the_process_left_in_the_spool_comes_first(interrupted, tmp_path, monkeypatch) -> None:
     from hutch.documents import encode
-    from hutch.recording.spool import SpoolName, mark_of
+    from hutch.recording.spooling.spool import SpoolName, mark_of
 
     monkeypatch.setenv("HUTCH_SPOOL", str(tmp_path / "spool"))
     (tmp_path / "spool").mkdir()

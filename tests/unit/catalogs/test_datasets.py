@@ -1,6 +1,6 @@
 import numpy as np
 
-from hutch.catalogs.datasets import dimensions, to_datetimes
+from hutch.catalogs.reading.datasets import dimensions, to_datetimes
 
 
 def test_datetimes_are_the_nearest_nanosecond():

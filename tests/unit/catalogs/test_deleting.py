@@ -20,8 +20,8 @@ from hutch.errors import (
     StoreError,
 )
 from hutch.store import Topic
-from hutch.store.arrow_files import new_batch
-from hutch.store.columns import Column, Kind, Layout
+from hutch.store.batches.arrow_files import new_batch
+from hutch.store.batches.columns import Column, Kind, Layout
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from hutch.catalogs.findings import Kind
+from hutch.catalogs.care.findings import Kind
 from hutch.catalogs.repairing import repair
 from hutch.catalogs.verifying import verify
 from hutch.logbook import Logbook, NewFile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hutch.catalogs.gridding import find_grid
+from hutch.catalogs.showing.gridding import find_grid
 
 SHAPE, EXTENTS = [2, 3], [[0, 1], [10, 30]]
 X, Y = np.array([10.0, 20, 30, 30, 20, 10]), np.array([0.0, 0, 0, 1, 1, 1])

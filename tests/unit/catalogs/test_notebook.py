@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from hutch.catalogs.notebook import table_html
+from hutch.catalogs.showing.notebook import table_html
 from hutch.errors import StreamNotFoundError
 
 PICTURE = r'<img alt="Plot of run [^"]+" src="data:image/png;base64,iVBOR[A-Za-z0-9+/=]+">'

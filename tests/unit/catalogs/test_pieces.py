@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from hutch.catalogs.pieces import Piece, assemble, empty
-from hutch.store.columns import Column, Kind
+from hutch.catalogs.reading.pieces import Piece, assemble, empty
+from hutch.store.batches.columns import Column, Kind
 
 NUMBER = {"dtype": "number"}
 STRING = {"dtype": "string"}

@@ -10,9 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import hutch
-from hutch.catalogs.array_drawing import draw_array
-from hutch.catalogs.hints import hinted_fields, scanned_axes
-from hutch.catalogs.plotting import draw, save
+from hutch.catalogs.showing.array_drawing import draw_array
+from hutch.catalogs.showing.hints import hinted_fields, scanned_axes
+from hutch.catalogs.showing.plotting import draw, save
 from hutch.errors import ConfigurationError, StreamNotFoundError
 
 HINTS = {"dimensions": [[["x"], "primary"]]}
@@ -206,7 +206,8 @@ def test_a_frame_whose_file_is_missing_does_not_keep_numbers_from_being_drawn(ca
 def test_a_picture_for_which_there_is_no_room_leaves_the_one_before_and_no_part(tmp_path):
     (tmp_path / "old.png").write_bytes(b"old")
     code = (
-        "import resource, signal, sys; from pathlib import Path; from hutch.catalogs.plotting import save\n"
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from hutch.catalogs.showing.plotting import save\n"
         "from matplotlib.figure import Figure\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"

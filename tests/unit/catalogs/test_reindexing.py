@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from hutch.catalogs import index_verifying, reindexing
-from hutch.catalogs.reindexing import Reindexed, reindex
+from hutch.catalogs.care import index_verifying, reindexing
+from hutch.catalogs.care.reindexing import Reindexed, reindex
 from hutch.documents import leaves
 from hutch.errors import RunNotFoundError
 

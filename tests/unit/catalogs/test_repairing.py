@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hutch.catalogs import loose_files
-from hutch.catalogs.findings import Kind
-from hutch.catalogs.loose_files import LOST_AND_FOUND
+from hutch.catalogs.care import loose_files
+from hutch.catalogs.care.findings import Kind
+from hutch.catalogs.care.loose_files import LOST_AND_FOUND
 from hutch.catalogs.repairing import repair
 from hutch.documents import decode, encode, is_same
 
@@ -558,7 +558,7 @@ def test_a_run_whose_process_died_is_let_go(small) -> None:
 
 
 def test_what_waits_in_the_spool_is_taken_in(small, tmp_path, monkeypatch) -> None:
-    from hutch.recording.spool import SpoolName, mark_of
+    from hutch.recording.spooling.spool import SpoolName, mark_of
 
     monkeypatch.setenv("HUTCH_SPOOL", str(tmp_path / "spool"))
     (tmp_path / "spool").mkdir()

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from hutch.errors import CorruptBatchError
-from hutch.recording.compactor import Compactor
-from hutch.store.compacting import Compaction, sweep
+from hutch.recording.committing.compactor import Compactor
+from hutch.store.batches.compacting import Compaction, sweep
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from hutch.catalogs import verifying
-from hutch.catalogs.findings import Kind
-from hutch.catalogs.loose_files import LOST_AND_FOUND
+from hutch.catalogs.care.findings import Kind
+from hutch.catalogs.care.loose_files import LOST_AND_FOUND
 from hutch.catalogs.verifying import Done, verify
 from hutch.documents import encode
 from hutch.errors import CorruptBatchError, CorruptDocumentError
-from hutch.store.protocol import TombstoneRow
+from hutch.store.protocols.store import TombstoneRow
 
 from .damage import DESCRIPTOR, START, STOP, event, flip, make_old
 
@@ -187,7 +187,7 @@ def test_index_rows_that_follow_from_no_document_are_an_error(small) -> None:
 
 
 def test_index_rows_of_many_runs_are_compared_in_as_many_passes_as_it_takes(place, monkeypatch) -> None:
-    from hutch.catalogs import index_verifying
+    from hutch.catalogs.care import index_verifying
 
     with place.open() as cat:
         for number in range(9):
@@ -385,7 +385,7 @@ def test_a_run_whose_process_died_names_it(small) -> None:
 
 
 def test_documents_that_wait_in_the_spool_are_a_note(small, tmp_path, monkeypatch) -> None:
-    from hutch.recording.spool import SpoolName, mark_of
+    from hutch.recording.spooling.spool import SpoolName, mark_of
 
     monkeypatch.setenv("HUTCH_SPOOL", str(tmp_path / "spool"))
     (tmp_path / "spool").mkdir()
@@ -444,7 +444,7 @@ def test_json_has_all_of_it(small) -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_has_a_severity_and_a_remedy(kind) -> None:
-    from hutch.catalogs.findings import Finding
+    from hutch.catalogs.care.findings import Finding
 
     found = Finding(kind, "text", "run-1").to_json()
     assert found["severity"] in ("error", "note")

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 import hutch
-from hutch.catalogs import compaction
+from hutch.catalogs.care import compaction
 from hutch.recording import Recorder, finish
 from hutch.store import open_store
 

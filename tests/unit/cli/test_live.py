@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hutch.cli.live import LiveRows
+from hutch.cli.views.live import LiveRows
 
 START = {"uid": "run-1", "time": 1.5e9, "scan_id": 4, "plan_name": "scan", "num_points": 2}
 KEYS: dict[str, Any] = {name: {"dtype": "number", "units": "mm"} for name in ("rest", "det", "x")}
@@ -26,7 +26,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What a terminal gets."""
     file = io.StringIO()
     monkeypatch.setattr(
-        "hutch.cli.live.console", lambda: Console(force_terminal=True, file=file, width=90, color_system=None)
+        "hutch.cli.views.live.console",
+        lambda: Console(force_terminal=True, file=file, width=90, color_system=None),
     )
     return file
 

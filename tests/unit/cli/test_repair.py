@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 
 import hutch
-from hutch.recording.spool import SpoolName, mark_of
+from hutch.recording.spooling.spool import SpoolName, mark_of
 
 
 @pytest.fixture

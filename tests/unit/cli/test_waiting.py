@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hutch.recording import spool
-from hutch.recording.spool import SpoolFile, line_of
+from hutch.recording.spooling import spool
+from hutch.recording.spooling.spool import SpoolFile, line_of
 from hutch.store import open_store
 
 

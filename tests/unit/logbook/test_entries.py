@@ -215,7 +215,8 @@ def test_a_search_finds_just_the_entries_that_have_all_words(book, texts, wanted
 
 
 def test_common_words_are_found_as_rare_ones_are(book, monkeypatch):
-    from hutch.store import entry_searches, logbook_reading
+    from hutch.store.reading import logbook as logbook_reading
+    from hutch.store.statements import entry_searches
 
     monkeypatch.setattr(logbook_reading, "_FEW", 2)
     monkeypatch.setattr(entry_searches, "_LATEST", 4)

@@ -9,7 +9,7 @@ import pytest
 from hutch.errors import DocumentError
 from hutch.logbook import Format, NewFile, render
 from hutch.logbook.freezing import find_blocks
-from hutch.server.logbook_pages import entry_html
+from hutch.server.pages.logbook_pages import entry_html
 
 ON_EACH_DATABASE = True
 

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from hutch.catalogs.posting import post
+from hutch.catalogs.changing.posting import post
 from hutch.logbook import Logbook, enter_verdicts, render
 
 ON_EACH_DATABASE = True

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from hutch.recording import Recorder
-from hutch.recording.committer import Committer
+from hutch.recording.committing.committer import Committer
 
 LOADED = """
 import sys

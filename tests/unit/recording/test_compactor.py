@@ -13,9 +13,11 @@ import pytest
 from hutch.catalogs import Catalog
 from hutch.catalogs.verifying import verify
 from hutch.errors import StoreError
-from hutch.recording import Recorder, compactor, finish
-from hutch.recording.committer import Committer
-from hutch.store import compacting, open_store
+from hutch.recording import Recorder, finish
+from hutch.recording.committing import compactor
+from hutch.recording.committing.committer import Committer
+from hutch.store import open_store
+from hutch.store.batches import compacting
 
 LONGEST_WAIT_S = 30.0
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hutch.errors import ConfigurationError, FieldProblem, MetadataError
-from hutch.recording.rules import PROMPT, Rules
+from hutch.recording.rules.rules import PROMPT, Rules
 
 RULES_FILE = """
 required: [sample, operator]

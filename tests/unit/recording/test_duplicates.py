@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hutch.recording import Recorder, finish
-from hutch.recording.duplicates import without_stored
-from hutch.recording.lots import Lot
+from hutch.recording.events.duplicates import without_stored
+from hutch.recording.events.lots import Lot
 from hutch.store import NewBatch
-from hutch.store.compacting import Compaction
+from hutch.store.batches.compacting import Compaction
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hutch.recording.event_values import all_are, bytes_of, is_integer, owned, seconds
+from hutch.recording.events.event_values import all_are, bytes_of, is_integer, owned, seconds
 
 
 @pytest.mark.parametrize("column", [[[1.0], [2.0]], [None, {"a": [1]}], np.ones((2, 3))])

@@ -17,8 +17,8 @@ from hutch.catalogs import Catalog
 from hutch.cli.group import hutch as program
 from hutch.documents import encode, is_same
 from hutch.errors import ImportFileError
-from hutch.recording.document_files import read_documents
-from hutch.recording.importing import import_file
+from hutch.recording.importing.document_files import read_documents
+from hutch.recording.importing.importer import import_file
 
 Documents = list[tuple[str, dict[str, Any]]]
 

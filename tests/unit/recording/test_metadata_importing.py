@@ -13,7 +13,7 @@ from historydict import HistoryDict
 
 from hutch.cli.group import hutch as program
 from hutch.errors import ImportFileError
-from hutch.recording.metadata_importing import import_metadata, is_metadata
+from hutch.recording.importing.metadata_importing import import_metadata, is_metadata
 from hutch.recording.stash import Stash
 
 

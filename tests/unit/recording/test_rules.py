@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hutch.errors import MetadataError
-from hutch.recording.rules import PROMPT, START_RUN, Places, Rules
+from hutch.recording.rules.rules import PROMPT, START_RUN, Places, Rules
 
 
 def _fields(error: MetadataError) -> list[str]:

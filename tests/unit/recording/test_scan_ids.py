@@ -10,7 +10,7 @@ import pytest
 
 from hutch.recording.scan_ids import ScanIds
 from hutch.recording.stash import Stash
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
 
 ON_EACH_DATABASE = True
 

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from hutch.recording import spool
-from hutch.recording.spool import SpoolFile, SpoolName
+from hutch.recording.spooling import spool
+from hutch.recording.spooling.spool import SpoolFile, SpoolName
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_file_is_abandoned_when_it_is_let_go(folder):
 
 def test_a_file_is_abandoned_when_its_process_is_dead(folder):
     program = (
-        "import sys; from hutch.recording.spool import SpoolFile\n"
+        "import sys; from hutch.recording.spooling.spool import SpoolFile\n"
         "SpoolFile.create('run', 'store').append(b'one\\n'); print('there', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

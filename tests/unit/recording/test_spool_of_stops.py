@@ -1,7 +1,7 @@
 """What goes into the spool when nothing but the end of a run could not be stored."""
 
-from hutch.recording.lots import Lot
-from hutch.recording.spool_lines import lines_of
+from hutch.recording.events.lots import Lot
+from hutch.recording.spooling.spool_lines import lines_of
 
 
 def test_a_stop_document_alone_is_a_line():

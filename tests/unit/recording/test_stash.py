@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hutch.errors import DocumentError, ImportFileError, LookupFailedError
 from hutch.recording.stash import Stash
 from hutch.store import open_store
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
 
 ON_EACH_DATABASE = True
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hutch.recording.lots import in_lots
-from hutch.recording.stream_buffer import StreamBuffer
-from hutch.store.unpacking import events
+from hutch.recording.events.lots import in_lots
+from hutch.recording.events.stream_buffer import StreamBuffer
+from hutch.store.batches.unpacking import events
 
 
 def buffer_of(*keys):

@@ -8,7 +8,7 @@ from fastapi import HTTPException
 from tiled.ndslice import NDBlock, NDSlice
 
 from hutch.server.frames import chunked
-from hutch.server.tiled_array import ArrayAdapter
+from hutch.server.tiled.array import ArrayAdapter
 
 
 class FakeFrames:

@@ -13,7 +13,7 @@ from hutch.access import Access
 from hutch.documents import encode
 from hutch.server import Admission, build_app
 from hutch.server.tiles import age_text, worst_of
-from hutch.store.monitor_rows import TileRow
+from hutch.store.rows.monitor import TileRow
 
 from ...serving import KEY, serving
 

@@ -13,7 +13,7 @@ import pytest
 
 from hutch.documents import encode
 from hutch.store import Store, open_store
-from hutch.store.arrow_files import new_batch
+from hutch.store.batches.arrow_files import new_batch
 
 
 @dataclass

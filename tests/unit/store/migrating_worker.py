@@ -14,8 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.pool import Pool
 
-import hutch.store.migrating
-import hutch.store.postgres_opening  # noqa: F401 - loaded before the fork, which is what this program is for
+import hutch.store.postgres.opening  # noqa: F401 - loaded before the fork, which is what this program is for
 from hutch.store import open_store
 
 

@@ -16,8 +16,8 @@ import pytest
 
 import hutch
 from hutch.documents import encode
-from hutch.store import migrating
-from hutch.store.postgres_opening import MARKER
+from hutch.store.postgres.opening import MARKER
+from hutch.store.schema import migrating
 
 DATA = Path(__file__).parents[2] / "data" / "store-0001"
 

@@ -12,7 +12,7 @@ import pytest
 
 from hutch.errors import NoStoreError, ReadOnlyStoreError, StoreError, StoreFullError
 from hutch.store import open_store
-from hutch.store.backups import back_up, restore
+from hutch.store.copies.backups import back_up, restore
 from hutch.store.folder_lock import FolderLock
 
 from .conftest import add_run
@@ -172,8 +172,8 @@ def test_the_changes_of_a_run_with_many_batches_are_copied_alone(backend, store,
 
 
 def test_when_the_feed_was_pruned_all_runs_are_compared(backend, store, folder, monkeypatch):
-    monkeypatch.setattr("hutch.store.writing.KEPT_CHANGES", 2)
-    monkeypatch.setattr("hutch.store.writing._PRUNE_EVERY", 1)
+    monkeypatch.setattr("hutch.store.writing.runs.KEPT_CHANGES", 2)
+    monkeypatch.setattr("hutch.store.writing.runs._PRUNE_EVERY", 1)
     make_whole(store)
     back_up(backend.address, folder)
     amend(store, run_of(store, "whole"), "Si")
@@ -189,13 +189,13 @@ def test_when_the_feed_was_pruned_all_runs_are_compared(backend, store, folder, 
 
 
 def test_portions_of_any_size_give_the_same(backend, store, folder, monkeypatch):
-    monkeypatch.setattr("hutch.store.copying._BYTES_OF_A_PORTION", 100)
-    monkeypatch.setattr("hutch.store.copying._RUNS_OF_A_PORTION", 2)
-    monkeypatch.setattr("hutch.store.copying._FEW_RUNS", 0)
-    monkeypatch.setattr("hutch.store.table_copying._AT_ONCE", 2)
-    monkeypatch.setattr("hutch.store.table_copying._ROWS_AT_ONCE", 1)
-    monkeypatch.setattr("hutch.store.table_copying._BODIES_AT_ONCE", 1)
-    monkeypatch.setattr("hutch.store.loose_copying._FEED_AT_ONCE", 3)
+    monkeypatch.setattr("hutch.store.copies.copying._BYTES_OF_A_PORTION", 100)
+    monkeypatch.setattr("hutch.store.copies.copying._RUNS_OF_A_PORTION", 2)
+    monkeypatch.setattr("hutch.store.copies.copying._FEW_RUNS", 0)
+    monkeypatch.setattr("hutch.store.copies.table_copying._AT_ONCE", 2)
+    monkeypatch.setattr("hutch.store.copies.table_copying._ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("hutch.store.copies.table_copying._BODIES_AT_ONCE", 1)
+    monkeypatch.setattr("hutch.store.copies.loose_copying._FEED_AT_ONCE", 3)
     make_whole(store)
     back_up(backend.address, folder)
     assert_equal(store, folder)
@@ -217,7 +217,7 @@ def test_documents_that_cannot_be_read_are_copied_as_they_are(backend, store, fo
 
 
 def test_progress_is_told(backend, store, folder, monkeypatch):
-    monkeypatch.setattr("hutch.store.copying._TELL_S", 0.0)
+    monkeypatch.setattr("hutch.store.copies.copying._TELL_S", 0.0)
     make_whole(store)
     told = []
     back_up(backend.address, folder, lambda done: told.append((done.runs, done.size_bytes, done.share)))
@@ -437,7 +437,7 @@ def test_a_file_that_was_gone_is_not_forgotten_by_an_interruption(backend, store
     make_whole(store)
     (name,) = batch_files(store)
     (store.files / name).rename(store.files / "aside")
-    monkeypatch.setattr("hutch.store.copying.Copier.finish", _fail)
+    monkeypatch.setattr("hutch.store.copies.copying.Copier.finish", _fail)
     with pytest.raises(RuntimeError, match="interrupted"):
         back_up(backend.address, folder)
     monkeypatch.undo()
@@ -477,7 +477,7 @@ def test_a_damaged_backup_is_made_whole_by_a_full_one(backend, store, folder):
 
 
 def test_files_that_compaction_takes_away_meanwhile_are_looked_up_again(backend, store, folder, monkeypatch):
-    from hutch.store.file_copying import FileCopier
+    from hutch.store.copies.file_copying import FileCopier
 
     run = begin(store, "uid")
     fill(store, run, count=LARGE)
@@ -496,7 +496,7 @@ def test_files_that_compaction_takes_away_meanwhile_are_looked_up_again(backend,
 
 
 def test_files_that_vanish_in_the_last_moment_are_looked_up_again(backend, store, folder, monkeypatch):
-    from hutch.store.file_copying import FileCopier
+    from hutch.store.copies.file_copying import FileCopier
 
     run = begin(store, "uid")
     back_up(backend.address, folder)
@@ -617,7 +617,7 @@ def test_what_is_no_backup_is_not_restored(backend, store, tmp_path):
 def test_a_store_that_is_being_restored_cannot_be_used(backend, store, folder, new_place, monkeypatch):
     make_whole(store)
     back_up(backend.address, folder)
-    monkeypatch.setattr("hutch.store.copying.Copier.finish", _fail)
+    monkeypatch.setattr("hutch.store.copies.copying.Copier.finish", _fail)
     with pytest.raises(RuntimeError, match="interrupted"):
         restore(folder, *new_place)
     monkeypatch.undo()
@@ -638,7 +638,7 @@ def _fail(*_, **__):
 def test_another_backup_does_not_complete_a_restored_store(backend, store, folder, tmp_path, monkeypatch):
     back_up(backend.address, folder)
     back_up(backend.address, tmp_path / "other")
-    monkeypatch.setattr("hutch.store.copying.Copier.finish", _fail)
+    monkeypatch.setattr("hutch.store.copies.copying.Copier.finish", _fail)
     with pytest.raises(RuntimeError, match="interrupted"):
         restore(folder, tmp_path / "new")
     monkeypatch.undo()
@@ -648,7 +648,7 @@ def test_another_backup_does_not_complete_a_restored_store(backend, store, folde
 
 
 def test_a_backup_is_not_written_while_it_is_restored(backend, store, folder, tmp_path, monkeypatch):
-    from hutch.store.copying import Copier
+    from hutch.store.copies.copying import Copier
 
     back_up(backend.address, folder)
     catch_up = Copier.catch_up
@@ -674,7 +674,7 @@ def test_runs_that_were_recorded_into_the_copy_are_not_deleted(backend, store, f
     back_up(backend.address, folder)
     place = tmp_path / "new"
     with contextlib.closing(open_store(place)) as early:
-        monkeypatch.setattr("hutch.store.copying.Copier.finish", _fail)
+        monkeypatch.setattr("hutch.store.copies.copying.Copier.finish", _fail)
         with pytest.raises(RuntimeError, match="interrupted"):
             restore(folder, place)
         monkeypatch.undo()

@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from hutch.store import checkpoints, open_store
-from hutch.store.sqlite import _MOST_PAGES
-from hutch.store.write_ahead_log import has_frames
+from hutch.store import open_store
+from hutch.store.sqlite.store import _MOST_PAGES, checkpoints
+from hutch.store.sqlite.write_ahead_log import has_frames
 
 PROGRAM = """
 import sys

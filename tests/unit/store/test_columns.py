@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hutch.documents import is_same, plain
-from hutch.store.columns import Column, Filled, Kind, Layout, wider
-from hutch.store.packing import pack, pack_all
-from hutch.store.unpacking import events, to_numpy, values
+from hutch.store.batches.columns import Column, Filled, Kind, Layout, wider
+from hutch.store.batches.packing import pack, pack_all
+from hutch.store.batches.unpacking import events, to_numpy, values
 
 BIG = 2**53
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hutch.documents import encode
-from hutch.store.access_rows import ApiKeyRow, ExecutableRow, ExperimentRow, RoleRow, UserRow
+from hutch.store.rows.access import ApiKeyRow, ExecutableRow, ExperimentRow, RoleRow, UserRow
 
 KEY = ApiKeyRow("0a1b", bytes(range(32)), "bob", "read record", encode(["raw"]), "DAQ", 1.5, "alice", 9.5)
 BOB = UserRow("bob", "$argon2id$…", "read", None, 1.5, "alice")

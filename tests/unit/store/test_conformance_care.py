@@ -10,7 +10,7 @@ import pytest
 from hutch.documents import encode, leaves
 from hutch.errors import RunNotFoundError
 from hutch.store import DocumentRow, Mark, Topic
-from hutch.store.protocol import TombstoneRow
+from hutch.store.protocols.store import TombstoneRow
 
 from .conftest import add_batch, add_run, add_segment, numbers
 

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from hutch.documents import is_same
 from hutch.errors import CorruptBatchError, StoreError, StoreFullError
-from hutch.recording.stream_buffer import StreamBuffer
-from hutch.store import Topic, compacting
-from hutch.store.arrow_files import new_batch
-from hutch.store.columns import Layout
-from hutch.store.compacting import Compaction, sweep
-from hutch.store.unpacking import events
+from hutch.recording.events.stream_buffer import StreamBuffer
+from hutch.store import Topic
+from hutch.store.batches import compacting
+from hutch.store.batches.arrow_files import new_batch
+from hutch.store.batches.columns import Layout
+from hutch.store.batches.compacting import Compaction, sweep
+from hutch.store.batches.unpacking import events
 
 from .conftest import add_run
 

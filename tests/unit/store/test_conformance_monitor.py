@@ -8,8 +8,8 @@ import pytest
 
 from hutch.documents import encode
 from hutch.store import Topic
-from hutch.store.monitor_rows import FrozenFigure, PlotStateRow, TileRow
-from hutch.store.protocol import TombstoneRow
+from hutch.store.protocols.store import TombstoneRow
+from hutch.store.rows.monitor import FrozenFigure, PlotStateRow, TileRow
 
 from .conftest import add_run
 

@@ -8,7 +8,7 @@ import pytest
 
 from hutch.documents import encode, leaves
 from hutch.store import DocumentRow, Mark, RunContents
-from hutch.store import surveying as survey
+from hutch.store.reading import surveying as survey
 
 from .conftest import add_batch, add_run, add_segment, numbers
 
@@ -131,7 +131,7 @@ def test_processes_that_own_nothing_any_more_are_forgotten_after_a_week(backend,
     ended = store.run_by_id(add_run(backend.open(), "ended")).owner
     with store.transaction() as writer:
         writer.end_run(run + 1, b"{}", "success")
-    monkeypatch.setattr("hutch.store.writing._FORGET_S", -3600.0)
+    monkeypatch.setattr("hutch.store.writing.runs._FORGET_S", -3600.0)
     add_run(backend.open(), "other")
 
     assert store.owner(owner) is not None  # its run is open

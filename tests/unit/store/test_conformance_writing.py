@@ -9,7 +9,8 @@ import time
 import pytest
 
 from hutch.errors import FeedPrunedError, StoreError
-from hutch.store import Change, DocumentRow, Topic, writing
+from hutch.store import Change, DocumentRow, Topic
+from hutch.store.writing import runs as writing
 
 from .conftest import add_batch, add_run, add_segment, numbers
 

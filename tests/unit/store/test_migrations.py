@@ -16,13 +16,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 import hutch
-from hutch.catalogs.findings import Kind
-from hutch.catalogs.reindexing import reindex
+from hutch.catalogs.care.findings import Kind
+from hutch.catalogs.care.reindexing import reindex
 from hutch.catalogs.verifying import verify
 from hutch.errors import ReadOnlyStoreError, StoreFullError
 from hutch.recording import Recorder
-from hutch.store import migrating, open_store, tables
-from hutch.store.postgres_opening import MARKER
+from hutch.store import open_store
+from hutch.store.postgres.opening import MARKER
+from hutch.store.schema import migrating, tables
 
 from . import migrating_worker
 from .old_stores import DOCUMENTS, copy_of, make_folder, old_store, replayed, version_of
@@ -171,7 +172,8 @@ def test_a_migration_that_is_killed_at_a_statement_is_completed_by_the_next(old_
 def test_two_processes_that_open_an_old_store_together_both_do(old_store, request):
     program = (
         "import sys\n"
-        "from hutch.store import open_store, migrating\n"
+        "from hutch.store import open_store\n"
+        "from hutch.store.schema import migrating\n"
         "print('ready', flush=True)\n"
         "for address in sys.stdin:\n"
         "    store = open_store(address.strip())\n"

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from hutch.errors import NoStoreError, RunOwnedError, StoreError, StoreMovedError
-from hutch.store import moving, open_store
-from hutch.store.backups import back_up, restore
-from hutch.store.moving import delete_old
+from hutch.store import open_store
+from hutch.store.copies import moving
+from hutch.store.copies.backups import back_up, restore
+from hutch.store.copies.moving import delete_old
 
 from .conftest import add_run
 from .whole_stores import (
@@ -136,7 +137,7 @@ def test_runs_of_dead_processes_do_not_hinder(backend, new_place):
 
 
 def test_a_run_that_begins_at_the_last_moment_stops_the_move(backend, whole, new_place, monkeypatch):
-    from hutch.store.copying import Copier
+    from hutch.store.copies.copying import Copier
 
     finish = Copier.finish
     runs = []
@@ -196,7 +197,7 @@ def test_a_move_that_is_interrupted_leaves_the_old_store_in_use(backend, whole, 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"hutch.store.copying.Copier.{step}", interrupt)
+    monkeypatch.setattr(f"hutch.store.copies.copying.Copier.{step}", interrupt)
     with pytest.raises(KeyboardInterrupt):
         move(backend.address, *new_place)
     monkeypatch.undo()
@@ -214,7 +215,7 @@ def test_a_move_that_is_interrupted_at_its_very_end_is_completed(backend, whole,
         raise KeyboardInterrupt
 
     expected = contents(whole)
-    monkeypatch.setattr("hutch.store.moving._open_for_all", interrupt)
+    monkeypatch.setattr("hutch.store.copies.moving._open_for_all", interrupt)
     with pytest.raises(KeyboardInterrupt):
         move(backend.address, *new_place)
     monkeypatch.undo()
@@ -232,7 +233,7 @@ def test_an_unfinished_move_may_be_given_up(backend, whole, new_place, tmp_path,
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hutch.store.copying.Copier.finish", interrupt)
+    monkeypatch.setattr("hutch.store.copies.copying.Copier.finish", interrupt)
     with pytest.raises(KeyboardInterrupt):
         move(backend.address, *new_place)
     monkeypatch.undo()

@@ -21,7 +21,7 @@ from hutch.errors import (
     StoreVersionError,
 )
 from hutch.store import open_store
-from hutch.store.backups import back_up
+from hutch.store.copies.backups import back_up
 from hutch.store.places import network_filesystem
 
 from .conftest import add_run, numbers
@@ -250,7 +250,7 @@ def test_a_read_only_store_that_was_not_closed_is_read(tmp_path, read_only):
 
 def test_a_reader_without_the_right_to_write_sees_what_others_write(tmp_path, monkeypatch):
     add_one(tmp_path, "before")
-    monkeypatch.setattr("hutch.store.sqlite.is_writable", lambda folder: False)
+    monkeypatch.setattr("hutch.store.sqlite.store.is_writable", lambda folder: False)
     monkeypatch.setattr("hutch.store.opening.is_writable", lambda folder: False)
     reader = open_store(tmp_path)
     assert reader.run_uids() == ["before"]
@@ -341,7 +341,7 @@ def test_runs_stay_owned_when_the_store_is_opened_by_another_path(tmp_path):
 
 
 def test_a_large_batch_that_finds_no_room_leaves_nothing_behind(needs_tmpfs):
-    from hutch.store.arrow_files import new_batch
+    from hutch.store.batches.arrow_files import new_batch
 
     disk = needs_tmpfs(2**21)
     store = open_store(disk / "store")

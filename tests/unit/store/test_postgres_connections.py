@@ -10,7 +10,8 @@ import weakref
 import pytest
 
 from hutch.errors import StoreError
-from hutch.store import open_store, postgres_connections
+from hutch.store import open_store
+from hutch.store.postgres import connections as postgres_connections
 
 from .conftest import add_run
 

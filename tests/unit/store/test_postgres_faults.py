@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from hutch.errors import StoreError, StoreUnavailableError
-from hutch.store import open_store, postgres_doubts
+from hutch.store import open_store
+from hutch.store.postgres import doubts as postgres_doubts
 
 from ...postgres import Proxy
 from .conftest import add_run

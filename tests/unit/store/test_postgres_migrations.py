@@ -16,8 +16,9 @@ from sqlalchemy.pool import NullPool
 
 from hutch.documents import leaves
 from hutch.errors import StoreError
-from hutch.store import DocumentRow, Store, Topic, migrating, open_store, tables
-from hutch.store.postgres_opening import MARKER
+from hutch.store import DocumentRow, Store, Topic, open_store
+from hutch.store.postgres.opening import MARKER
+from hutch.store.schema import migrating, tables
 
 from .conftest import add_batch, add_run, add_segment, numbers
 

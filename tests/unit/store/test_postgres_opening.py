@@ -15,8 +15,9 @@ from hutch.errors import (
     StoreUnavailableError,
     StoreVersionError,
 )
-from hutch.store import has_store, open_store, tables
-from hutch.store.postgres_opening import MARKER
+from hutch.store import has_store, open_store
+from hutch.store.postgres.opening import MARKER
+from hutch.store.schema import tables
 
 from ...postgres import GUARDED, PostgresServer
 from .conftest import add_batch, add_run, add_segment, numbers

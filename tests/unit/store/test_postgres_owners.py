@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from hutch.errors import StoreUnavailableError
-from hutch.store import open_store, postgres_keeper
+from hutch.store import open_store
+from hutch.store.postgres import keeper as postgres_keeper
 
 from .conftest import add_run
 

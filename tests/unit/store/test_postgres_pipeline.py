@@ -9,8 +9,8 @@ import pytest
 from psycopg.pq import TransactionStatus
 
 from hutch.store.addresses import Address
-from hutch.store.postgres_connections import Connections
-from hutch.store.postgres_pipeline import Pipeline
+from hutch.store.postgres.connections import Connections
+from hutch.store.postgres.pipeline import Pipeline
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hutch.errors import CorruptBatchError
-from hutch.store import rereading
-from hutch.store.rereading import read_rows
+from hutch.store.batches import rereading
+from hutch.store.batches.rereading import read_rows
 
 from .conftest import add_batch, add_run, add_segment, numbers
 
@@ -40,7 +40,7 @@ def read(store, segment, batches, start=0, stop=None):
 
 def merge(store, segment, first, last):
     """Put one batch in the place of some."""
-    from hutch.store.arrow_files import new_batch
+    from hutch.store.batches.arrow_files import new_batch
 
     old = store.batches(segment.run, segment.id)[first:last]
     schema = pa.ipc.read_schema(pa.py_buffer(segment.schema))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hutch.store.scanning import Gathering, integers, join, scan
+from hutch.store.batches.scanning import Gathering, integers, join, scan
 
 FLOATS = st.lists(st.floats(), min_size=64, max_size=200)
 SMALL = st.lists(st.integers(-(2**31), 2**31 - 1), min_size=64, max_size=200)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hutch.store.protocol import Batch
-from hutch.store.tiering import FULL_BYTES, MANY, choose
+from hutch.store.batches.tiering import FULL_BYTES, MANY, choose
+from hutch.store.protocols.store import Batch
 
 SMALL_BYTES = 1_000_000
 """What is not larger in all becomes one batch."""

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hutch.documents import encode
-from hutch.store.columns import Column, Filled, Kind, Layout
-from hutch.store.packing import pack
-from hutch.store.unpacking import events, find_column, join_small, objects, to_numpy, values
+from hutch.store.batches.columns import Column, Filled, Kind, Layout
+from hutch.store.batches.packing import pack
+from hutch.store.batches.unpacking import events, find_column, join_small, objects, to_numpy, values
 
 NARROWEST = Column()
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sqlite3
 
-from hutch.store.write_ahead_log import has_frames
+from hutch.store.sqlite.write_ahead_log import has_frames
 
 
 def pages_in_log(connection):

@@ -9,11 +9,11 @@ from dataclasses import replace
 from hutch.documents import decode, encode, leaves
 from hutch.documents.leaves import posted_leaves
 from hutch.store import DocumentRow, Mark, Store
-from hutch.store.access_rows import ApiKeyRow, ExecutableRow, ExperimentRow, RoleRow, UserRow
-from hutch.store.entry_terms import terms_of
-from hutch.store.logbook_rows import EntryFilter, JobRow, NewBlob, NewEntry, RunTableRow, WorkflowRow
-from hutch.store.monitor_rows import PlotStateRow, TileRow
-from hutch.store.protocol import TombstoneRow
+from hutch.store.protocols.store import TombstoneRow
+from hutch.store.rows.access import ApiKeyRow, ExecutableRow, ExperimentRow, RoleRow, UserRow
+from hutch.store.rows.logbook import EntryFilter, JobRow, NewBlob, NewEntry, RunTableRow, WorkflowRow
+from hutch.store.rows.monitor import PlotStateRow, TileRow
+from hutch.store.statements.entry_terms import terms_of
 
 from .conftest import add_batch, add_segment, numbers
 
@@ -68,7 +68,7 @@ def delete(store: Store, run: int) -> None:
 
 def compact(store: Store, run: int, count: int) -> None:
     """Put one batch in the place of all of a run's, which is said to hold the same."""
-    from hutch.store.arrow_files import new_batch
+    from hutch.store.batches.arrow_files import new_batch
 
     old = store.batches(run)
     made = new_batch(store.files, run, old[0].first_arrival, numbers(count))

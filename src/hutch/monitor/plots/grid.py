@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hutch.catalogs.gridding import find_grid
-from hutch.catalogs.hints import hinted_fields
+from hutch.catalogs.showing.gridding import find_grid
+from hutch.catalogs.showing.hints import hinted_fields
 from hutch.monitor.batch import Batch
 from hutch.monitor.forms import State
 from hutch.monitor.plots.row_plot import RowPlot, described, floats_of, is_number, own_axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hutch.catalogs.hints import hinted_fields
+from hutch.catalogs.showing.hints import hinted_fields
 from hutch.monitor.batch import Batch
 from hutch.monitor.forms import State
 from hutch.monitor.plots.row_plot import (

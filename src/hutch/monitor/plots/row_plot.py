@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from hutch.catalogs.hints import scanned_axes
+from hutch.catalogs.showing.hints import scanned_axes
 from hutch.monitor.batch import Batch
 from hutch.monitor.forms import State
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 import numpy.typing as npt
 
-from hutch.catalogs.hints import hinted_fields
+from hutch.catalogs.showing.hints import hinted_fields
 from hutch.errors import (
     CorruptBatchError,
     RunNotFoundError,
@@ -29,7 +29,7 @@ from hutch.monitor.sources import BadRange, SourceSpec
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run
-    from hutch.catalogs.snapshot import Snapshot
+    from hutch.catalogs.reading.snapshot import Snapshot
     from hutch.catalogs.stream import Stream
 
 _Answer = TypeVar("_Answer")

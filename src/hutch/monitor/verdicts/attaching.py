@@ -10,7 +10,7 @@ from hutch.assets.places import moved, path_of
 from hutch.catalogs.metadata import dictionary
 from hutch.documents import decode
 from hutch.errors import ExternalDataError, FeedPrunedError
-from hutch.store.protocol import RunRow, Store, Topic
+from hutch.store.protocols.store import RunRow, Store, Topic
 
 __all__ = ["Attachments"]
 

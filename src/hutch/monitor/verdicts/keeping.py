@@ -25,8 +25,8 @@ from hutch.monitor.sources import Sighting
 from hutch.monitor.verdicts.attaching import Attachments
 from hutch.monitor.verdicts.files import VerdictFile, verdict_file
 from hutch.monitor.verdicts.found import Found, source_name
-from hutch.store.monitor_rows import PlotStateRow
-from hutch.store.protocol import RunRow, Store
+from hutch.store.protocols.store import RunRow, Store
+from hutch.store.rows.monitor import PlotStateRow
 
 __all__ = ["KEPT_STATES", "VerdictKeeper"]
 

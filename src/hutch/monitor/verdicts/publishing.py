@@ -11,8 +11,8 @@ from hutch.errors import RunDeletedError
 from hutch.monitor.observing import Publisher, Tile
 from hutch.monitor.verdicts.attaching import Attachments
 from hutch.monitor.verdicts.found import Found, source_name
-from hutch.store.monitor_rows import TileRow
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
+from hutch.store.rows.monitor import TileRow
 
 __all__ = ["KEPT_SOURCES", "Publishers", "TilePublisher"]
 

@@ -18,8 +18,8 @@ from hutch.monitor.plugins.plot_finding import plot_version
 from hutch.monitor.sources import Sighting
 from hutch.monitor.verdicts.attaching import Attachments
 from hutch.monitor.verdicts.found import source_name
-from hutch.store.monitor_rows import PlotStateRow
-from hutch.store.protocol import Store
+from hutch.store.protocols.store import Store
+from hutch.store.rows.monitor import PlotStateRow
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog, Run

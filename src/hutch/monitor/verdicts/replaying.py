@@ -26,7 +26,7 @@ from hutch.monitor.sources import BadRange, Sighting
 from hutch.monitor.verdicts.found import Found, source_name
 from hutch.monitor.verdicts.judging import Judge
 from hutch.monitor.verdicts.references import ReferenceFinder
-from hutch.store.monitor_rows import PlotStateRow
+from hutch.store.rows.monitor import PlotStateRow
 
 __all__ = ["Progress", "Replayed", "Turn", "keep_reference", "replay_sightings", "sightings_of", "summarize"]
 

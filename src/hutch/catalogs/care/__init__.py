@@ -1,0 +1,1 @@
+"""A store in good order: looked through, repaired, reindexed, its runs closed and compacted."""

@@ -1,0 +1,1 @@
+"""What changes runs that are stored: amendments, verdicts, deletion, and how long they are kept."""

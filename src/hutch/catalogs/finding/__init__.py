@@ -1,0 +1,1 @@
+"""Runs that are found: looked up, chosen, sorted and counted."""

@@ -1,0 +1,1 @@
+"""What a stream holds, as arrays: at once, lazily, from files of detectors; and the documents replayed."""

@@ -1,0 +1,1 @@
+"""Runs and streams as people look at them: pictures, and what a notebook shows."""

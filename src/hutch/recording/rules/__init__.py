@@ -1,0 +1,1 @@
+"""Rules of what metadata must hold, and files of them."""

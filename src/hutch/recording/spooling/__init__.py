@@ -1,0 +1,1 @@
+"""What the store cannot take now, in memory and in files."""

@@ -1,0 +1,1 @@
+"""Catalogs as Tiled's clients read them."""

@@ -1,0 +1,1 @@
+"""Copies of stores: backups, what is restored from them, and stores that move."""

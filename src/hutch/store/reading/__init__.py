@@ -1,0 +1,1 @@
+"""Questions to a store, the same for every database."""

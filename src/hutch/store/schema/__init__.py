@@ -1,0 +1,1 @@
+"""The tables, the same for every database, and how an older store comes to have them."""

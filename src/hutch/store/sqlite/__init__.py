@@ -1,0 +1,1 @@
+"""A store that is a folder: SQLite, its write-ahead log and checkpoints."""

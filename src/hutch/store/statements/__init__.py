@@ -1,0 +1,1 @@
+"""The SQL that is run, made once."""

@@ -1,0 +1,1 @@
+"""Transactions of a store, the same for every database."""
