@@ -9,6 +9,7 @@ from typing import Any
 import confluent_kafka
 
 _BROKER = 1
+_OFFSET_COMMIT = 8
 _PRODUCER = 0
 _FUNCTIONS = {
     "rd_kafka_conf_new": (ctypes.c_void_p, []),
@@ -30,6 +31,10 @@ _FUNCTIONS = {
     ),
     "rd_kafka_mock_broker_set_down": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int32]),
     "rd_kafka_mock_broker_set_up": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int32]),
+    "rd_kafka_mock_push_request_errors_array": (
+        None,
+        [ctypes.c_void_p, ctypes.c_int16, ctypes.c_size_t, ctypes.POINTER(ctypes.c_int)],
+    ),
 }
 
 
@@ -84,6 +89,12 @@ class Cluster:
     def come_back(self) -> None:
         """Accept connections again."""
         assert self._library.rd_kafka_mock_broker_set_up(self._cluster, _BROKER) == 0
+
+    def refuse_commits(self, *errors: int) -> None:
+        """Answer what next tells how far a group has come with these errors, one after the other."""
+        numbers = (ctypes.c_int * len(errors))(*errors)
+        push = self._library.rd_kafka_mock_push_request_errors_array
+        push(self._cluster, _OFFSET_COMMIT, len(errors), numbers)
 
     def producer(self) -> confluent_kafka.Producer:
         """Return something to publish with."""

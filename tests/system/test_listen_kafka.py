@@ -307,8 +307,10 @@ def test_a_source_that_is_sent_to_what_is_gone_tells_the_gap_and_goes_on(cluster
     source.close()
 
 
-def test_how_far_it_has_come_can_be_told_to_the_cluster(cluster, publish, record_all):
+@pytest.mark.parametrize("refusals", [0, 2])
+def test_how_far_it_has_come_can_be_told_to_the_cluster(cluster, publish, record_all, refusals):
     cluster.make_topic("t")
+    cluster.refuse_commits(*[confluent_kafka.KafkaError.INVALID_COMMIT_OFFSET_SIZE] * refusals)
     publish("t", documents_of("run-1", 3))
     record_all("t", group="hutch at a beamline")
 
@@ -490,7 +492,7 @@ def test_what_was_not_recorded_because_the_store_was_full_is_asked_for_by_the_ne
 
 
 def test_a_store_that_somebody_has_locked_is_waited_for(cluster, publish, tmp_path, monkeypatch):
-    monkeypatch.setattr("hutch.store.sqlite.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("hutch.store.sqlite.store.BUSY_TIMEOUT_S", 0.1)
     cluster.make_topic("t")
     run = list(documents_of("run-1", 20))
     with hutch.open_catalog(tmp_path / "store") as cat:

@@ -29,7 +29,7 @@ _LOOK_AGAIN_S = 1.0
 """Seconds after which is looked again for what was not there."""
 _ANSWER_S = 3.0
 """So long is waited for an answer of a broker."""
-_LAST_WORD_S = 1.0
+_LAST_WORD_S = 5.0
 """So long is waited at the end for the cluster to have heard how far this has come."""
 _PATIENCE_S = 30.0
 """So long is waited for a broker if an end is asked for."""
@@ -99,8 +99,10 @@ class KafkaSource:
         self._ready: list[Message | Begin | Gap] = []
         self._error = ""
         self._is_closed = False
+        self._untold: dict[tuple[str, int], int] = {}
+        """How far this has come, by topic and partition, as far as the cluster has not confirmed it."""
         self._unanswered = 0
-        """How often the cluster was told how far this has come, and has not answered yet."""
+        """How often the cluster was told so, and has not answered yet."""
         self._next_look = 0.0
         self._deadline = time.monotonic() + _PATIENCE_S
         if not bootstrap.strip():
@@ -153,12 +155,8 @@ class KafkaSource:
         if not self._group or not positions:
             return
         topic = next(topic for topic, name in self._channels.items() if name == channel)
-        places = [TopicPartition(topic, number, offset) for number, offset in positions.items()]
-        try:
-            self._consumer.commit(offsets=places, asynchronous=True)
-            self._unanswered += 1
-        except KafkaException as error:
-            self._note_error(error.args[0])
+        self._untold.update({(topic, number): offset for number, offset in positions.items()})
+        self._tell()
 
     def is_at_end(self) -> bool:
         """Tell whether everything was received that there was in the beginning.
@@ -198,12 +196,27 @@ class KafkaSource:
         self._is_closed = True
         # What was told a moment ago is dropped if the connection ends before it is answered.
         until = time.monotonic() + _LAST_WORD_S
-        while self._unanswered and time.monotonic() < until:
+        while self._untold and time.monotonic() < until:
+            if not self._unanswered:
+                self._tell()
             self._consumer.poll(0.05)
         self._consumer.close()
 
+    def _tell(self) -> None:
+        """Tell the cluster how far this has come; what it refuses, moving maybe, is told again later."""
+        places = [TopicPartition(topic, number, offset) for (topic, number), offset in self._untold.items()]
+        try:
+            self._consumer.commit(offsets=places, asynchronous=True)
+            self._unanswered += 1
+        except KafkaException as error:
+            self._note_error(error.args[0])
+
     def _note_answer(self, error: Any, places: Any) -> None:
         self._unanswered -= 1
+        for place in [] if error is not None else places:
+            name = place.topic, place.partition
+            if place.error is None and self._untold.get(name) == place.offset:
+                del self._untold[name]
 
     # what there is
 
