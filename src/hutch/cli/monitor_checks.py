@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hutch.cli.options import as_json, author_option, command, find_run, in_store, open_existing
+from hutch.config import configuration
 from hutch.errors import HutchError, LookupFailedError, NoStoreError
 
 if TYPE_CHECKING:
     from hutch.catalogs import Catalog
     from hutch.monitor.checks.finding import Kinds
+    from hutch.monitor.checks.settings import ConfiguredCheck, Tables
     from hutch.monitor.plugins.modules import Broken
     from hutch.monitor.sources import Sighting
-    from hutch.monitor.verdicts.replaying import Progress
+    from hutch.monitor.verdicts.replaying import Progress, Replayed
 
 __all__ = ["checks", "reference", "replay"]
 
@@ -59,6 +61,9 @@ def checks(plugins: tuple[str, ...], json_wanted: bool) -> None:
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many runs."
 )
 @click.option("--post", is_flag=True, help="Post the verdicts to the runs; else nothing is written.")
+@click.option("--scheduler", metavar="ADDRESS", help=(
+    "Have the workers of this scheduler of dask read, many at a time.  [default: of hutch.toml]"
+))  # fmt: skip
 @_plugins
 @as_json
 @in_store
@@ -68,6 +73,7 @@ def replay(
     names: tuple[str, ...],
     limit: int,
     post: bool,
+    scheduler: str | None,
     plugins: tuple[str, ...],
     json_wanted: bool,
     store: str | None,
@@ -79,13 +85,13 @@ def replay(
     """
     from hutch.cli import format
     from hutch.cli.views import monitor as monitor_views
-    from hutch.monitor.checks.settings import configured_checks
+    from hutch.monitor.checks.settings import make_checks, tables_in
     from hutch.monitor.verdicts import replaying
-    from hutch.monitor.verdicts.trying import known_plots
 
     left_out = _left_out(plugins)
     kinds = _kinds(plugins, left_out)
-    chosen = configured_checks(kinds, file)
+    tables, where = tables_in(file)
+    chosen = make_checks(tables, kinds, where)
     if names:
         known = {one.name for one in chosen}
         for name in names:
@@ -100,14 +106,11 @@ def replay(
             click.echo(format.to_json({"verdicts": [], "summary": replaying.summarize([])}))
         return
     catalog, sightings = _sightings(what, {one.stream for one in chosen}, limit, store)
-    plots = known_plots(plugins, left_out)
-    with _bar(len(sightings)) as (step, progress):
-        found: list[replaying.Replayed] = []
-        for sighting in sightings:
-            step(sighting.spec.base)
-            found += replaying.replay_sightings(
-                [sighting], chosen, plots, catalog=catalog, post=post, progress=progress
-            )
+    address = scheduler or configuration().settings.monitor.scheduler
+    if address:
+        found = _replay_elsewhere(address, sightings, chosen, tables, catalog, plugins, post)
+    else:
+        found = _replay_here(sightings, chosen, catalog, plugins, left_out, post)
     if json_wanted:
         summary = replaying.summarize(found)
         click.echo(format.to_json({"verdicts": [one.to_json() for one in found], "summary": summary}))
@@ -175,6 +178,52 @@ def reference(
         format.write(monitor_views.references_table(rows))
     else:
         click.echo("No references are saved.", err=True)
+
+
+def _replay_here(
+    sightings: Sequence[Sighting],
+    checks: Sequence[ConfiguredCheck],
+    catalog: Catalog | None,
+    plugins: Sequence[str],
+    left_out: Sequence[Broken],
+    post: bool,
+) -> list[Replayed]:
+    from hutch.monitor.verdicts.replaying import replay_sightings
+    from hutch.monitor.verdicts.trying import known_plots
+
+    plots = known_plots(plugins, left_out)
+    found: list[Replayed] = []
+    with _bar(len(sightings)) as (step, progress):
+        for sighting in sightings:
+            step(sighting.spec.base)
+            found += replay_sightings(
+                [sighting], checks, plots, catalog=catalog, post=post, progress=progress
+            )
+    return found
+
+
+def _replay_elsewhere(
+    scheduler: str,
+    sightings: Sequence[Sighting],
+    checks: Sequence[ConfiguredCheck],
+    tables: Tables,
+    catalog: Catalog | None,
+    plugins: Sequence[str],
+    post: bool,
+) -> list[Replayed]:
+    from hutch.monitor.verdicts.replaying_elsewhere import replay_elsewhere
+    from hutch.monitor.working.spreading import connected
+
+    found: list[Replayed] = []
+    with connected(scheduler) as client, _bar(len(sightings)) as (step, _):
+        several = replay_elsewhere(
+            sightings, checks, tables, client, catalog=catalog, plugins=plugins, post=post
+        )
+        step(scheduler)
+        for some in several:
+            found += some
+            step(scheduler)
+    return found
 
 
 def _tell_problems(problems: Mapping[str, str]) -> None:

@@ -224,7 +224,7 @@ class MonitorSettings:
     )
     scheduler: str | None = _setting(
         SCHEDULER,
-        "the scheduler of dask whose workers read files and runs for `hutch monitor --once`",
+        "the scheduler of dask whose workers read files and runs for `hutch monitor --once` and `replay`",
         None,
         shown="one machine reads",
         environment="HUTCH_SCHEDULER",

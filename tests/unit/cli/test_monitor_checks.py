@@ -130,6 +130,50 @@ def test_what_cannot_be_read_or_fails_is_said_and_the_others_go_on(call, tmp_pat
     assert call(replay, "nothing.h5", "--checks", "checks.toml").exit_code == 1
 
 
+MINE = """
+from dataclasses import dataclass
+from hutch.monitor.checks import Judgement, Verdict
+
+@dataclass(frozen=True)
+class Mine:
+    plot: str = "ColumnStatistics"
+
+    def __call__(self, seen, references):
+        return Judgement(Verdict.GOOD, float(len(seen.array("series", "T"))), "so many")
+"""
+
+
+def test_the_workers_of_a_scheduler_say_what_one_machine_says(call, place, tmp_path):
+    from distributed import LocalCluster
+
+    (tmp_path / "mine.py").write_text(MINE)
+    with (tmp_path / "checks.toml").open("a") as file:
+        file.write("[monitor.checks.mine]\ncheck = 'Mine'\n")
+    assert call(reference, "steady", "steady.h5").exit_code == 0
+    with hutch.open_catalog(place) as cat:
+        for level in (280.0, 310.0):
+            with cat.start_run(plan_name="count") as run:
+                run.extend("primary", {"T": list(level + np.arange(40) % 3)})
+    words = ["hot.h5", "steady.h5", "plan_name=count", "--checks", "checks.toml", "--plugins", "mine.py"]
+    here = json.loads(call(replay, *words, "--json").stdout)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0", protocol="tcp"
+    ) as cluster:
+        asked = [*words, "--post", "--scheduler", cluster.scheduler_address]
+        there = call(replay, *asked, "--json")
+    assert there.exit_code == 0, there.output
+    assert json.loads(there.stdout) == here
+    assert {one["check"] for one in here["verdicts"]} == {"warm", "drift", "mine"}
+    with hutch.open_catalog(place) as cat:
+        assert list(cat.search({"dqm.warm": "bad"})) == [run.uid]
+
+
+def test_a_scheduler_that_does_not_answer_is_named(call):
+    found = call(replay, "hot.h5", "--checks", "checks.toml", "--scheduler", "tcp://127.0.0.1:1")
+    assert found.exit_code == 1
+    assert "No scheduler of dask answers at 'tcp://127.0.0.1:1'" in str(found.exception)
+
+
 def test_a_reference_that_is_not_there_fails_that_check_alone(call):
     found = json.loads(call(replay, "hot.h5", "--checks", "checks.toml", "--json").stdout)
     by_name = {one["check"]: one for one in found["verdicts"]}

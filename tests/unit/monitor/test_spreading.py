@@ -8,10 +8,13 @@ import pytest
 from distributed import Client
 
 from hutch.errors import ConfigurationError
+from hutch.monitor.checks.finding import find_checks
+from hutch.monitor.checks.settings import make_checks
 from hutch.monitor.keeping import Keeper
 from hutch.monitor.plots import SHIPPED
 from hutch.monitor.reading.opening import open_source
 from hutch.monitor.reading.watching import sight_file
+from hutch.monitor.verdicts.replaying_elsewhere import replay_elsewhere
 from hutch.monitor.working.spreading import accumulate, connected, keep_accumulated
 
 from ... import larpix_files as larpix
@@ -155,6 +158,24 @@ def test_rows_that_are_not_there_any_more_do_not_count_as_seen(client, tmp_path)
     assert (found.stop, found.plots["Counting"].rows) == (1500, 1500)
     keep_accumulated(Keeper(tmp_path / "states"), found, plugins)
     assert Keeper(tmp_path / "states").read_kept("cut", "Counting").cursor == 1500
+
+
+def test_a_source_that_no_worker_can_replay_says_so_and_the_others_go_on(client, tmp_path):
+    for name in ("one", "two"):
+        larpix.write_packets(tmp_path / f"{name}.h5", larpix.packets(300))
+    tables = {"rate": {"check": "Rate"}}
+    checks = make_checks(tables, find_checks([]), "the checks")
+    lost, good = (sight_file(tmp_path / f"{name}.h5") for name in ("one", "two"))
+    (tmp_path / "one.h5").unlink()
+
+    found = list(replay_elsewhere([lost, good], checks, tables, client))
+
+    assert "one.h5" in found[0][0].problem and found[0][0].to_json()["failed"]
+    assert [(one.name, one.problem, one.last.rows) for one in found[1]] == [("rate", "", 300)]
+
+    ((unmade,),) = replay_elsewhere([good], checks, {"rate": {"check": "Ratte"}}, client)
+    assert (unmade.name, unmade.source) == ("rate", str(tmp_path / "two.h5"))
+    assert "there is no check 'Ratte' (did you mean 'Rate'?)" in unmade.problem
 
 
 def test_a_scheduler_that_is_not_there_is_named():

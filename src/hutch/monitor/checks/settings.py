@@ -20,9 +20,10 @@ from hutch.errors import ConfigurationError
 from hutch.monitor.checks.finding import CheckKind, Kinds, Parameter
 from hutch.monitor.checks.forms import Check
 
-__all__ = ["ConfiguredCheck", "configured_checks", "make_checks", "read_tables"]
+__all__ = ["ConfiguredCheck", "Tables", "configured_checks", "make_checks", "read_tables", "tables_in"]
 
 Tables = Mapping[str, Mapping[str, Any]]
+"""The tables of checks, by the names of the checks."""
 
 _OWN = ("check", "stream", "references", "match", "last")
 """Keys of a table that are not the kind's parameters."""
@@ -78,10 +79,20 @@ def configured_checks(kinds: Kinds, file: str | Path | None = None) -> list[Conf
     :param file: a TOML file with tables ``[monitor.checks.NAME]``; else ``hutch.toml``.
     :raises ConfigurationError: naming everything that is wrong with them.
     """
+    tables, where = tables_in(file)
+    return make_checks(tables, kinds, where)
+
+
+def tables_in(file: str | Path | None = None) -> tuple[Tables, str]:
+    """Return the tables of checks, and the name of the file that they are from, for people.
+
+    :param file: a TOML file with tables ``[monitor.checks.NAME]``; else ``hutch.toml``.
+    :raises ConfigurationError: if it cannot be read.
+    """
     if file is not None:
-        return make_checks(read_tables(file), kinds, str(file))
+        return read_tables(file), str(file)
     path, settings = configuration()
-    return make_checks(settings.monitor.checks, kinds, str(path))
+    return settings.monitor.checks, str(path)
 
 
 def read_tables(file: str | os.PathLike[str]) -> Tables:

@@ -98,7 +98,8 @@ def accumulate(
     :param plugins: folders, files and modules of plots, as the workers see them.
     :param progress: called with how many rows are done, and how many there are.
     """
-    finds = _finds(tuple(plugins))
+    places = tuple(map(str, find_origins(plugins)))
+    finds = _finds(places)
     rows = sum(one.rows for one in sightings)
     waiting = []
     for sighting in sightings:
@@ -111,7 +112,7 @@ def accumulate(
                 start,
                 stop,
                 None if names is None else tuple(names),
-                tuple(plugins),
+                places,
                 pure=False,
                 retries=2,
             )
