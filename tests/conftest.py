@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from . import kerberos
 from .postgres import PostgresServer, missing
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 # Where several processes test, each is told how wide the terminal is, and would print tables for that.
 os.environ.pop("COLUMNS", None)
+# How long an example takes says more of what else the machine does than of what is tested.
+settings.register_profile(
+    "hutch", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("hutch")
 
 
 def _require(name: str, missing: str | None) -> None:

@@ -1,6 +1,7 @@
 """What the tests of faults share, and those in a browser."""
 
 import pytest
+from playwright.sync_api import expect
 
 from .. import chromium
 from .sample_runs import replayed
@@ -20,9 +21,14 @@ def record(cat):
     return record
 
 
+_PATIENCE_MS = 20_000
+"""So long is waited for what a page is expected to show."""
+
+
 @pytest.fixture(scope="module")
 def browser(require):
     """Give a real browser; without one the test is skipped."""
     require("chromium", chromium.missing())
+    expect.set_options(timeout=_PATIENCE_MS)
     with chromium.browser() as found:
         yield found
