@@ -213,7 +213,6 @@ def assert_same(found, expected):
 
 quick = settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

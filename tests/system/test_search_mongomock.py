@@ -76,9 +76,7 @@ queries = st.recursive(
 
 collection = mongomock.MongoClient().db.runs
 
-many = settings(
-    max_examples=2000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+many = settings(max_examples=2000, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 @many

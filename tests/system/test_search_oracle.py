@@ -22,9 +22,7 @@ from hutch.store.searching import planning, searching
 from . import generated_queries as generated
 from . import slow_queries as slow
 
-many = settings(
-    max_examples=1500, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+many = settings(max_examples=1500, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 @many

@@ -41,7 +41,7 @@ def test_every_request_is_answered_as_openapi_says(schema, names):
         operation = found.ok()
 
         @given(case=operation.as_strategy())
-        @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=20, suppress_health_check=list(HealthCheck), database=None)
         def ask(case):
             for name in case.path_parameters or {}:
                 case.path_parameters[name] = names.get(name, case.path_parameters[name])

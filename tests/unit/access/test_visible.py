@@ -335,7 +335,7 @@ _QUERIES: list[tuple[Any, Any]] = [
 ]  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     who=st.sampled_from(WHO),
     queries=st.lists(st.sampled_from(range(len(_QUERIES))), max_size=3),

@@ -67,7 +67,7 @@ def test_long_runs_are_replayed_completely(catalog, record, compose):
     assert list(catalog[-1].documents(fill="no")) == documents
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(rows=st.lists(st.dictionaries(st.sampled_from(["a", "b", "c"]), VALUES), min_size=1, max_size=6))
 def test_whatever_events_hold_comes_back(catalog, record, compose, rows):
     documents = compose(streams={"primary": rows})

@@ -200,7 +200,7 @@ def test_a_beginning_stands_for_many_words_but_not_for_all(book):
 WORDS = st.lists(st.sampled_from(["beam", "lost", "Détecteur", "a1", "x_y", "ß", "LaB₆"]), max_size=5)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(WORDS, min_size=1, max_size=6), wanted=WORDS.filter(bool))
 def test_a_search_finds_just_the_entries_that_have_all_words(book, texts, wanted):
     # Each example has its own experiment; the oracle looks at every entry.

@@ -229,7 +229,7 @@ def _place(value):
     return (0, 0) if value is None else (_ORDER[type(value)], value)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(VALUES, min_size=1, max_size=8), descending=st.booleans())
 def test_rows_are_sorted_by_a_parameter_as_a_list_is(book, catalog, values, descending):
     name = f"exp{len(book.access.experiments.all())}"

@@ -41,7 +41,7 @@ def assert_same(ours, theirs):
             np.testing.assert_array_equal(array, theirs[name])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VALUES, st.lists(st.integers(0, 700), max_size=6), st.randoms())
 def test_parts_add_up_in_any_order(values, cuts, random):
     (whole,) = folded(values, [])
@@ -62,7 +62,7 @@ def test_parts_add_up_in_any_order(values, cuts, random):
 
 
 @given(VALUES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_numbers_are_those_of_all_values(values):
     (plot,) = folded(values, [])
     found, numbers = plot.column("T"), [value for value in values if not math.isnan(value)]

@@ -53,7 +53,7 @@ _WORDS = st.one_of(
 ).map(b"".join)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.binary(min_size=7, max_size=7), st.lists(_WORDS, max_size=4), st.integers(0, 255)),

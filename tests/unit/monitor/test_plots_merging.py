@@ -100,7 +100,7 @@ CUTS = st.lists(st.integers(0, 300), max_size=8).map(lambda inner: [0, *sorted(i
 
 
 @pytest.mark.parametrize("name", OF_PACKETS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     seed=st.integers(0, 99),
     step_s=st.sampled_from([1, 7, 5000]),
@@ -173,7 +173,7 @@ def run_batch(start: int, stop: int, **columns: np.ndarray) -> Batch:
 
 
 @pytest.mark.parametrize("name", ["Lines", "Grid", "Baseline", "Columns", "Frames"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     seed=st.integers(0, 99),
     count=st.sampled_from([40, 5000]),

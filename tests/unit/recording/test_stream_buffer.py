@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hutch.recording.events.lots import in_lots
@@ -48,7 +48,6 @@ def test_a_buffer_of_images_is_full_soon(value):
     assert not buffer.is_full
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 100_000), max_size=8), st.sampled_from([8, 26, 100]))
 def test_lots_have_all_rows_in_order_and_bounded_length(sizes, width):
     pages, first = [], 0

@@ -149,7 +149,7 @@ def named_by(store, run):
 
 
 @given(st.data())
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_events_of_any_kind_are_the_same_afterwards(store, data):
     keys = data.draw(st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=4, unique=True))
     run = Recording(store, keys)

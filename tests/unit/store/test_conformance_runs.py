@@ -57,7 +57,7 @@ def test_runs_are_in_order_of_time_then_of_arrival(store):
 
 
 @given(start=st.integers(0, 8), limit=st.none() | st.integers(0, 8), newest_first=st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_of_runs_are_slices_of_all(store, start, limit, newest_first):
     if not store.count_runs():
         for number in range(6):

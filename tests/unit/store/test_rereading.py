@@ -51,7 +51,7 @@ def merge(store, segment, first, last):
 
 
 @given(st.integers(0, ALL + 2), st.integers(0, ALL + 2))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 def test_rows_are_read_by_their_places(store, segment, start, stop):
     batches = store.batches(segment.run)
     assert read(store, segment, batches, start, min(stop, ALL)) == list(range(ALL))[start:stop]

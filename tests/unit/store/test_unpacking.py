@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hutch.documents import encode
@@ -48,7 +48,6 @@ def event(number, data, **others):
     }
 
 
-@settings(deadline=None)  # the first example pays for imports
 @given(
     st.one_of(
         st.lists(st.one_of(st.none(), st.floats(allow_nan=False)), min_size=1),
