@@ -20,7 +20,10 @@ import hutch
 from hutch.catalogs.verifying import verify
 from hutch.errors import StoreError, StoreFullError, StoreUnavailableError
 from hutch.recording import Recorder, finish
+from hutch.recording.committing import leftovers
+from hutch.recording.spooling import spool
 from hutch.store import open_store
+from hutch.store.locks import lock_number
 
 from ..postgres import PostgresServer, Proxy
 from . import killed_worker as worker
@@ -91,11 +94,16 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def check(catalog, uid: str, count: int) -> None:
     """See that a run is there whole and once."""
-    documents = list(catalog[uid].documents(fill="no"))
+    check_events(catalog, uid, count)
+    assert list(catalog[uid].documents(fill="no"))[-1] == ("stop", worker.stop_of(uid, count))
+    assert catalog[uid].status == "success"
+
+
+def check_events(catalog, uid: str, count: int) -> None:
+    """See that the events of a run are there, each once."""
+    documents = catalog[uid].documents(fill="no")
     events = [document for name, document in documents if name == "event"]
     assert events == [worker.event_of(uid, number) for number in range(1, count + 1)]
-    assert documents[-1] == ("stop", worker.stop_of(uid, count))
-    assert catalog[uid].status == "success"
     assert catalog.store.quarantined() == []
     found = verify(catalog.store)
     assert found.is_sound, found.errors
@@ -426,6 +434,51 @@ sys.stdin.read()
         assert process.stdout.readline().startswith("child")
         wait_for(lambda: catalog["run-1-parent"].status == "interrupted")
         process.stdin.close()
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_the_dead_were_committing_is_not_taken_in_twice(
+    postgres_address, catalog, store, spool_folder, ends
+):
+    """The server may hold back a commit, and do it after the process that waited for it was killed."""
+    program = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from tests.system import killed_worker as worker
+
+recorder = worker.Recorder(worker.open_store(sys.argv[1]))
+recorder("start", worker.start_of("run-1-1"))
+recorder("descriptor", worker.descriptor_of("run-1-1"))
+print("there", flush=True)
+sys.stdin.readline()
+recorder("event", worker.event_of("run-1-1", 1))
+if sys.argv[3] == "True":
+    recorder("stop", worker.stop_of("run-1-1", 1))
+sys.stdin.read()
+"""
+    command = [sys.executable, "-c", program, postgres_address, str(Path(__file__).parents[2]), str(ends)]
+    with (
+        psycopg.connect(postgres_address, autocommit=True) as other,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdout.readline() == "there\n"
+        other.execute("SELECT pg_advisory_lock(%s)", [lock_number(store.uid, "changes")])
+        process.stdin.write("\n")
+        process.stdin.flush()
+        wanted = '["stop"' if ends else '["event'
+        wait_for(lambda: any(wanted in path.read_text() for path in spool_folder.glob("*.jsonl")))
+        process.kill()
+        owner = catalog["run-1-1"].row.owner
+        wait_for(lambda: not store.is_live(owner))
+        taking = threading.Thread(target=leftovers.take_in, args=(store, spool.mark_of(store), lambda: False))
+        taking.start()
+        taking.join(1.0)
+        assert taking.is_alive()
+        other.execute("SELECT pg_advisory_unlock_all()")
+        taking.join(LONGEST_WAIT_S)
+
+    assert not spooled(spool_folder)
+    (check if ends else check_events)(catalog, "run-1-1", 1)
 
 
 def test_hosts_whose_clocks_differ_agree_on_what_is_running(postgres_address, catalog):

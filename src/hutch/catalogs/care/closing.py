@@ -46,6 +46,8 @@ def close_run(store: Store, run: RunRow, signature: Signature, exit_status: str 
     moment = _last_moment(store, run)
     with store.transaction() as writer:
         writer.lock(f"run/{run.id}")
+        # A server may still be at a commit of a process that has died; whoever commits holds this.
+        writer.lock("changes")
         now = present_row(store, run.id)
         _check_interrupted(store, now)
         stop = {

@@ -42,6 +42,8 @@ def continue_run(store: Store, uid: str) -> RunWriter:
         (row,) = store.runs_by_uid([uid])
         # So that only one process takes it over, and nobody deletes it meanwhile.
         writer.lock(f"run/{row.id}")
+        # A server may still be at a commit of somebody who has died; whoever commits holds this.
+        writer.lock("changes")
         row = store.run_by_id(row.id)
         if row.stop is None:
             if store.is_live(row.owner):
