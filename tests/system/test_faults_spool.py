@@ -7,6 +7,8 @@ import logging
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from hutch.errors import StoreUnavailableError
 from hutch.recording import Recorder, finish
 from hutch.recording.committing import leftovers
 from hutch.recording.committing.committer import Committer
+from hutch.recording.committing.starting import continue_run
 from hutch.recording.importing.importer import import_file
 from hutch.recording.spooling import spool
 from hutch.store import open_store
@@ -230,6 +233,32 @@ def test_a_damaged_file_is_not_tried_again_and_again(store, folder, caplog):
     Committer.of(store).take_in_leftovers(again=True)
     Committer.of(store)._taking_in.join(timeout=30)
     assert caplog.text.count("is no JSON") == 2
+
+
+def test_two_that_go_on_with_a_run_at_once_share_it(store, monkeypatch):
+    documents = a_run(event(1), event(2))
+    first = Recorder(store)
+    for name, document in documents[:3]:
+        first(name, document)
+    first.close()
+
+    def slowly(store, uid):
+        found = continue_run(store, uid)
+        time.sleep(0.3)
+        return found
+
+    monkeypatch.setattr("hutch.recording.recorder.continue_run", slowly)
+    recorders = [Recorder(store, retried=True) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(lambda recorder: recorder(*documents[0]), recorders):
+            pass
+    assert writer_of(recorders[0], "run") is writer_of(recorders[1], "run")
+    for name, document in documents[1:]:
+        for recorder in recorders:
+            recorder(name, document)
+
+    assert_same(list(Catalog(store)["run"].documents(fill="no")), documents)
+    assert verify(store).is_sound
 
 
 RECORD_ON = """

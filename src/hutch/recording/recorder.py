@@ -190,11 +190,12 @@ class Recorder:
             self._note(run, name, plain, replaced)
             self._settle(run)
             return
-        known = known or continue_run(self._store, uid)
-        if not is_same_text(known.row.start, body):
-            self._refuse(known, name, f"there is another run of the uid {uid!r}", doc)
-        else:
-            self._open(known)
+        with self._committer.taking_over:
+            known = known or self._committer.find(uid) or continue_run(self._store, uid)
+            if is_same_text(known.row.start, body):
+                self._open(known)
+                return
+        self._refuse(known, name, f"there is another run of the uid {uid!r}", doc)
 
     def _descriptor(self, name: str, doc: dict[str, Any]) -> None:
         from hutch.recording.events.stream_buffer import StreamBuffer

@@ -51,6 +51,8 @@ class Committer:
 
     :ivar runs: open runs of this process, and others until the store has them, by uid.
     :ivar quarantine: for documents that have no place.
+    :ivar taking_over: held by who goes on with a run of the store until it is among the open ones: what was
+        left in the spool may be of a run that somebody is about to go on with, too.
     """
 
     _all: weakref.WeakKeyDictionary[Any, Committer] = weakref.WeakKeyDictionary()
@@ -74,6 +76,7 @@ class Committer:
         self.runs: dict[str, RunWriter] = {}
         self._keeper = Keeper(self._mark, self.runs, self._wake_up)
         self.quarantine = Quarantine(self._mark)
+        self.taking_over = threading.Lock()
         self._compactor = Compactor(store)
         # Before the first event, which would have to wait for it.
         _warm_up()
