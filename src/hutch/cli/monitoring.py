@@ -141,7 +141,7 @@ def _watchers(asked: Asked, catalog: Catalog | None) -> list[Any]:
         watchers.append(RunWatcher(watched))
     if asked.folder is not None or not watchers:
         folder = asked.folder or Path()
-        watchers.append(FolderWatcher(folder))
+        watchers.append(FolderWatcher(folder, rest_s=asked.interval_s))
     return watchers
 
 

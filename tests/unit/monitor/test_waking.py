@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import watchfiles
@@ -36,12 +37,19 @@ def waited(watcher, timeout_s, action=lambda: None):
 
 
 @pytest.fixture
-def resting(tmp_path):
-    """A watcher of a folder with one file, ``a.h5``, that had not changed at the last poll."""
+def clock():
+    """A clock whose ``now`` can be set on."""
+    return SimpleNamespace(now=1000.0)
+
+
+@pytest.fixture
+def resting(tmp_path, clock):
+    """A watcher of a folder with one file, ``a.h5``, that has not changed for long."""
     write_packets(tmp_path / "a.h5", packets(30))
-    watcher = FolderWatcher(tmp_path)
+    watcher = FolderWatcher(tmp_path, rest_s=30.0, clock=lambda: clock.now)
     watcher.wait(0.2)
     assert [one.rows for one in watcher.poll()] == [30]
+    clock.now += 60
     assert watcher.poll() == []
     return watcher
 
@@ -58,21 +66,28 @@ def test_a_file_that_had_come_to_rest_is_seen_at_once(resting, tmp_path):
     assert [one.rows for one in resting.poll()] == [40]
 
 
-def test_a_file_that_grows_all_the_time_waits_for_its_time(resting, tmp_path):
-    append_packets(tmp_path / "a.h5", packets(10))
-    assert [one.rows for one in resting.poll()] == [40]
-    is_woken, seconds = waited(resting, SHORT_S, lambda: append_packets(tmp_path / "a.h5", packets(10)))
-    assert not is_woken and seconds >= SHORT_S
-    assert [one.rows for one in resting.poll()] == [50]
+def test_a_file_that_grows_all_the_time_waits_for_its_time(resting, tmp_path, clock):
+    for rows in (40, 60):
+        append_packets(tmp_path / "a.h5", packets(10))
+        assert [one.rows for one in resting.poll()] == [rows]
+        clock.now += 29
+        is_woken, seconds = waited(resting, SHORT_S, lambda: append_packets(tmp_path / "a.h5", packets(10)))
+        assert not is_woken and seconds >= SHORT_S
 
 
-def test_only_every_other_look_is_early(resting, tmp_path):
-    assert waited(resting, LONG_S, lambda: write_packets(tmp_path / "b.h5", packets(10)))[0]
+def test_new_files_are_seen_one_after_the_other(resting, tmp_path):
+    for name in ("b", "c", "d"):
+        path = tmp_path / f"{name}.h5"
+        assert waited(resting, LONG_S, lambda path=path: write_packets(path, packets(10)))[0]
+        assert [one.spec.base for one in resting.poll()] == [name]
+
+
+def test_after_much_work_early_looks_are_rare(resting, tmp_path):
     resting.poll()
-    is_woken, seconds = waited(resting, SHORT_S, lambda: write_packets(tmp_path / "c.h5", packets(10)))
-    assert not is_woken and seconds >= SHORT_S
-    assert [one.spec.base for one in resting.poll()] == ["c"]
-    assert waited(resting, LONG_S, lambda: write_packets(tmp_path / "d.h5", packets(10)))[0]
+    time.sleep(0.5)  # as drawing takes
+    write_packets(tmp_path / "b.h5", packets(10))
+    is_woken, seconds = waited(resting, LONG_S)
+    assert is_woken and 2.5 <= seconds < LONG_S / 2
 
 
 def test_other_files_wake_nobody(resting, tmp_path):

@@ -38,6 +38,9 @@ _MOST_WAITING = 32
 _PATIENCE = 10
 """A file that goes on changing is spoken of after so many attempts to read it."""
 
+_PAUSES = 5.0
+"""An early look waits until so many times as long has passed as the work after the last look took."""
+
 _Stamp = tuple[int, int, int]
 """Size (bytes), time of change (ns since 1970, of the file server), number of the inode."""
 
@@ -92,6 +95,7 @@ class FolderWatcher:
     :param patterns: of the names of files, as in a shell; else the suffixes that the formats name.
     :param subfolders: True looks into them too.
     :param datasets: only these are read of files whose format leaves a choice.
+    :param rest_s: a file that has not changed for so long has come to rest.
     :param clock: s, of which only differences are used.
     :raises ConfigurationError: if the folder is none.
     """
@@ -104,6 +108,7 @@ class FolderWatcher:
         patterns: Sequence[str] | None = None,
         subfolders: bool = False,
         datasets: Sequence[str] = (),
+        rest_s: float = 30.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.folder = os.path.abspath(folder)
@@ -123,12 +128,14 @@ class FolderWatcher:
         self._notes = _Notes([Refusal(entry, _broken(entry, why)) for entry, why in broken.items()])
         self._folder_refused = ""
         self._written = Written(self.folder, subfolders=subfolders)
-        self._woke = self._is_early = False
+        self._rest_s = rest_s
+        self._polled = time.monotonic()
+        self._next_early: float | None = None
 
     def poll(self) -> list[Sighting]:
         """Return the files that are new, or whose rows are others than at the last poll, the oldest first."""
         now = self._clock()
-        self._is_early, self._woke = self._woke, False
+        self._polled, self._next_early = time.monotonic(), None
         stamps = dict(sorted(self._stamps()))
         for path in self._known.keys() - stamps.keys():
             # Its base stays taken: it may come back, and its pictures are still there.
@@ -137,25 +144,28 @@ class FolderWatcher:
         return sorted((one for one in found if one is not None), key=lambda one: one.written)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until a file is written that had come to rest; tell whether there is one.
+        """Wait until a file is written that is new, or had come to rest; tell whether there is one.
 
-        A file that grew until the last poll is left to the next one. After a poll that came early there is
-        none before its time, so that there are at most twice as many as were asked for.
+        What has grown a moment ago waits for its time. Looks that come early are so far apart that what is
+        done after each of them takes a small part of the time.
 
         :param timeout_s: not longer than this.
         """
-        end = time.monotonic() + timeout_s
-        while not self._is_early and (left := end - time.monotonic()) > 0:
+        now = time.monotonic()
+        end = now + timeout_s
+        if self._next_early is None:
+            self._next_early = now + _PAUSES * (now - self._polled)
+        time.sleep(max(min(self._next_early, end) - now, 0.0))
+        while (left := end - time.monotonic()) > 0:
             if any(map(self._is_resting, self._written.wait(left))):
-                self._woke = True
                 return True
-        time.sleep(max(end - time.monotonic(), 0.0))
         return False
 
     def _is_resting(self, path: str) -> bool:
-        """Tell whether a file is new, or had not changed at the last poll."""
+        """Tell whether a file is wanted, and new or had not changed for long."""
         known = self._known.get(path)
-        return self._is_wanted(os.path.basename(path)) is not None and (known is None or known.is_settled)
+        is_resting = known is None or self._clock() - known.seen >= self._rest_s
+        return is_resting and self._is_wanted(os.path.basename(path)) is not None
 
     def refusals(self) -> list[Refusal]:
         """Return what could not be read since this was asked last; each reason of a file once."""
