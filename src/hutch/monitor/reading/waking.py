@@ -14,8 +14,8 @@ from hutch.store.places import network_filesystem
 
 __all__ = ["Written"]
 
-_SLICE_MS = 100
-_STEP_MS = 50
+_SLICE_MS = 200
+_STEP_MS = 100
 _TOGETHER_MS = 1000
 """Who creates a file writes into it a moment later: one change waits so long for others at most."""
 
