@@ -130,6 +130,56 @@ def test_nothing_of_a_batch_can_be_written_to_and_nothing_is_copied() -> None:
     assert table.facts["version"] == "2.4"
 
 
+def test_what_a_plot_of_the_older_form_does_to_its_file_no_other_sees(bench: Bench) -> None:
+    notes = bench.plugins / "notes"
+    bench.plug_in("deeds", _DEEDS)
+    bench.plug_in("summing", _SUMMING.replace("NOTES", repr(str(notes))))
+    bench.grow("a", range(10))
+    with bench.monitor() as monitor:
+        assert monitor.cycle().failures == {}
+        bench.grow("a", [10, 11])
+        assert monitor.cycle().failures == {}
+    assert notes.read_text().split() == [str(sum(range(10))), "21"]
+
+
+_DEEDS = """
+from matplotlib.figure import Figure
+
+class Closes:
+    formats = ("hdf5",)
+
+    def __call__(self, filename, fh, fig=None):
+        self.kept = fh["values"]
+        fh.close()
+        return Figure((1, 1), dpi=20)
+
+class Deletes(Closes):
+    def __call__(self, filename, fh, fig=None):
+        self.kept = fh
+        del fh["values"]
+        return Figure((1, 1), dpi=20)
+
+class Overwrites(Closes):
+    def __call__(self, filename, fh, fig=None):
+        fh["values"][:] = 0
+        fh["mine"] = fh["values"][:] + 1
+        assert fh["mine"][:].tolist() == [1] * len(fh["values"])
+        return Figure((1, 1), dpi=20)
+"""
+
+_SUMMING = """
+from matplotlib.figure import Figure
+
+class Sums:
+    formats = ("hdf5",)
+
+    def __call__(self, filename, fh, fig=None):
+        with open(NOTES, "a") as notes:
+            print(sum(fh["values"]), file=notes)
+        return Figure((1, 1), dpi=20)
+"""
+
+
 def test_a_plot_that_fails_again_and_again_is_tried_more_and_more_seldom(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -192,19 +192,16 @@ class Work:
                 seat.cursor = found.stop
             return []
         handed = Handed(source, found)
-        try:
-            for seat in group:
-                try:
-                    with self._call(seat.info.name, "update", source.spec.base) as took:
-                        seat.update(handed)
-                except _FailedError:
-                    failed.append(seat)
-                    continue
-                seat.seconds += took()
-                seat.cursor = found.stop
-                seat.updated = time.time()
-        finally:
-            handed.close()
+        for seat in group:
+            try:
+                with self._call(seat.info.name, "update", source.spec.base) as took:
+                    seat.update(handed)
+            except _FailedError:
+                failed.append(seat)
+                continue
+            seat.seconds += took()
+            seat.cursor = found.stop
+            seat.updated = time.time()
         return failed
 
     def _settle(self, seat: Seat, sighting: Sighting, there: int) -> None:
