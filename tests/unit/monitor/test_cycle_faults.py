@@ -10,13 +10,11 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hutch.monitor.batch import Batch, Deferred
 from hutch.monitor.working.cycle import Limits, Monitor
 
 from .cycling import FAULTS, Bench, faulty, open_in_small_parts
@@ -65,119 +63,6 @@ def test_plots_that_misbehave_fail_alone_say_why_and_come_back(bench: Bench, tmp
     for name in [*FAULTS, "Total", "Other"]:
         assert bench.state("a", name) == {"total": sum(range(1000)) + 1, "rows": 1001, "cursor": 1001}, name
         assert bench.picture("a", name).exists(), name
-
-
-def test_a_plot_that_writes_into_shared_rows_fails_and_falsifies_nothing(bench: Bench) -> None:
-    bench.plug_in("altering", _ALTERING)
-    bench.grow("a", range(1000))
-    with bench.monitor() as monitor:
-        failures = monitor.cycle().failures
-    assert set(failures) == {("a", "Adds"), ("a", "Overwrites"), ("a", "AltersWhatWasMade")}
-    for failure in failures.values():
-        assert failure.what == "update"
-        assert "read-only" in failure.sentence
-    for good in ("Total", "Other"):
-        assert bench.state("a", good) == {"total": sum(range(1000)), "rows": 1000, "cursor": 1000}
-
-
-_ALTERING = """
-from .good import Total
-
-def doubled(batch):
-    return batch["values"] * 2
-
-class Adds(Total):
-    def update(self, batch):
-        values = batch["values"]
-        values += 1
-
-class Overwrites(Total):
-    def update(self, batch):
-        batch.columns["values"][:] = 0
-
-class AltersWhatWasMade(Total):
-    def update(self, batch):
-        batch.once(doubled)[0] = 1
-"""
-
-
-@dataclass(frozen=True)
-class _Kinds:
-    kinds: np.ndarray
-
-
-def _kinds(batch: Batch) -> tuple[_Kinds, int]:
-    return _Kinds(np.zeros(len(batch))), 0
-
-
-def test_nothing_of_a_batch_can_be_written_to_and_nothing_is_copied() -> None:
-    rows = np.zeros(3, [("kind", "u1"), ("adc", "u1")])
-    frames = np.zeros((3, 2, 2))
-    facts = {"messages": np.zeros(2), "version": "2.4"}
-    table = Batch("a.h5", "packets", 0, rows, facts)
-    stream = Batch("a/primary", "run", 0, {"adc": rows["adc"], "frames": Deferred(3, lambda: frames)})
-    shared = [table.columns, table["adc"], table.facts["messages"], table.once(_kinds)[0].kinds]
-    for array in [*shared, stream["adc"], stream["frames"]]:
-        with pytest.raises(ValueError, match="read-only"):
-            array[0] = 1
-    for columns in (table.facts, stream.columns):
-        with pytest.raises(TypeError, match="item assignment"):
-            columns["adc"] = rows["adc"]  # type: ignore[index]
-    assert np.shares_memory(table["adc"], rows)
-    assert np.shares_memory(stream["frames"], frames)
-    # Whose the rows are may go on with them.
-    rows["adc"] = 1
-    assert table.facts["version"] == "2.4"
-
-
-def test_what_a_plot_of_the_older_form_does_to_its_file_no_other_sees(bench: Bench) -> None:
-    notes = bench.plugins / "notes"
-    bench.plug_in("deeds", _DEEDS)
-    bench.plug_in("summing", _SUMMING.replace("NOTES", repr(str(notes))))
-    bench.grow("a", range(10))
-    with bench.monitor() as monitor:
-        assert monitor.cycle().failures == {}
-        bench.grow("a", [10, 11])
-        assert monitor.cycle().failures == {}
-    assert notes.read_text().split() == [str(sum(range(10))), "21"]
-
-
-_DEEDS = """
-from matplotlib.figure import Figure
-
-class Closes:
-    formats = ("hdf5",)
-
-    def __call__(self, filename, fh, fig=None):
-        self.kept = fh["values"]
-        fh.close()
-        return Figure((1, 1), dpi=20)
-
-class Deletes(Closes):
-    def __call__(self, filename, fh, fig=None):
-        self.kept = fh
-        del fh["values"]
-        return Figure((1, 1), dpi=20)
-
-class Overwrites(Closes):
-    def __call__(self, filename, fh, fig=None):
-        fh["values"][:] = 0
-        fh["mine"] = fh["values"][:] + 1
-        assert fh["mine"][:].tolist() == [1] * len(fh["values"])
-        return Figure((1, 1), dpi=20)
-"""
-
-_SUMMING = """
-from matplotlib.figure import Figure
-
-class Sums:
-    formats = ("hdf5",)
-
-    def __call__(self, filename, fh, fig=None):
-        with open(NOTES, "a") as notes:
-            print(sum(fh["values"]), file=notes)
-        return Figure((1, 1), dpi=20)
-"""
 
 
 def test_a_plot_that_fails_again_and_again_is_tried_more_and_more_seldom(
@@ -275,7 +160,6 @@ def test_a_worker_that_somebody_kills_is_nobodys_fault(bench: Bench) -> None:
 
 _PROGRAM = """
 import sys
-from hutch.monitor.batch import Batch, Deferred
 from hutch.monitor.working.cycle import Limits, Monitor
 from hutch.monitor.reading.watching import FolderWatcher
 
