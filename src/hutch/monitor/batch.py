@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,14 +34,15 @@ class Deferred:
     def array(self) -> npt.NDArray[Any]:
         """Return the values."""
         if self._found is None:
-            self._found = self._load()
+            self._found = _read_only(self._load())
         return self._found
 
 
 class Batch:
     """Some rows of a source: of a file, or of a stream of a run.
 
-    Columns are asked for by name, ``batch["timestamp"]``; each is an array whose first dimension is rows.
+    Columns are asked for by name, ``batch["timestamp"]``; each is an array whose first dimension is rows. All
+    plots of a process share them, so that they cannot be written to.
 
     :param source: what the rows are from: the path of a file, or ``uid/stream``.
     :param format: the name of the format that read them, ``"packets"`` for example.
@@ -64,8 +67,14 @@ class Batch:
         self.source = source
         self.format = format
         self.start = start
-        self.columns = columns
-        self.facts: Mapping[str, Any] = facts or {}
+        self.columns: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any] | Deferred] = (
+            _read_only(columns)
+            if isinstance(columns, np.ndarray)
+            else MappingProxyType({name: _read_only(column) for name, column in columns.items()})
+        )
+        self.facts: Mapping[str, Any] = MappingProxyType(
+            {name: _read_only(fact) for name, fact in (facts or {}).items()}
+        )
         self._span = span
         self._made: dict[Callable[[Batch], Any], Any] = {}
 
@@ -108,10 +117,34 @@ class Batch:
     def once(self, make: Callable[[Batch], _Made]) -> _Made:
         """Return what a function makes of this batch; it is called once, however many plots ask.
 
+        Arrays that it returns, by themselves, in a tuple or in a dataclass, cannot be written to afterwards.
+
         :param make: a function that always gives the same of the same batch; not a lambda, which is new
             each time.
         """
         if make not in self._made:
-            self._made[make] = make(self)
-        made: _Made = self._made[make]
-        return made
+            self._made[make] = made = make(self)
+            _lock(made)
+        found: _Made = self._made[make]
+        return found
+
+
+def _read_only(value: _Made) -> _Made:
+    """Return an array as one that cannot be written to, without copying it; anything else as it is."""
+    if not isinstance(value, np.ndarray):
+        return value
+    view = value.view()
+    view.flags.writeable = False
+    return view
+
+
+def _lock(made: object) -> None:
+    """Have arrays that somebody made for all not be written to any more."""
+    if isinstance(made, np.ndarray):
+        made.flags.writeable = False
+    elif isinstance(made, tuple):
+        for one in made:
+            _lock(one)
+    elif is_dataclass(made):
+        for field in fields(made):
+            _lock(getattr(made, field.name))

@@ -19,7 +19,17 @@ from hutch.monitor.reading.watching import FolderWatcher
 from hutch.monitor.sources import BadRange, Source, SourceSpec
 from hutch.monitor.working.cycle import Limits, Monitor
 
-__all__ = ["FAULTS", "GOOD", "TEMPLATE", "Bench", "faulty", "open_breaking", "open_in_small_parts"]
+__all__ = [
+    "FAULTS",
+    "GOOD",
+    "TEMPLATE",
+    "Bench",
+    "TellsSettings",
+    "faulty",
+    "open_breaking",
+    "open_in_small_parts",
+    "shipped_telling",
+]
 
 GOOD = '''
 import numpy as np
@@ -110,6 +120,42 @@ def faulty(name: str, flag: Path) -> str:
             return super().{method}({passed})
     """
     return textwrap.dedent(code)
+
+
+class TellsSettings:
+    """Writes down beside the file which settings of matplotlib it is drawn with."""
+
+    formats = ("hdf5",)
+
+    def update(self, batch):  # type: ignore[no-untyped-def]
+        self.source = batch.source
+
+    def state(self):  # type: ignore[no-untyped-def]
+        return {}
+
+    def restore(self, state):  # type: ignore[no-untyped-def]
+        pass
+
+    def figure(self, fig=None):  # type: ignore[no-untyped-def]
+        from pathlib import Path
+
+        from matplotlib import rcParams
+        from matplotlib.figure import Figure
+
+        told = Path(self.source).with_suffix(f".{type(self).__name__}")
+        names = ("font.size", "lines.linewidth", "font.sans-serif")
+        size, width, fonts = (rcParams[name] for name in names)
+        told.write_text(f"{size}, {width}, {fonts[0]}")
+        return fig or Figure((1, 1), dpi=20)
+
+
+class Shipped(TellsSettings):
+    """Does so, and comes with hutch."""
+
+
+def shipped_telling() -> dict[str, type]:
+    """Return a plot as if hutch shipped it."""
+    return {"Shipped": Shipped}
 
 
 class _SmallParts:

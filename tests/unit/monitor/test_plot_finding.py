@@ -76,6 +76,33 @@ def test_a_class_that_somebody_elses_function_makes_is_the_modules_own(tmp_path:
     assert finds.infos["PixelMap_1_1"].origin == str(tmp_path / "older.py")
 
 
+def test_plug_ins_import_their_neighbours_by_bare_names_too(tmp_path: Path) -> None:
+    before = set(sys.modules)
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        (folder / "inner").mkdir(parents=True)
+        (folder / "inner" / "__init__.py").write_text("")
+        (folder / "inner" / "deep.py").write_text(f"number = {number}\n")
+        # Each imports the other, and one that is of the standard library is not hidden.
+        (folder / "helpers.py").write_text(f"number = {number}\nimport using\n")
+        (folder / "fractions.py").write_text("Fraction = None\n")
+        text = """
+import fractions, helpers, inner.deep
+from . import helpers as same
+class Mine:
+    numbers = helpers.number, inner.deep.number, helpers is same, fractions.Fraction is not None
+    def __call__(self, filename, fh, fig=None):
+        return fig
+"""
+        finds = _find(folder, using=text)
+        assert [one.sentence for one in finds.broken] == []
+        assert finds.classes["Mine"].numbers == (number, number, True, True)
+    bare = {"using", "helpers", "inner", "inner.deep"}
+    assert not bare & (set(sys.modules) - before)
+    missing = _find(tmp_path, using="import inner\nimport helpers\n")
+    assert "No module named 'inner'" in missing.broken[0].sentence
+
+
 def test_a_plot_takes_the_place_of_the_one_that_is_shipped(tmp_path: Path) -> None:
     class PixelMap:
         """Shipped. With more to say."""

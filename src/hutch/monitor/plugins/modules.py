@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from hutch.errors import ConfigurationError, PluginError
+from hutch.monitor.plugins.neighbours import neighbours_of
 
 __all__ = [
     "Broken",
@@ -246,7 +247,8 @@ def _load_file(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with neighbours_of(package, str(file.parent)):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise

@@ -87,6 +87,7 @@ def set_up_judging(
     if checks is None:
         path, settings = configuration()
         where, tables = str(path), settings.monitor.checks
+    folder = Path(out).absolute()
     probed = probe(tables, where, find_origins(plugins), limit_s)
     store = None if catalog is None else catalog.store
     attachments = None if store is None else Attachments(store, attach_open=attach == "open")
@@ -96,11 +97,9 @@ def set_up_judging(
     if probed.plots:
         address = None if store is None else store.location
         observers.append(
-            CheckObserver(
-                tables, where, tuple(plugins), Path(out), address, attach == "open", probed.left_out
-            )
+            CheckObserver(tables, where, tuple(plugins), folder, address, attach == "open", probed.left_out)
         )
-        keeper = VerdictKeeper(Path(out), store, attachments)
+        keeper = VerdictKeeper(folder, store, attachments)
         publishers.append(keeper)
     if serve and store is not None:
         publishers.append(TilePublisher(store, attachments))

@@ -124,6 +124,8 @@ class Monitor:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.out = Path(out)
+        # Whoever changes the working folder moves no pictures.
+        self._folder = self.out.absolute()
         self.watched: dict[str, Watched] = {}
         self._watchers = watchers
         self._plugins = tuple(plugins)
@@ -134,14 +136,14 @@ class Monitor:
         self._progress = progress
         self._clock = clock
         self._workers = workers or default_workers()
-        self._keeper = Keeper(states) if states else Keeper.under(self.out)
+        self._keeper = Keeper(states.absolute()) if states else Keeper.under(self._folder)
         self._cycle = 0
         self._numbered = 0
         self._untold: list[tuple[Standing, tuple[Any, ...]]] = []
         """Plots of which nobody could be told, with what was found of them."""
         self._news = News(say)
         self._setup = Setup(
-            out=self.out,
+            out=self._folder,
             states=self._keeper.folder,
             extension=extension,
             origins=tuple(find_origins(self._plugins)),
@@ -296,7 +298,7 @@ class Monitor:
         if one.is_told or not one.plots:
             return
         try:
-            one.write_status(self.out, self._setup.extension, self._clock())
+            one.write_status(self._folder, self._setup.extension, self._clock())
         except OSError as error:
             self._news.once("status", f"{str(self.out)!r} cannot be written to: {error.strerror}.")
         else:
@@ -349,5 +351,5 @@ class Monitor:
 
     def _sweep(self) -> None:
         """Remove what monitors that were killed have left half-written."""
-        for folder in [*self.out.glob("*_dqm"), *self._keeper.folder.glob("*")]:
+        for folder in [*self._folder.glob("*_dqm"), *self._keeper.folder.glob("*")]:
             sweep(folder)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hutch.monitor.batch import Batch
@@ -18,7 +19,9 @@ __all__ = ["Handed", "Seat"]
 
 
 class Handed:
-    """New rows as they are handed to plots; the file for those of the older form is made once.
+    """New rows as they are handed to plots.
+
+    Those of the older form get a file each, so that one that closes its own or writes into it harms no other.
 
     :param source: what they were read from.
     """
@@ -26,22 +29,22 @@ class Handed:
     def __init__(self, source: Source, batch: Batch) -> None:
         self._source = source
         self.batch = batch
-        self._file: Any = None
+        self._image: bytes | None = None
+        """What such a file holds, byte by byte; made once."""
 
-    def file(self) -> Any:
-        """Return an open ``h5py.File`` in memory that holds these rows only."""
-        if self._file is None:
-            import h5py
+    @contextmanager
+    def file(self) -> Iterator[Any]:
+        """Lend an open ``h5py.File`` in memory that holds these rows only, and is nobody else's."""
+        import h5py
 
+        if self._image is None:
             name = f"{self._source.spec.base}-{self.batch.start}.h5"
-            self._file = h5py.File(name, "w", driver="core", backing_store=False)
-            self._source.write(self.batch, self._file)
-        return self._file
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+            with h5py.File(name, "w", driver="core", backing_store=False) as file:
+                self._source.write(self.batch, file)
+                file.flush()
+                self._image = file.id.get_file_image()
+        with h5py.File(h5py.h5f.open_file_image(self._image, h5py.h5f.FILE_IMAGE_OPEN_RW)) as file:
+            yield file
 
 
 class Seat:
@@ -86,7 +89,8 @@ class Seat:
         if not self.info.is_called:
             self.plot.update(handed.batch)
         elif len(handed.batch):
-            drawn = self.plot(self.spec.address, handed.file(), self.figure)
+            with handed.file() as file:
+                drawn = self.plot(self.spec.address, file, self.figure)
             self.figure = as_figure(self.info.name, drawn)
 
     def draw(self) -> Figure | None:

@@ -18,13 +18,14 @@ from typing import Any
 from hutch.errors import HutchError
 from hutch.monitor.keeping import Keeper, replace_file
 from hutch.monitor.observing import Failure
-from hutch.monitor.plugins.plot_finding import Finds
+from hutch.monitor.plugins.plot_finding import SHIPPED, Finds
 from hutch.monitor.reading.marks import Marks
 from hutch.monitor.sources import BadRange, Sighting, Source
 from hutch.monitor.working.drawing import close, close_leaked, render
 from hutch.monitor.working.jobs import Call, Draw, Drawn, Failed, Fold, Folded, Forget, Job, Setup
 from hutch.monitor.working.memory import Growth
 from hutch.monitor.working.seats import Handed, Seat
+from hutch.monitor.working.surroundings import Surroundings
 
 __all__ = ["Work", "picture_file"]
 
@@ -44,11 +45,19 @@ class Work:
     :param tell: sends an answer.
     """
 
-    def __init__(self, setup: Setup, finds: Finds, tell: Callable[[Any], None], growth: Growth) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        finds: Finds,
+        tell: Callable[[Any], None],
+        growth: Growth,
+        surroundings: Surroundings,
+    ) -> None:
         self._setup = setup
         self._finds = finds
         self._tell = tell
         self._growth = growth
+        self._surroundings = surroundings
         self._keeper = Keeper(setup.states)
         self._seats: dict[str, dict[str, Seat]] = {}
 
@@ -192,19 +201,16 @@ class Work:
                 seat.cursor = found.stop
             return []
         handed = Handed(source, found)
-        try:
-            for seat in group:
-                try:
-                    with self._call(seat.info.name, "update", source.spec.base) as took:
-                        seat.update(handed)
-                except _FailedError:
-                    failed.append(seat)
-                    continue
-                seat.seconds += took()
-                seat.cursor = found.stop
-                seat.updated = time.time()
-        finally:
-            handed.close()
+        for seat in group:
+            try:
+                with self._call(seat.info.name, "update", source.spec.base) as took:
+                    seat.update(handed)
+            except _FailedError:
+                failed.append(seat)
+                continue
+            seat.seconds += took()
+            seat.cursor = found.stop
+            seat.updated = time.time()
         return failed
 
     def _settle(self, seat: Seat, sighting: Sighting, there: int) -> None:
@@ -315,8 +321,9 @@ class Work:
         """
         self._tell(Call(name, what))
         began = time.monotonic()
+        is_shipped = self._finds.infos[name].origin == SHIPPED
         try:
-            with self._growth.of((base, name)):
+            with self._growth.of((base, name)), self._surroundings.of(name, is_shipped=is_shipped):
                 yield lambda: time.monotonic() - began
         except OSError as error:
             self._fail(base, name, "write" if is_writing else what, error, is_kept=is_writing)

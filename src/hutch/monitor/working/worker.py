@@ -27,16 +27,21 @@ def run_worker(connection: Connection, setup: Setup) -> None:
     from hutch.monitor.plugins.plot_finding import find_plots
     from hutch.monitor.working.drawing import set_up
     from hutch.monitor.working.memory import Growth, limit_memory
+    from hutch.monitor.working.surroundings import Surroundings
     from hutch.monitor.working.work import Work
 
     set_up()
     limit_memory(setup.limit_bytes)
+    surroundings = Surroundings()
 
     def announce(origin: str) -> None:
+        surroundings.return_home()
         connection.send(Call(origin, "import"))
 
     finds = find_plots(setup.origins, setup.shipped(), announce, setup.left_out)
-    work = Work(setup, finds, connection.send, Growth())
+    surroundings.return_home()
+    surroundings.settle()
+    work = Work(setup, finds, connection.send, Growth(), surroundings)
     connection.send(Ready(dict(finds.infos), tuple(finds.broken)))
     while True:
         try:
