@@ -16,6 +16,7 @@ from hutch.logbook import Logbook
 
 from ... import larpix_files as larpix
 from ..monitor.cycling import TEMPLATE
+from ..monitor.test_formats_packets import damage
 
 _RUN_MONITOR = "from hutch.cli.monitor import run_monitor; run_monitor()"
 _PATIENCE_S = 60.0
@@ -42,6 +43,16 @@ def test_plots_of_one_file_are_made_as_the_older_monitor_is_called(data: Path, t
     assert "2 plots of" in done.stderr
     names = {file.name for file in (tmp_path / "plots" / "run1_dqm").iterdir()}
     assert names == {"run1_PacketRate.svg", "run1_TileRate.svg", "status.json"}
+
+
+def test_plots_of_a_file_whose_first_chunk_is_lost_are_made_of_the_rest(invoke, data: Path) -> None:
+    larpix.write_packets(data / "run2.h5", larpix.packets(1000), chunks=100, compression="gzip")
+    damage(data / "run2.h5", "packets", 0)
+    options = ["-o", "plots", "--workers", "1", "--plots", "PacketRate"]
+    found = invoke("monitor", "--once", str(data / "run2.h5"), *options)
+    assert found.exit_code == 0, found.output
+    assert "run2: 100 rows cannot be read, and are passed over; the last are 0 to 99" in found.stderr
+    assert "1 plot of 1,000 rows" in found.stderr
 
 
 def test_a_plot_of_ones_own_that_fails_makes_the_status_1(invoke, data: Path, tmp_path: Path) -> None:
