@@ -121,7 +121,30 @@ def _once(asked: Asked, monitor: Monitor, sightings: list[Sighting], screen: _Sc
         screen.say(f"{counted(drawn, 'plot')} of {counted(sighting.rows, 'row')} in {str(folder)!r}.")
         if not monitor.watched[sighting.spec.base].plots:
             screen.say(f"No plot is for rows of the format {sighting.spec.format!r}.")
-    return 1 if failures else 0
+    unfit = _unfit(monitor, sightings) if asked.names else []
+    for sentence in unfit:
+        screen.say(f"hutch: {sentence}")
+    return 1 if failures or unfit else 0
+
+
+def _unfit(monitor: Monitor, sightings: Sequence[Sighting]) -> list[str]:
+    """Return which plots are for none of what was given, and how to change that."""
+    from hutch.monitor.plugins.plot_finding import SHIPPED
+
+    given = sorted({sighting.spec.format for sighting in sightings})
+    found = []
+    for name, info in monitor.plots.items() if given else ():
+        if set(given).isdisjoint(info.formats):
+            hint = (
+                "List what each plot is for with: hutch monitor plots"
+                if info.origin == SHIPPED
+                else f"If it can draw those, say so in its class: formats = ({given[0]!r},)"
+            )
+            found.append(
+                f"{name} was not drawn: it is for rows of the formats {', '.join(info.formats) or 'none'}, "
+                f"and what was given has rows of {', '.join(given)}. {hint}"
+            )
+    return found
 
 
 def _catalog(asked: Asked) -> Catalog | None:

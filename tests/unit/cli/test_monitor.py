@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 
 import hutch
@@ -67,6 +68,25 @@ def test_a_plot_of_ones_own_that_fails_makes_the_status_1(invoke, data: Path, tm
     found = invoke(*once, "Raising")
     assert found.exit_code == 1
     assert "Raising of run1: ValueError: never" in found.stderr
+
+
+def test_a_plot_that_was_asked_for_and_is_for_none_of_the_files_makes_the_status_1(
+    invoke, data: Path, tmp_path: Path
+) -> None:
+    with h5py.File(data / "gen.h5", "w") as file:
+        file.create_dataset("values", data=range(10), maxshape=(None,))
+    (tmp_path / "mine.py").write_text(TEMPLATE)
+    options = ["-o", "plots", "--workers", "1", "--plugins", "mine.py", "--plots", "TemplatePlot"]
+    found = invoke("monitor", "--once", str(data / "gen.h5"), *options, "PacketRate")
+    assert found.exit_code == 1
+    told = "was not drawn: it is for rows of the formats packets, raw, and what was given has rows of hdf5."
+    class_says = "If it can draw those, say so in its class: formats = ('hdf5',)"
+    assert f"hutch: TemplatePlot {told} {class_says}\n" in found.stderr
+    assert f"hutch: PacketRate {told} List what each plot is for with: hutch monitor plots\n" in found.stderr
+    both = invoke("monitor", "--once", str(data / "gen.h5"), str(data / "run1.h5"), *options)
+    assert (both.exit_code, "was not drawn" in both.stderr) == (0, False)
+    (tmp_path / "mine.py").write_text(TEMPLATE.replace("    def", "    formats = ('hdf5',)\n    def", 1))
+    assert invoke("monitor", "--once", str(data / "gen.h5"), *options).exit_code == 0
 
 
 def test_plots_that_lack_a_geometry_are_named_in_one_line_and_are_no_failure(
