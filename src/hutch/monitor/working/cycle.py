@@ -312,7 +312,8 @@ class Monitor:
         for name, info in crew.plots.items():
             if not info.formats:
                 said = (
-                    f"{name} of {info.origin} is for nothing. Give it formats, as in formats = ('packets',)."
+                    f"{name} of {info.origin} is for nothing: it has formats = (). Leave that out, "
+                    "and it is for LArPix files, or name some, as in formats = ('hdf5',)."
                 )
                 self._news.once(f"formats/{name}", said)
             if info.replaces:
