@@ -26,7 +26,7 @@ _COMMANDS = {
 }
 """Commands in the order of the help, and where each is."""
 
-_SEVERAL = ("--plots", "--plugins", "--once")
+_SEVERAL = ("--plots", "--datasets", "--plugins", "--once")
 """Options after which several values may stand."""
 _EXTENSIONS = ("png", "pdf", "svg")
 
@@ -117,6 +117,9 @@ _OPTIONS = (
         help="A file belongs to the run that names it; with open, else to the run that began last."),
     click.option("--checks", "checks_file", metavar="FILE", type=click.Path(dir_okay=False), help=(
         "A TOML file with tables [monitor.checks.NAME]; else those of hutch.toml."
+    )),
+    click.option("--datasets", metavar="PATH...", multiple=True, help=(
+        "Read these of HDF5 files with datasets that grow; else those that are found to grow together."
     )),
     click.option("--plugins", metavar="DIR|MODULE...", multiple=True, help="Plots and checks of your own."),
     click.option("--sample", metavar="ROWS", type=click.IntRange(min=1), help=(

@@ -89,6 +89,22 @@ def test_a_plot_that_was_asked_for_and_is_for_none_of_the_files_makes_the_status
     assert invoke("monitor", "--once", str(data / "gen.h5"), *options).exit_code == 0
 
 
+def test_datasets_that_belong_together_are_named_and_else_it_is_said_what_is_left_out(
+    invoke, data: Path
+) -> None:
+    with h5py.File(data / "gen.h5", "w") as file:
+        for name, rows in (("fast", 100), ("slow", 20)):
+            file.create_dataset(name, data=range(rows), maxshape=(None,))
+    options = ["--once", str(data / "gen.h5"), "-o", "plots", "--workers", "1", "--plots", "Columns"]
+    found = invoke("monitor", *options)
+    assert "only 'fast' is read" in found.stderr
+    assert "as in --datasets fast slow\n" in found.stderr
+    assert "1 plot of 100 rows" in found.stderr
+    found = invoke("monitor", *options, "--datasets", "fast", "slow")
+    assert (found.exit_code, "1 plot of 20 rows" in found.stderr) == (0, True)
+    assert "--datasets" not in found.stderr
+
+
 def test_plots_that_lack_a_geometry_are_named_in_one_line_and_are_no_failure(
     invoke, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

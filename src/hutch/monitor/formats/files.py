@@ -86,10 +86,14 @@ class FileSource(ABC):
     def write(self, batch: Batch, group: Any) -> None:
         """Write rows into an open HDF5 file as the source's own files hold them, and nothing else."""
 
+    def remark(self, file: Any) -> str:
+        """Return what somebody should know of how such files are read; empty if there is nothing."""
+        return ""
+
     # what all do
 
-    def look(self, *, is_patient: bool = False) -> tuple[str, int]:
-        """Return what is found at the address: its identity, and how many rows it has.
+    def look(self, *, is_patient: bool = False) -> tuple[str, int, str]:
+        """Return what is found at the address: its identity, how many rows it has, and a remark.
 
         :param is_patient: wait until it is certain that a first row is lost which cannot be read yet.
         :raises UnknownFormatError: if it lacks what is read.
@@ -105,11 +109,11 @@ class FileSource(ABC):
                     raise
             time.sleep(_PAUSE_S)
 
-    def _look(self) -> tuple[str, int]:
+    def _look(self) -> tuple[str, int, str]:
         with opened(self.spec.address) as file:
             try:
                 self.check(file)
-                return self._identity(file), self.count(file)
+                return self._identity(file), self.count(file), self.remark(file)
             except UNREADABLE as error:
                 raise self._unavailable(error) from error
 

@@ -283,13 +283,14 @@ def sight_file(
         if not isinstance(source, FileSource):
             msg = f"the format {one.name!r} opens {path!r} as {type(source).__name__}, which is no FileSource"
             raise UnknownFormatError(msg)
-        identity, rows = source.look(is_patient=is_patient)
+        identity, rows, remark = source.look(is_patient=is_patient)
     except HutchError:
         raise
     except Exception as error:  # whatever a plug-in raises
         msg = f"the format {one.name!r} cannot read {path!r}: {sentence_of(error)}"
         raise UnknownFormatError(msg) from error
-    return Sighting(SourceSpec(path, identity, one.name, base, tuple(datasets)), rows, written)
+    spec = SourceSpec(path, identity, one.name, base, tuple(datasets))
+    return Sighting(spec, rows, written, remark=remark)
 
 
 def _format_of(path: str, formats: Sequence[Format] | None, waits_s: tuple[float, ...]) -> Format:

@@ -230,6 +230,9 @@ class Monitor:
 
     def _sight(self, sighting: Sighting) -> None:
         base = sighting.spec.base
+        if sighting.remark:
+            # It is the same for many files, and said of the first.
+            self._news.once(sighting.remark, sighting.remark)
         if base in self.watched:
             self.watched[base].sight(sighting, self._clock())
             return
