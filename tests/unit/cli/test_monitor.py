@@ -172,6 +172,21 @@ def test_the_plots_are_listed_with_what_they_show_and_where_they_come_from(invok
     assert "PixelMap_2_8" in invoke("monitor", "plots").stdout
 
 
+def test_plots_and_checks_of_several_places_are_listed(invoke, tmp_path: Path) -> None:
+    check = (
+        "class {}:\n    plot = 'PacketRate'\n    def __call__(self, seen, references):\n        return None\n"
+    )
+    for name in ("First", "Second"):
+        text = TEMPLATE.replace("TemplatePlot", name) + check.format(f"{name}Check")
+        (tmp_path / f"{name}.py").write_text(text)
+    for command, ending in (("plots", ""), ("checks", "Check")):
+        found = invoke("monitor", command, "--plugins", "First.py", "Second.py", "--json")
+        assert found.exit_code == 0, found.stderr
+        names = {one["name"] for one in json.loads(found.stdout)}
+        assert {f"First{ending}", f"Second{ending}"} <= names
+        assert invoke("monitor", command, "--plugins", "--json").exit_code == 2
+
+
 def test_a_verdict_that_turns_bad_is_entered_in_the_logbook_with_its_picture(
     invoke, place: Path, tmp_path: Path
 ) -> None:
