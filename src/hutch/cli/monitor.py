@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hutch.cli.options import ExampleCommand, ExampleGroup, as_json, command, complete_store, example
+from hutch.cli.options import ExampleGroup, as_json, command, complete_store, example
 from hutch.cli.process import end_with
+from hutch.cli.several import SpreadingCommand, spread
 
 if TYPE_CHECKING:
     from hutch.monitor.plugins.plot_finding import PlotInfo
@@ -26,35 +27,7 @@ _COMMANDS = {
 }
 """Commands in the order of the help, and where each is."""
 
-_SEVERAL = ("--plots", "--plugins", "--once")
-"""Options after which several values may stand."""
 _EXTENSIONS = ("png", "pdf", "svg")
-
-
-def _spread(arguments: list[str]) -> list[str]:
-    """Return arguments with an option before each of its values: ``--plots A B`` says ``--plots`` twice."""
-    spread: list[str] = []
-    option, count = "", 0
-    for argument in arguments:
-        # Runs are named by numbers below zero, too.
-        is_value = not argument.startswith("-") or argument[1:].isdecimal()
-        if option and is_value:
-            spread += [option, argument] if count else [argument]
-            count += 1
-            continue
-        if option and not count:
-            raise click.BadOptionUsage(option, f"Option {option!r} requires an argument.")
-        option, count = (argument, 0) if argument in _SEVERAL else ("", 0)
-        spread.append(argument)
-    return spread
-
-
-class _SpreadingCommand(ExampleCommand):
-    """A command with options that have several values."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take the arguments apart."""
-        return super().parse_args(ctx, _spread(args))
 
 
 class _SpreadingGroup(ExampleGroup):
@@ -73,7 +46,7 @@ class _SpreadingGroup(ExampleGroup):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take the arguments apart, up to the name of a command."""
         at = 0 if args[:1] and args[0] in _COMMANDS else len(args)
-        return super().parse_args(ctx, [*_spread(args[:at]), *args[at:]])
+        return super().parse_args(ctx, [*spread(args[:at]), *args[at:]])
 
 
 def _extension(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -118,6 +91,9 @@ _OPTIONS = (
     click.option("--checks", "checks_file", metavar="FILE", type=click.Path(dir_okay=False), help=(
         "A TOML file with tables [monitor.checks.NAME]; else those of hutch.toml."
     )),
+    click.option("--datasets", metavar="PATH...", multiple=True, help=(
+        "Read these of HDF5 files with datasets that grow; else those that are found to grow together."
+    )),
     click.option("--plugins", metavar="DIR|MODULE...", multiple=True, help="Plots and checks of your own."),
     click.option("--sample", metavar="ROWS", type=click.IntRange(min=1), help=(
         "Take at most so many of the newest rows at a time, and leave out those before."
@@ -159,7 +135,7 @@ def monitor(ctx: click.Context, /, **asked: Any) -> None:
 
 @click.command(
     "run_monitor.py",
-    cls=_SpreadingCommand,
+    cls=SpreadingCommand,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example("run_monitor.py -i data -o plots --interval 10"),
 )
@@ -177,8 +153,8 @@ def run_monitor() -> None:
     end_with(lambda: _run_monitor.main(prog_name="run_monitor.py", standalone_mode=False), "run_monitor.py")
 
 
-@command("hutch monitor plots")
-@click.option("--plugins", metavar="DIR|MODULE", multiple=True, help="Plots of your own; may be given again.")
+@command("hutch monitor plots", cls=SpreadingCommand)
+@click.option("--plugins", metavar="DIR|MODULE...", multiple=True, help="Plots of your own.")
 @as_json
 def plots(plugins: tuple[str, ...], json_wanted: bool) -> None:
     """List the plots: what each shows, what it is for, and where it comes from."""

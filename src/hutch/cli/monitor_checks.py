@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hutch.cli.options import as_json, author_option, command, find_run, in_store, open_existing
+from hutch.cli.several import SpreadingCommand
 from hutch.config import configuration
 from hutch.errors import HutchError, LookupFailedError, NoStoreError
 
@@ -32,8 +33,8 @@ def _plugins(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--plugins", multiple=True, metavar="DIR|MODULE", help=text)(function)
 
 
-@command("hutch monitor checks")
-@_plugins
+@command("hutch monitor checks", cls=SpreadingCommand)
+@click.option("--plugins", multiple=True, metavar="DIR|MODULE...", help="Plots and checks of your own.")
 @as_json
 def checks(plugins: tuple[str, ...], json_wanted: bool) -> None:
     """List the kinds of checks, with their parameters.

@@ -47,6 +47,7 @@ class Asked:
     store: str | None
     attach_run: str
     checks_file: str | None
+    datasets: tuple[str, ...]
     plugins: tuple[str, ...]
     sample: int | None
     workers: int | None
@@ -63,7 +64,7 @@ def work(asked: Asked) -> int:
         catalog = _catalog(asked)
         if asked.once:
             states = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hutch-monitor-")))
-            sightings, is_whole = _sightings(asked.once, catalog, screen)
+            sightings, is_whole = _sightings(asked, catalog, screen)
             judging = stack.enter_context(_judging(asked, catalog, screen))
             monitor = stack.enter_context(_monitor(asked, [], screen, judging, states))
             _spread(asked, sightings, monitor, states, screen)
@@ -121,7 +122,30 @@ def _once(asked: Asked, monitor: Monitor, sightings: list[Sighting], screen: _Sc
         screen.say(f"{counted(drawn, 'plot')} of {counted(sighting.rows, 'row')} in {str(folder)!r}.")
         if not monitor.watched[sighting.spec.base].plots:
             screen.say(f"No plot is for rows of the format {sighting.spec.format!r}.")
-    return 1 if failures else 0
+    unfit = _unfit(monitor, sightings) if asked.names else []
+    for sentence in unfit:
+        screen.say(f"hutch: {sentence}")
+    return 1 if failures or unfit else 0
+
+
+def _unfit(monitor: Monitor, sightings: Sequence[Sighting]) -> list[str]:
+    """Return which plots are for none of what was given, and how to change that."""
+    from hutch.monitor.plugins.plot_finding import SHIPPED
+
+    given = sorted({sighting.spec.format for sighting in sightings})
+    found = []
+    for name, info in monitor.plots.items() if given else ():
+        if set(given).isdisjoint(info.formats):
+            hint = (
+                "List what each plot is for with: hutch monitor plots"
+                if info.origin == SHIPPED
+                else f"If it can draw those, say so in its class: formats = ({given[0]!r},)"
+            )
+            found.append(
+                f"{name} was not drawn: it is for rows of the formats {', '.join(info.formats) or 'none'}, "
+                f"and what was given has rows of {', '.join(given)}. {hint}"
+            )
+    return found
 
 
 def _catalog(asked: Asked) -> Catalog | None:
@@ -141,11 +165,11 @@ def _watchers(asked: Asked, catalog: Catalog | None) -> list[Any]:
         watchers.append(RunWatcher(watched))
     if asked.folder is not None or not watchers:
         folder = asked.folder or Path()
-        watchers.append(FolderWatcher(folder, rest_s=asked.interval_s))
+        watchers.append(FolderWatcher(folder, datasets=asked.datasets, rest_s=asked.interval_s))
     return watchers
 
 
-def _sightings(once: Sequence[str], catalog: Catalog | None, screen: _Screen) -> tuple[list[Sighting], bool]:
+def _sightings(asked: Asked, catalog: Catalog | None, screen: _Screen) -> tuple[list[Sighting], bool]:
     """Return what plots are to be made of, and whether that is all: files; runs, if a catalog was named.
 
     :raises HutchError: if the only one cannot be read; of several, the others are made.
@@ -155,15 +179,14 @@ def _sightings(once: Sequence[str], catalog: Catalog | None, screen: _Screen) ->
 
     found: list[Sighting] = []
     is_whole = True
-    for one in once:
+    for one in asked.once:
         try:
             if catalog is None or Path(one).is_file():
                 base = Path(one).stem
                 taken = {sighting.spec.base for sighting in found}
                 names = (f"{base}-{number}" for number in count(2))
-                found.append(
-                    sight_file(one, base if base not in taken else next(n for n in names if n not in taken))
-                )
+                base = base if base not in taken else next(n for n in names if n not in taken)
+                found.append(sight_file(one, base, datasets=asked.datasets))
             else:
                 run = find_run(catalog, one)
                 streams = [*sightings_of(run, list(run))]
@@ -172,7 +195,7 @@ def _sightings(once: Sequence[str], catalog: Catalog | None, screen: _Screen) ->
                     is_whole = False
                     screen.say(f"hutch: the run {one!r} has no events, so there is nothing to plot.")
         except HutchError as error:
-            if len(once) == 1:
+            if len(asked.once) == 1:
                 raise
             is_whole = False
             screen.say(f"hutch: {error}")

@@ -99,16 +99,21 @@ def example(line: str) -> str:
 
 
 def command(
-    line: str, *, name: str | None = None, takes_run: bool = False
+    line: str,
+    *,
+    name: str | None = None,
+    takes_run: bool = False,
+    cls: type[click.Command] = ExampleCommand,
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Return a decorator that makes a command of a function.
 
     :param line: the example that its help ends in.
     :param name: else the function's.
     :param takes_run: it takes ``-1`` for the newest run, which is no option.
+    :param cls: what the command becomes.
     """
     settings = {"ignore_unknown_options": takes_run}
-    return click.command(name, cls=ExampleCommand, epilog=example(line), context_settings=settings)
+    return click.command(name, cls=cls, epilog=example(line), context_settings=settings)
 
 
 def group(line: str) -> Callable[[Callable[..., Any]], click.Group]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ import numpy.typing as npt
 __all__ = ["Batch", "Deferred"]
 
 _Made = TypeVar("_Made")
+
+_DIGITS = 16
 
 
 class Deferred:
@@ -113,6 +116,18 @@ class Batch:
     def __iter__(self) -> Iterator[str]:
         """Yield the names of the columns."""
         return iter(self.names)
+
+    def digest(self) -> str:
+        """Return what tells these rows from others; it leaves out columns that are deferred."""
+        found = sha256()
+        for name in self.names:
+            column = self.columns[name]
+            if not isinstance(column, Deferred):
+                found.update(f"{name} {column.dtype.str}\0".encode())
+                found.update(
+                    repr(column.tolist()).encode() if column.dtype.hasobject else np.asarray(column).tobytes()
+                )
+        return found.hexdigest()[:_DIGITS]
 
     def once(self, make: Callable[[Batch], _Made]) -> _Made:
         """Return what a function makes of this batch; it is called once, however many plots ask.

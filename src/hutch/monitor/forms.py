@@ -32,7 +32,7 @@ class Plot(Protocol):
     """
 
     formats: tuple[str, ...]
-    """Names of the formats whose rows it is for: ``("packets",)``, ``("run",)``."""
+    """Names of the formats whose rows it is for, ``("packets",)``, ``("run",)``; else those of LArPix."""
 
     def update(self, batch: Batch) -> None:
         """Take rows into account; the time this takes depends on them alone."""

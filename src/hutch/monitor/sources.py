@@ -58,6 +58,7 @@ class Sighting:
     :ivar written: when rows were added last, by the clock of who keeps them, s since 1970.
     :ivar is_complete: whether no more will come: the run has ended.
     :ivar run: the uid of the run, if it is a stream of one.
+    :ivar remark: what somebody should know of how such sources are read, in one sentence.
     """
 
     spec: SourceSpec
@@ -65,6 +66,7 @@ class Sighting:
     written: float
     is_complete: bool = False
     run: str | None = None
+    remark: str = ""
 
 
 class Source(Protocol):

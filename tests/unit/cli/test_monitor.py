@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 
 import hutch
@@ -16,6 +17,7 @@ from hutch.logbook import Logbook
 
 from ... import larpix_files as larpix
 from ..monitor.cycling import TEMPLATE
+from ..monitor.test_formats_packets import damage
 
 _RUN_MONITOR = "from hutch.cli.monitor import run_monitor; run_monitor()"
 _PATIENCE_S = 60.0
@@ -44,6 +46,16 @@ def test_plots_of_one_file_are_made_as_the_older_monitor_is_called(data: Path, t
     assert names == {"run1_PacketRate.svg", "run1_TileRate.svg", "status.json"}
 
 
+def test_plots_of_a_file_whose_first_chunk_is_lost_are_made_of_the_rest(invoke, data: Path) -> None:
+    larpix.write_packets(data / "run2.h5", larpix.packets(1000), chunks=100, compression="gzip")
+    damage(data / "run2.h5", "packets", 0)
+    options = ["-o", "plots", "--workers", "1", "--plots", "PacketRate"]
+    found = invoke("monitor", "--once", str(data / "run2.h5"), *options)
+    assert found.exit_code == 0, found.output
+    assert "run2: 100 rows cannot be read, and are passed over; the last are 0 to 99" in found.stderr
+    assert "1 plot of 1,000 rows" in found.stderr
+
+
 def test_a_plot_of_ones_own_that_fails_makes_the_status_1(invoke, data: Path, tmp_path: Path) -> None:
     plugins = tmp_path / "plugins"
     plugins.mkdir()
@@ -56,6 +68,41 @@ def test_a_plot_of_ones_own_that_fails_makes_the_status_1(invoke, data: Path, tm
     found = invoke(*once, "Raising")
     assert found.exit_code == 1
     assert "Raising of run1: ValueError: never" in found.stderr
+
+
+def test_a_plot_that_was_asked_for_and_is_for_none_of_the_files_makes_the_status_1(
+    invoke, data: Path, tmp_path: Path
+) -> None:
+    with h5py.File(data / "gen.h5", "w") as file:
+        file.create_dataset("values", data=range(10), maxshape=(None,))
+    (tmp_path / "mine.py").write_text(TEMPLATE)
+    options = ["-o", "plots", "--workers", "1", "--plugins", "mine.py", "--plots", "TemplatePlot"]
+    found = invoke("monitor", "--once", str(data / "gen.h5"), *options, "PacketRate")
+    assert found.exit_code == 1
+    told = "was not drawn: it is for rows of the formats packets, raw, and what was given has rows of hdf5."
+    class_says = "If it can draw those, say so in its class: formats = ('hdf5',)"
+    assert f"hutch: TemplatePlot {told} {class_says}\n" in found.stderr
+    assert f"hutch: PacketRate {told} List what each plot is for with: hutch monitor plots\n" in found.stderr
+    both = invoke("monitor", "--once", str(data / "gen.h5"), str(data / "run1.h5"), *options)
+    assert (both.exit_code, "was not drawn" in both.stderr) == (0, False)
+    (tmp_path / "mine.py").write_text(TEMPLATE.replace("    def", "    formats = ('hdf5',)\n    def", 1))
+    assert invoke("monitor", "--once", str(data / "gen.h5"), *options).exit_code == 0
+
+
+def test_datasets_that_belong_together_are_named_and_else_it_is_said_what_is_left_out(
+    invoke, data: Path
+) -> None:
+    with h5py.File(data / "gen.h5", "w") as file:
+        for name, rows in (("fast", 100), ("slow", 20)):
+            file.create_dataset(name, data=range(rows), maxshape=(None,))
+    options = ["--once", str(data / "gen.h5"), "-o", "plots", "--workers", "1", "--plots", "Columns"]
+    found = invoke("monitor", *options)
+    assert "only 'fast' is read" in found.stderr
+    assert "as in --datasets fast slow\n" in found.stderr
+    assert "1 plot of 100 rows" in found.stderr
+    found = invoke("monitor", *options, "--datasets", "fast", "slow")
+    assert (found.exit_code, "1 plot of 20 rows" in found.stderr) == (0, True)
+    assert "--datasets" not in found.stderr
 
 
 def test_plots_that_lack_a_geometry_are_named_in_one_line_and_are_no_failure(
@@ -123,6 +170,21 @@ def test_the_plots_are_listed_with_what_they_show_and_where_they_come_from(invok
     assert (listed["PacketRate"]["form"], listed["PacketRate"]["summary"]) == ("called", "Mine.")
     assert listed["PixelMap_2_8"]["formats"] == ["packets", "raw"]
     assert "PixelMap_2_8" in invoke("monitor", "plots").stdout
+
+
+def test_plots_and_checks_of_several_places_are_listed(invoke, tmp_path: Path) -> None:
+    check = (
+        "class {}:\n    plot = 'PacketRate'\n    def __call__(self, seen, references):\n        return None\n"
+    )
+    for name in ("First", "Second"):
+        text = TEMPLATE.replace("TemplatePlot", name) + check.format(f"{name}Check")
+        (tmp_path / f"{name}.py").write_text(text)
+    for command, ending in (("plots", ""), ("checks", "Check")):
+        found = invoke("monitor", command, "--plugins", "First.py", "Second.py", "--json")
+        assert found.exit_code == 0, found.stderr
+        names = {one["name"] for one in json.loads(found.stdout)}
+        assert {f"First{ending}", f"Second{ending}"} <= names
+        assert invoke("monitor", command, "--plugins", "--json").exit_code == 2
 
 
 def test_a_verdict_that_turns_bad_is_entered_in_the_logbook_with_its_picture(

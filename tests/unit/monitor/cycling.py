@@ -20,6 +20,7 @@ from hutch.monitor.sources import BadRange, Source, SourceSpec
 from hutch.monitor.working.cycle import Limits, Monitor
 
 __all__ = [
+    "BARE",
     "FAULTS",
     "GOOD",
     "TEMPLATE",
@@ -72,6 +73,34 @@ class Other(Total):
     """Do the same elsewhere."""
 '''
 """Two plots that add up what has come."""
+
+BARE = """
+import numpy as np
+from matplotlib.figure import Figure
+
+class Bare:
+    def __init__(self):
+        self.rows = 0
+
+    def update(self, batch):
+        self.rows += len(batch)
+
+    def merge(self, other):
+        self.rows += other.rows
+
+    def state(self):
+        return {"rows": np.array(self.rows)}
+
+    def restore(self, state):
+        self.rows = int(state["rows"])
+
+    def figure(self):
+        return Figure((1, 1), dpi=20)
+
+class Nowhere(Bare):
+    formats = ()
+"""
+"""Two plots that accumulate, and have nothing but the methods that they must have; one is for nothing."""
 
 TEMPLATE = """
 import matplotlib.pyplot as plt

@@ -23,7 +23,7 @@ from hutch.monitor.working.cycle import Limits, Monitor
 from hutch.monitor.working.running import alone_in, make_once, run
 
 from ... import larpix_files as larpix
-from .cycling import TEMPLATE, Bench, open_breaking, open_with_a_hole
+from .cycling import BARE, TEMPLATE, Bench, open_breaking, open_with_a_hole
 
 
 @pytest.fixture
@@ -329,6 +329,19 @@ def test_a_plot_of_the_older_form_sees_new_rows_only_and_its_template_works(benc
     assert report.failures == {}
     # The figure died with its process: all rows come again.
     assert (bench.plugins / "notes").read_text().split()[2:] == ["a.h5:16:none"]
+
+
+def test_a_plot_that_accumulates_and_has_nothing_but_its_methods_is_for_larpix_files(bench: Bench) -> None:
+    bench.plug_in("bare", BARE)
+    larpix.write_packets(bench.data / "a.h5", larpix.packets(50))
+    with bench.monitor(plots=["Bare"]) as monitor:
+        assert monitor.cycle().failures == {}
+        larpix.append_packets(bench.data / "a.h5", larpix.packets(10))
+        assert monitor.cycle().pictures == 1
+    assert bench.state("a", "Bare") == {"rows": 60, "cursor": 60}
+    assert bench.picture("a", "Bare").exists()
+    (said,) = [sentence for sentence in bench.said if "is for nothing" in sentence]
+    assert said.startswith("Nowhere of ") and "it has formats = ()" in said
 
 
 _COUNTING = """

@@ -12,12 +12,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from hutch.monitor.working.cycle import Limits, Monitor
 
 from .cycling import FAULTS, Bench, faulty, open_in_small_parts
+from .test_formats_packets import damage
 
 _PATIENCE_S = 60.0
 
@@ -249,3 +251,21 @@ def _kill_workers(monitor: Monitor) -> None:
     for hand in list(monitor._crew._hands):
         with suppress(ProcessLookupError):
             os.kill(hand.process.pid, signal.SIGKILL)
+
+
+def test_a_lost_first_chunk_is_reported_and_the_next_monitor_goes_on_behind_it(bench: Bench) -> None:
+    path = bench.data / "a.h5"
+    with h5py.File(path, "w") as file:
+        options = {"maxshape": (None,), "chunks": (100,), "fletcher32": True}
+        file.create_dataset("values", data=np.arange(1000), **options)
+    damage(path, "values", 0)
+    with bench.monitor(plots=["Total"]) as monitor:
+        assert monitor.cycle().rows == 1000
+    assert "a: 100 rows cannot be read, and are passed over; the last are 0 to 99: OSError" in bench.said[0]
+    bench.grow("a", range(1000, 1200))
+    os.utime(path, (1e9, 1e9))
+    with bench.monitor(plots=["Total"]) as monitor:
+        assert monitor.cycle().rows == 200
+    assert bench.state("a", "Total") == {"total": sum(range(100, 1200)), "rows": 1100, "cursor": 1200}
+    assert bench.status("a")["Total"]["rows_unreadable"] == 100
+    assert bench.picture("a", "Total").exists()

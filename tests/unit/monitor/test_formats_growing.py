@@ -15,6 +15,8 @@ from hutch.monitor.reading.opening import open_source
 from hutch.monitor.reading.watching import FolderWatcher, sight_file
 from hutch.monitor.sources import BadRange, SourceSpec
 
+from .cycling import Bench
+
 
 def write_nexus(path: Path, rows: int, **lengths: int) -> None:
     """Write a file with datasets that grow together, and others that do not."""
@@ -81,6 +83,67 @@ def test_the_shortest_of_datasets_that_grow_together_counts(tmp_path):
     with open_source(sighting.spec) as source:
         found = source.read(30, 100)
     assert (found.start, found.stop, len(found)) == (30, 37, 7)
+
+
+def write_lengths(path: Path, **lengths: int) -> Path:
+    """Write a file with datasets of numbers that may grow."""
+    with h5py.File(path, "w") as file:
+        for name, rows in lengths.items():
+            file.create_dataset(name, data=np.arange(rows), maxshape=(None,), chunks=(20,))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("lengths", "read", "rows", "left_out"),
+    [
+        ({"x": 100, "y": 60}, ("x", "y"), 60, ()),
+        ({"x": 60, "y": 100}, ("x", "y"), 60, ()),
+        ({"x": 100_000, "y": 3}, ("x",), 100_000, ("y",)),
+        ({"x": 1000, "y": 500}, ("x",), 1000, ("y",)),
+        ({"x": 1000, "y": 0}, ("x",), 1000, ()),
+        ({"x": 1000, "y": 600, "z": 995}, ("x", "z"), 995, ("y",)),
+        ({"x": 1000, "y": 600, "z": 3}, ("x", "y"), 600, ("z",)),
+    ],
+)
+def test_of_two_datasets_that_lag_the_shorter_counts_and_what_is_left_out_is_told(
+    tmp_path, lengths, read, rows, left_out
+):
+    sighting = sight_file(write_lengths(tmp_path / "a.h5", **lengths))
+    assert sighting.rows == rows
+    with open_source(sighting.spec) as source:
+        assert source.read(0, 10).names == read
+    told = f"only {', '.join(map(repr, read))} {'is' if len(read) == 1 else 'are'} read"
+    named = f"--datasets {read[0]} {''.join(left_out)}"
+    assert (told in sighting.remark, named in sighting.remark) == (bool(left_out), bool(left_out))
+    together = sight_file(tmp_path / "a.h5", datasets=[*read, *left_out])
+    assert (together.rows, together.remark) == (min(lengths[name] for name in (*read, *left_out)), "")
+
+
+def test_a_file_begins_anew_when_a_dataset_catches_up_and_is_read_too(tmp_path):
+    path = write_lengths(tmp_path / "a.h5", x=100, y=20)
+    watcher = FolderWatcher(tmp_path)
+    (before,) = watcher.poll()
+    with h5py.File(path, "a") as file:
+        file["x"].resize((300,))
+        file["y"].resize((260,))
+    (after,) = watcher.poll()
+    assert (before.rows, after.rows) == (100, 260)
+    assert before.spec.identity != after.spec.identity
+
+
+def test_what_is_left_out_is_said_once_however_many_files_are_so(tmp_path):
+    bench = Bench(tmp_path)
+    for name in ("a", "b"):
+        write_lengths(bench.data / f"{name}.h5", values=1000, slow=20)
+    with bench.monitor(plots=["Total"]) as monitor:
+        monitor.cycle()
+        bench.grow("a", range(50))
+        assert monitor.cycle().rows == 50
+    (said,) = [sentence for sentence in bench.said if "slow" in sentence]
+    assert said == (
+        "Of files with the growing datasets 'values', 'slow' only 'values' is read: the others differ much "
+        "in length. Name those that belong together, as in --datasets values slow"
+    )
 
 
 def test_datasets_may_be_named(tmp_path):

@@ -9,11 +9,12 @@ import h5py
 import numpy as np
 import pytest
 
-from hutch.errors import ConfigurationError
+from hutch.errors import ConfigurationError, SourceChangedError, SourceUnavailableError
 from hutch.monitor.reading.opening import open_source
-from hutch.monitor.reading.watching import FolderWatcher
+from hutch.monitor.reading.watching import FolderWatcher, sight_file
 
-from ...larpix_files import append_packets, messages_of, packets, write_packets, write_raw
+from ...larpix_files import append_packets, append_raw, messages_of, packets, write_packets, write_raw
+from .test_formats_packets import damage, read_all
 
 
 class Clock:
@@ -289,3 +290,107 @@ def test_any_growing_file_is_watched_while_its_writer_uses_swmr(tmp_path):
             assert found.rows == rows
             with open_source(found.spec) as source:
                 assert source.read(0, 1000)["y"].tolist() == list(range(rows))
+
+
+def write_growing(path, count):
+    with h5py.File(path, "w") as file:
+        options = {"maxshape": (None,), "chunks": (100,), "compression": "gzip"}
+        file.create_dataset("values", data=np.arange(count), **options)
+
+
+def grow(path, kind):
+    """Add some rows to a file of a kind."""
+    if kind == "packets":
+        append_packets(path, packets(250, 7))
+    elif kind == "raw":
+        append_raw(path, *messages_of(packets(3000, 7)))
+    else:
+        with h5py.File(path, "a") as file:
+            file["values"].resize((len(file["values"]) + 250,))
+
+
+_KINDS = {
+    "packets": (
+        "packets",
+        lambda path: write_packets(path, packets(1000), chunks=100, compression="gzip"),
+    ),
+    "raw": ("msgs", lambda path: write_raw(path, packets(6000), chunks=100)),
+    "hdf5": ("values", lambda path: write_growing(path, 1000)),
+}
+"""Of each format the dataset, and what writes a file of a few chunks of 100 rows."""
+
+
+@pytest.mark.parametrize("lost", [(0,), (0, 1)])
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_first_chunk_that_is_lost_is_passed_over_and_the_file_stays_the_same(tmp_path, kind, lost):
+    dataset, write = _KINDS[kind]
+    path = tmp_path / "a.h5"
+    write(path)
+    for chunk in lost:
+        damage(path, dataset, chunk)
+    (before,) = FolderWatcher(tmp_path).poll()
+    assert before.spec.format == kind
+    with open_source(before.spec) as source:
+        parts, bad = read_all(source)
+    assert [(one.start, one.stop) for one in bad] == [(0, 100 * len(lost))]
+    assert sum(one.stop - one.start for one in parts) == before.rows - 100 * len(lost)
+
+    grow(path, kind)
+    os.utime(path, (1e9, 1e9))
+    after = sight_file(path)
+    assert after.rows > before.rows
+    assert after.spec == before.spec
+    write(tmp_path / "next")
+    damage(tmp_path / "next", dataset, 0)
+    os.replace(tmp_path / "next", path)
+    with open_source(before.spec) as source, pytest.raises(SourceChangedError, match="was replaced"):
+        source.rows()
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_first_chunk_that_is_being_written_makes_no_other_file(tmp_path, kind, monkeypatch):
+    dataset, write = _KINDS[kind]
+    path = tmp_path / "a.h5"
+    write(path)
+    whole = path.read_bytes()
+    watcher = FolderWatcher(tmp_path)
+    (before,) = watcher.poll()
+
+    damage(path, dataset, 0)
+    now = path.stat().st_mtime + 2e9
+    os.utime(path, (now, now))
+    assert watcher.poll() == []
+    with open_source(before.spec) as source:
+        with pytest.raises(SourceUnavailableError, match="first row of .* cannot be read yet"):
+            source.rows()
+        path.write_bytes(whole)
+        assert source.rows() == before.rows
+    os.utime(path, (now + 1, now + 1))
+    assert watcher.poll() == []
+    assert watcher.refusals() == []
+
+    damage(path, dataset, 0)
+    os.utime(path, (now + 2, now + 2))
+    assert watcher.poll() == []
+    monkeypatch.setattr("hutch.monitor.formats.files.PATIENCE_S", 0.0)
+    (after,) = watcher.poll()
+    assert after.spec.identity != before.spec.identity
+
+
+def test_who_looks_only_once_waits_until_it_is_certain_that_a_first_row_is_lost(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    write_growing(path, 1000)
+    damage(path, "values", 0)
+    os.utime(path, (4e9, 4e9))
+    monkeypatch.setattr("hutch.monitor.formats.files.PATIENCE_S", 0.5)
+    assert FolderWatcher(tmp_path).poll() == []
+    assert sight_file(path).rows == 1000
+
+
+def test_a_file_of_which_no_row_can_be_read_is_spoken_of(tmp_path):
+    write_growing(tmp_path / "a.h5", 100)
+    damage(tmp_path / "a.h5", "values", 0)
+    watcher = FolderWatcher(tmp_path)
+    assert [watcher.poll() for _ in range(4)] == [[]] * 4
+    (refusal,) = watcher.refusals()
+    assert "cannot be read now: OSError" in refusal.why

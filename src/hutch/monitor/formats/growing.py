@@ -1,8 +1,9 @@
 """Any HDF5 file with datasets that grow along their first dimension, one row at a time or many.
 
 Which datasets belong together is found out: those that may grow (if none may, all), of about the same
-length; if there are several such sets, the largest of them. A writer adds to one after the other, so that the
-shortest counts. ``SourceSpec.datasets`` names others.
+length; if there are several such sets, the largest of them. If no two that may grow are of about the same
+length, one may lag behind the other: the longest counts, with those that have most of its rows. A writer adds
+to one after the other, so that the shortest counts. ``SourceSpec.datasets`` names others.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _KINDS = "biufcSUmM"
 """Of dtypes that columns may have: numbers, text of fixed length, times; no objects."""
 _SLACK_ROWS, _SLACK_PART = 16, 0.1
 """By so much datasets that belong together differ in length while they are written."""
+_LAG_PART = 0.55
+"""Of the rows of the longest dataset one that lags behind it has so many at least."""
 _HEAD_BYTES = 2**16
+_MOST_LISTED = 5
 _KEYS = "data_keys"
 
 
@@ -40,8 +44,8 @@ class GrowingSource(FileSource):
 
     def __init__(self, spec: SourceSpec) -> None:
         super().__init__(spec)
-        self._found: tuple[Any, Sequence[str]] | None = None
-        """A file while it is open, and its datasets."""
+        self._found: tuple[Any, Sequence[str], Sequence[str]] | None = None
+        """A file while it is open, its datasets, and those that are left out."""
 
     def check(self, file: Any) -> None:
         """Refuse a file without datasets that have rows."""
@@ -59,12 +63,26 @@ class GrowingSource(FileSource):
         return min(int(file[name].shape[0]) for name in self._datasets(file))
 
     def head(self, file: Any) -> bytes:
-        """Return the first row of the narrowest dataset, and when the file says that it was made."""
+        """Return the names, the first row of the narrowest dataset, and when the file says it was made.
+
+        With other datasets rows are others: they count from the first one anew.
+        """
         names = self._datasets(file)
         narrowest = min(names, key=lambda name: (_bytes_of(file[name]), name))
         first = file[narrowest][:1] if self.count(file) else np.zeros(0)
         made = file.attrs.get("file_time", file.attrs.get("created", ""))
-        return repr(made).encode() + first.tobytes()[:_HEAD_BYTES]
+        return repr((made, *names)).encode() + first.tobytes()[:_HEAD_BYTES]
+
+    def remark(self, file: Any) -> str:
+        """Return which datasets are left out though they grow, and how to name those that are wanted."""
+        read, left_out = self._datasets(file), self._left_out(file)
+        if not left_out:
+            return ""
+        return (
+            f"Of files with the growing datasets {_listed([*read, *left_out])} only {_listed(read)} "
+            f"{'is' if len(read) == 1 else 'are'} read: the others differ much in length. "
+            f"Name those that belong together, as in --datasets {read[0]} {left_out[0]}"
+        )
 
     def row_bytes(self, file: Any) -> int:
         """Return how large a row of all datasets is."""
@@ -104,9 +122,15 @@ class GrowingSource(FileSource):
             group.create_dataset(name, data=rows, maxshape=(None, *rows.shape[1:]))
 
     def _datasets(self, file: Any) -> Sequence[str]:
+        return self._find(file)[1]
+
+    def _left_out(self, file: Any) -> Sequence[str]:
+        return self._find(file)[2]
+
+    def _find(self, file: Any) -> tuple[Any, Sequence[str], Sequence[str]]:
         if self._found is None or self._found[0] is not file:
-            self._found = file, self.spec.datasets or _together(file)
-        return self._found[1]
+            self._found = (file, self.spec.datasets, ()) if self.spec.datasets else (file, *_together(file))
+        return self._found
 
 
 class Growing:
@@ -148,8 +172,11 @@ def _paths(file: Any) -> list[str]:
     return sorted(found)
 
 
-def _together(file: Any) -> list[str]:
-    """Return the datasets that grow together; of several sets that have the most members, the longest."""
+def _together(file: Any) -> tuple[list[str], list[str]]:
+    """Return the datasets that grow together, and which others have rows and may grow.
+
+    Of several sets it is the one with the most members, of those the longest.
+    """
     shapes = {name: (file[name].shape[0], file[name].maxshape[0]) for name in _paths(file)}
     growing = [name for name, (rows, most) in shapes.items() if most is None or most > rows]
     sets: list[list[str]] = []
@@ -160,10 +187,17 @@ def _together(file: Any) -> list[str]:
             sets.append([])
         sets[-1].append(name)
         last = rows
-    if not sets:
-        return []
-    most = max(len(names) for names in sets)
-    return sorted(next(names for names in reversed(sets) if len(names) == most))
+    most = max(map(len, sets), default=0)
+    found = next((names for names in reversed(sets) if len(names) == most), [])
+    if growing and most == 1:
+        found = [name for name in growing if shapes[name][0] >= _LAG_PART * last]
+    return sorted(found), [name for name in growing if name not in found and shapes[name][0]]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names, not more than a line takes."""
+    more = len(names) - _MOST_LISTED
+    return ", ".join(map(repr, names[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _bytes_of(dataset: Any) -> int:

@@ -66,6 +66,7 @@ def identity_of(path: str, head: bytes) -> str:
 
     :param head: what the format says never changes: when the file was made, its first row if there is one.
         So the identity changes once more when the first row comes, before which nothing can have been seen.
+        Of a file whose first row is lost, another row.
     """
     digest = hashlib.sha256(head).hexdigest()[:16]
     return f"{os.stat(path).st_ino:x}-{digest}"

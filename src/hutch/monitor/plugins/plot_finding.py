@@ -21,8 +21,8 @@ SHIPPED = "hutch"
 """Where a plot that hutch ships comes from."""
 
 _OWN_FORM = ("update", "state", "restore", "figure")
-_CALLED_FORMATS = ("packets", "raw")
-"""What plots of the older form are for, unless they say otherwise."""
+_FORMATS = ("packets", "raw")
+"""What plots are for, unless they say otherwise: those of LArPix, as of the older monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Finds:
         self.infos[name] = PlotInfo(
             name=name,
             origin=origin,
-            formats=_formats(plot, is_called),
+            formats=_formats(plot),
             is_called=is_called,
             version=_versions[plot],
             summary=summary_of(plot),
@@ -126,6 +126,6 @@ def _is_called_form(plot: type) -> bool:
     return True
 
 
-def _formats(plot: Any, is_called: bool) -> tuple[str, ...]:
-    formats = getattr(plot, "formats", _CALLED_FORMATS if is_called else ())
+def _formats(plot: Any) -> tuple[str, ...]:
+    formats = getattr(plot, "formats", _FORMATS)
     return (formats,) if isinstance(formats, str) else tuple(map(str, formats))

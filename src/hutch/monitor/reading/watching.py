@@ -193,7 +193,14 @@ class FolderWatcher:
     def _look(self, path: str, known: _Known) -> Sighting | None:
         try:
             # What cannot be read now is tried again at the next poll, and not waited for.
-            found = sight_file(path, known.base, formats=self._formats, datasets=self._datasets, waits_s=())
+            found = sight_file(
+                path,
+                known.base,
+                formats=self._formats,
+                datasets=self._datasets,
+                waits_s=(),
+                is_patient=False,
+            )
         except SourceError as error:
             self._refuse(path, known, str(error))
             return None
@@ -263,12 +270,14 @@ def sight_file(
     formats: Sequence[Format] | None = None,
     datasets: Sequence[str] = (),
     waits_s: tuple[float, ...] = WAITS_S,
+    is_patient: bool = True,
 ) -> Sighting:
     """Return one file as it is now.
 
     :param base: how its pictures begin; else its name without the suffix.
     :param formats: those that are asked; else all known ones.
     :param waits_s: a file that cannot be opened is tried again after these.
+    :param is_patient: wait a few seconds for a first row that cannot be read yet.
     :raises UnknownFormatError: if no format reads it, or it lacks what its format needs.
     :raises SourceUnavailableError: if it cannot be read now.
     """
@@ -284,13 +293,14 @@ def sight_file(
         if not isinstance(source, FileSource):
             msg = f"the format {one.name!r} opens {path!r} as {type(source).__name__}, which is no FileSource"
             raise UnknownFormatError(msg)
-        identity, rows = source.look()
+        identity, rows, remark = source.look(is_patient=is_patient)
     except HutchError:
         raise
     except Exception as error:  # whatever a plug-in raises
         msg = f"the format {one.name!r} cannot read {path!r}: {sentence_of(error)}"
         raise UnknownFormatError(msg) from error
-    return Sighting(SourceSpec(path, identity, one.name, base, tuple(datasets)), rows, written)
+    spec = SourceSpec(path, identity, one.name, base, tuple(datasets))
+    return Sighting(spec, rows, written, remark=remark)
 
 
 def _format_of(path: str, formats: Sequence[Format] | None, waits_s: tuple[float, ...]) -> Format:

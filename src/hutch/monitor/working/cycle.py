@@ -232,6 +232,9 @@ class Monitor:
 
     def _sight(self, sighting: Sighting) -> None:
         base = sighting.spec.base
+        if sighting.remark:
+            # It is the same for many files, and said of the first.
+            self._news.once(sighting.remark, sighting.remark)
         if base in self.watched:
             self.watched[base].sight(sighting, self._clock())
             return
@@ -314,7 +317,8 @@ class Monitor:
         for name, info in crew.plots.items():
             if not info.formats:
                 said = (
-                    f"{name} of {info.origin} is for nothing. Give it formats, as in formats = ('packets',)."
+                    f"{name} of {info.origin} is for nothing: it has formats = (). Leave that out, "
+                    "and it is for LArPix files, or name some, as in formats = ('hdf5',)."
                 )
                 self._news.once(f"formats/{name}", said)
             if info.replaces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,9 @@ class Seat:
         if not self.info.is_called:
             if getattr(self.plot, "is_idle", False):
                 return None
-            self.figure = as_figure(self.info.name, self.plot.figure(self.figure))
+            draw = self.plot.figure
+            drawn = draw(self.figure) if inspect.signature(draw).parameters else draw()
+            self.figure = as_figure(self.info.name, drawn)
         return self.figure
 
     def keep(self, keeper: Keeper) -> None:
