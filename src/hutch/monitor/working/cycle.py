@@ -209,6 +209,8 @@ class Monitor:
         for one in busy:
             one.is_told = False
             report.rows += one.count_new()
+            for name in one.chosen(lambda plot: not plot.is_told):
+                self._plot_changed(one, name, None)
         for one in self.watched.values():
             self._tell(one)
             report.failures |= one.failures()
@@ -243,9 +245,8 @@ class Monitor:
 
     def _foldable(self, one: Watched, stuck: Set[tuple[str, str]] = frozenset()) -> bool:
         """Tell whether there are rows for plots of a source, but for those that are stuck."""
-        rows = one.sighting.rows
         return any(
-            plot.is_behind(rows) and not plot.rests(self._cycle)
+            plot.is_behind(one.sighting) and not plot.rests(self._cycle)
             for name, plot in one.plots.items()
             if (one.base, name) not in stuck
         )

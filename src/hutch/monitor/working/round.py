@@ -103,7 +103,7 @@ class Round:
             self._queues[number].append(Draw(one.sighting, draws))
 
     def _is_foldable(self, one: Watched, standing: Standing) -> bool:
-        return standing.is_behind(one.sighting.rows) and not standing.rests(self._cycle)
+        return standing.is_behind(one.sighting) and not standing.rests(self._cycle)
 
     def _places(self, number: int, one: Watched) -> set[str]:
         """Return the plots of a source that are a worker's."""
@@ -117,7 +117,7 @@ class Round:
             return
         one = self._watched[job.sighting.spec.base]
         if isinstance(answer, Folded):
-            self._take_folded(one, answer)
+            self._take_folded(one, job, answer)
         elif isinstance(answer, Drawn):
             one.plots[answer.plot].draw(answer)
             self.pictures += answer.drawn is not None
@@ -129,12 +129,12 @@ class Round:
         elif isinstance(answer, Finished):
             self._go_on(number, one)
 
-    def _take_folded(self, one: Watched, answer: Folded) -> None:
+    def _take_folded(self, one: Watched, job: Fold | Draw, answer: Folded) -> None:
         standing = one.plots[answer.plot]
         if standing.seen == answer.seen:
             self.stuck.add((one.base, answer.plot))
         had_failed = standing.failure is not None and not standing.rests(self._cycle)
-        standing.folded(answer)
+        standing.folded(answer, is_over=job.sighting.is_complete)
         if had_failed and not standing.needs_drawing():
             standing.failure = None
             self._changed(one, answer.plot, None)

@@ -119,9 +119,10 @@ class Work:
     def _is_idle(self, sighting: Sighting, name: str, there: int, marks: Marks) -> bool:
         """Tell whether a plot that is not in memory has nothing to do, going by what is kept of it."""
         spec = sighting.spec
-        if name in self._seats.get(spec.base, {}):
-            return False
         info = self._finds.infos[name]
+        is_looked_at = sighting.is_complete and bool(self._setup.observers) and not info.is_called
+        if is_looked_at or name in self._seats.get(spec.base, {}):
+            return False
         kept = self._keeper.read_kept(spec.base, name)
         if kept is None or (kept.identity, kept.version) != (spec.identity, info.version):
             return False
@@ -208,7 +209,10 @@ class Work:
         return failed
 
     def _settle(self, seat: Seat, sighting: Sighting, there: int) -> None:
-        """Keep what a plot has accumulated, let observers look at it, and tell how far it has come."""
+        """Keep what a plot has accumulated, let observers look at it, and tell how far it has come.
+
+        Of a source that is complete observers see all plots, also those that nothing is new to.
+        """
         base, name = sighting.spec.base, seat.info.name
         if seat is not self._seats.get(base, {}).get(name):
             return  # it has failed
@@ -216,7 +220,7 @@ class Work:
         with self._call(name, "update", base, is_writing=True):
             seat.keep(self._keeper)
         judgements: list[Any] = []
-        if is_new and not seat.info.is_called:
+        if (is_new or sighting.is_complete) and not seat.info.is_called:
             for observer in self._setup.observers:
                 with self._call(name, "observe", base):
                     judgements += observer.observe(sighting, name, seat.plot, seat.cursor)
