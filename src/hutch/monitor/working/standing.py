@@ -29,6 +29,7 @@ class Standing:
     :ivar begun: the row up to which it counted when it was heard of first; None before.
     :ivar seen: the row up to which it counts; None if that is not known yet.
     :ivar shown: the row up to which its picture counts; None if it has to be drawn.
+    :ivar asked: when rows were asked for last, by ``time.monotonic``; 0 for never.
     :ivar seconds: what was spent on it since its last tile, s.
     :ivar took: what the last rows and their picture took, s.
     :ivar due: the cycle in which it is tried again after a failure.
@@ -43,6 +44,7 @@ class Standing:
     skipped: int = 0
     updated: float = 0.0
     drawn: float | None = None
+    asked: float = 0.0
     seconds: float = 0.0
     took: float = 0.0
     bad: tuple[BadRange, ...] = ()
@@ -71,7 +73,7 @@ class Standing:
         self.judgements += answer.judgements
         if answer.drawn is not None:
             self.drawn, self.shown = answer.drawn, answer.seen
-        if self.judgements or (is_over and not self.is_over):
+        if self.judgements or self.needs_drawing() or (is_over and not self.is_over):
             self.is_told = False
         self.is_over = is_over
 

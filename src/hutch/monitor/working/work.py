@@ -244,9 +244,12 @@ class Work:
     # drawing
 
     def _draw(self, job: Draw) -> None:
+        until = time.monotonic() + job.budget_s
         for name in self._known(job):
             with suppress(_FailedError):
                 self._draw_one(job.sighting, name)
+            if time.monotonic() >= until:
+                break
 
     def _draw_one(self, sighting: Sighting, name: str) -> None:
         base = sighting.spec.base
