@@ -204,6 +204,29 @@ def test_a_plug_in_that_cannot_be_loaded_ends_nothing_but_itself(
     assert [one["error"] for one in status["plots"].values()] == [None, None]
 
 
+def test_a_monitor_that_is_ended_while_checks_are_loaded_ends_without_a_traceback(
+    data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "slow.py").write_text(
+        "import pathlib, time\n"
+        "pathlib.Path('loading').touch()\n"
+        "while not pathlib.Path('is ended').exists():\n"
+        "    time.sleep(0.01)\n"
+    )
+    (tmp_path / "checks.toml").write_text('[monitor.checks.rate]\ncheck = "Rate"\nlow_hz = 1\n')
+    command = [sys.executable, "-m", "hutch.cli", "monitor", "-i", "data", "-o", "plots"]
+    command += ["--plugins", "mine", "--checks", "checks.toml"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        _wait_until((tmp_path / "loading").exists, process)
+        process.kill()
+        process.wait()
+        # What the process that loads has to say, nobody hears any more.
+        (tmp_path / "is ended").touch()
+        _, said = process.communicate(timeout=_PATIENCE_S)
+    assert said == ""
+
+
 def _seen(status: Path) -> int:
     seen: int = json.loads(status.read_text())["plots"]["PacketRate"]["rows_seen"]
     return seen
