@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 import hutch
+from hutch.cli.monitoring import _Screen
 from hutch.logbook import Logbook
+from hutch.monitor.observing import Failure
+from hutch.monitor.working.cycle import Report
 
 from ... import larpix_files as larpix
 from ..monitor.cycling import TEMPLATE
@@ -225,6 +228,21 @@ def test_a_monitor_that_is_ended_while_checks_are_loaded_ends_without_a_tracebac
         (tmp_path / "is ended").touch()
         _, said = process.communicate(timeout=_PATIENCE_S)
     assert said == ""
+
+
+def test_that_nothing_gets_on_is_said_once_while_it_stays_so(capsys: pytest.CaptureFixture[str]) -> None:
+    full = Failure("write", "OSError: [Errno 28] No space left on device")
+    failures = {("run1", plot): full for plot in ("PacketRate", "TileRate")}
+    idle = Report()
+    stuck = Report(sources=1, failures=failures)
+    mended = Report(sources=1, pictures=2)
+    with _Screen.shown() as screen:
+        for report in (stuck, stuck, idle, stuck, mended, mended, stuck, stuck):
+            screen.tell(report)
+    said = [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    failed = "1 source, 0 rows, 0 pictures in 0.00 s; 2 plots failed"
+    drawn = "1 source, 0 rows, 2 pictures in 0.00 s"
+    assert said == [failed, drawn, drawn, failed]
 
 
 def _seen(status: Path) -> int:
