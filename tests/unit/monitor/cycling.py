@@ -88,6 +88,7 @@ FAULTS = {
     "ReturnsNothing": ("figure", "return None"),
     "HangsInDrawing": ("figure", "while True: pass"),
     "LeavesByExit": ("figure", "sys.exit(3)"),
+    "Interrupts": ("update", "raise KeyboardInterrupt"),
     "KeepsObjects": ("state", "return {'hoard': np.array([self])}"),
 }
 """What a plot does wrong, in which of its methods."""

@@ -32,6 +32,8 @@ _MOST_SOURCES = 16
 """Of so many sources states are held in memory; those of others are read again when they are needed."""
 _MOST_FIGURES = 64
 """So many figures are held that can be drawn anew at any time."""
+_RAISED = (Exception, KeyboardInterrupt, SystemExit)
+"""What somebody's code raises by itself: Ctrl-C does not come to workers, and they end by being killed."""
 
 
 class _FailedError(Exception):
@@ -79,7 +81,7 @@ class Work:
                     # Also if it breaks off: what was taken in is kept with the mark of its last row.
                     for seat in seats:
                         seat.mark = marks.of(seat.cursor)
-        except Exception as error:
+        except _RAISED as error:
             if isinstance(error, MemoryError):
                 self._fail_greedy(error)
             self._tell(Failed(job.sighting.spec.base, "", _failure("read", error)))
@@ -158,7 +160,7 @@ class Work:
             with self._growth.of((spec.base, name)):
                 if restores:
                     seat.restore(self._keeper)
-        except Exception:
+        except _RAISED:
             # What was kept is of another version of the plot: it begins anew.
             with self._call(name, "make", spec.base):
                 seat = Seat(info, spec, make)
@@ -334,7 +336,7 @@ class Work:
                 self._fail(base, name, what, error)
             self._drop(base, name)
             raise _FailedError from error
-        except (Exception, SystemExit) as error:
+        except _RAISED as error:
             self._fail(base, name, what, error)
             raise _FailedError from error
         finally:
