@@ -319,6 +319,7 @@ class _Screen:
         self._bars = bars
         self._tasks: dict[str, Any] = {}
         self._rows: dict[str, dict[str, tuple[int, int]]] = {}
+        self._told: tuple[str, ...] = ()
 
     @classmethod
     @contextmanager
@@ -361,7 +362,7 @@ class _Screen:
                 self._bars.remove_task(self._tasks.pop(base))
 
     def tell(self, report: Report) -> None:
-        """Say what a cycle did, if it did anything."""
+        """Say what a cycle did, if it did anything; that nothing gets on is said once while it stays so."""
         from hutch.cli.format import counted
 
         if not report.sources:
@@ -374,4 +375,7 @@ class _Screen:
         count = sum(not failure.is_lack for failure in report.failures.values())
         failed = f"; {counted(count, 'plot')} failed" if count else ""
         more = "; more is there" if report.is_behind else ""
+        before, self._told = self._told, (*parts, failed, more)
+        if self._told == before and not (report.rows or report.pictures):
+            return
         self.say(f"{time.strftime('%H:%M:%S')} {', '.join(parts)} in {report.seconds:.2f} s{failed}{more}")

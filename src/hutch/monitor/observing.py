@@ -124,7 +124,9 @@ class Observer(Protocol):
     """Who looks at plots; it is pickled into every worker process."""
 
     def observe(self, sighting: Sighting, name: str, plot: Plot, seen: int) -> Sequence[Any]:
-        """Return what there is to say of a plot after rows were folded in; it can be pickled.
+        """Return what there is to say of a plot after rows were folded in, or its source was complete.
+
+        It can be pickled.
 
         An error becomes the failure of the plot, as if it were its own.
 

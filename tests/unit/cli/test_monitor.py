@@ -13,7 +13,10 @@ import h5py
 import pytest
 
 import hutch
+from hutch.cli.monitoring import _Screen
 from hutch.logbook import Logbook
+from hutch.monitor.observing import Failure
+from hutch.monitor.working.cycle import Report
 
 from ... import larpix_files as larpix
 from ..monitor.cycling import TEMPLATE
@@ -264,6 +267,44 @@ def test_a_plug_in_that_cannot_be_loaded_ends_nothing_but_itself(
     assert "2 plots of 500 rows" in done.stderr
     status = json.loads((tmp_path / "plots" / "run1_dqm" / "status.json").read_text())
     assert [one["error"] for one in status["plots"].values()] == [None, None]
+
+
+def test_a_monitor_that_is_ended_while_checks_are_loaded_ends_without_a_traceback(
+    data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "slow.py").write_text(
+        "import pathlib, time\n"
+        "pathlib.Path('loading').touch()\n"
+        "while not pathlib.Path('is ended').exists():\n"
+        "    time.sleep(0.01)\n"
+    )
+    (tmp_path / "checks.toml").write_text('[monitor.checks.rate]\ncheck = "Rate"\nlow_hz = 1\n')
+    command = [sys.executable, "-m", "hutch.cli", "monitor", "-i", "data", "-o", "plots"]
+    command += ["--plugins", "mine", "--checks", "checks.toml"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        _wait_until((tmp_path / "loading").exists, process)
+        process.kill()
+        process.wait()
+        # What the process that loads has to say, nobody hears any more.
+        (tmp_path / "is ended").touch()
+        _, said = process.communicate(timeout=_PATIENCE_S)
+    assert said == ""
+
+
+def test_that_nothing_gets_on_is_said_once_while_it_stays_so(capsys: pytest.CaptureFixture[str]) -> None:
+    full = Failure("write", "OSError: [Errno 28] No space left on device")
+    failures = {("run1", plot): full for plot in ("PacketRate", "TileRate")}
+    idle = Report()
+    stuck = Report(sources=1, failures=failures)
+    mended = Report(sources=1, pictures=2)
+    with _Screen.shown() as screen:
+        for report in (stuck, stuck, idle, stuck, mended, mended, stuck, stuck):
+            screen.tell(report)
+    said = [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    failed = "1 source, 0 rows, 0 pictures in 0.00 s; 2 plots failed"
+    drawn = "1 source, 0 rows, 2 pictures in 0.00 s"
+    assert said == [failed, drawn, drawn, failed]
 
 
 def _seen(status: Path) -> int:

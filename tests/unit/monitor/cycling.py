@@ -127,6 +127,7 @@ FAULTS = {
     "ReturnsNothing": ("figure", "return None"),
     "HangsInDrawing": ("figure", "while True: pass"),
     "LeavesByExit": ("figure", "sys.exit(3)"),
+    "Interrupts": ("update", "raise KeyboardInterrupt"),
     "KeepsObjects": ("state", "return {'hoard': np.array([self])}"),
 }
 """What a plot does wrong, in which of its methods."""
@@ -282,6 +283,8 @@ class Bench:
     def monitor(self, *, limit_s: float = 30.0, **options: Any) -> Monitor:
         """Return a monitor of the folder, with the plug-ins alone."""
         limits = options.pop("limits", Limits(limit_s, 300_000_000, 2.0))
+        # However busy the machine is, a cycle draws all.
+        options.setdefault("interval_s", 600.0)
         chosen = {"plugins": [str(self.plugins)], "shipped": dict, "workers": 1, "limits": limits, **options}
         return Monitor(self.out, [FolderWatcher(self.data)], say=self.said.append, **chosen)
 

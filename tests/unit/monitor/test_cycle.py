@@ -227,6 +227,47 @@ def test_a_backlog_is_drawn_before_it_is_done_and_every_row_counts(bench: Bench)
     }
 
 
+def test_plots_that_wait_to_be_drawn_hold_nothing_up_and_are_drawn_in_turn(bench: Bench) -> None:
+    more = [f"class More{number}(Total): pass\n" for number in range(4)]
+    bench.plug_in("more", "from .good import Total\n" + "".join(more))
+    bench.grow("a", range(10))
+    told = Told()
+    # No patience: one picture in each cycle.
+    with bench.monitor(interval_s=0.0, publisher=told, observers=[RowsSeen()]) as monitor:
+        first = monitor.cycle()
+        assert (first.rows, first.pictures, first.is_behind) == (10, 1, True)
+        status = bench.status("a")
+        assert len(status) == 6
+        assert {one["rows_seen"] for one in status.values()} == {10}
+        assert sum(one["drawn"] is not None for one in status.values()) == 1
+        assert {tile.plot for tile in told if tile.judgements == ((tile.plot, 10, 10),)} == set(status)
+        for cycle in range(1, 12):
+            bench.grow("a", [cycle])
+            report = monitor.cycle()
+            assert (report.rows, report.pictures, report.is_behind) == (1, 1, True)
+            assert {one["rows_seen"] for one in bench.status("a").values()} == {10 + cycle}
+        drawn = [tile.plot for tile in told if tile.picture]
+        assert sorted(drawn) == sorted([*status, *status])
+        # A new file is looked at though the pictures of another wait.
+        bench.grow("b", [1, 2])
+        assert monitor.cycle().rows == 2
+        assert {one["rows_seen"] for one in bench.status("b").values()} == {2}
+        while monitor.cycle().is_behind:
+            pass
+        newest = {(tile.sighting.spec.base, tile.plot): tile.seen for tile in told if tile.picture}
+        assert newest == {(base, plot): rows for base, rows in (("a", 21), ("b", 2)) for plot in status}
+
+
+def test_plots_of_one_file_are_all_drawn_however_short_the_interval_is(bench: Bench) -> None:
+    path = bench.grow("a", range(10))
+    options = {"plugins": [str(bench.plugins)], "shipped": dict, "workers": 1, "interval_s": 0.0}
+    with Monitor(bench.out, **options) as monitor:
+        report = make_once(monitor, sight_file(path))
+    assert (report.failures, report.is_behind) == ({}, False)
+    assert bench.picture("a", "Total").exists()
+    assert bench.picture("a", "Other").exists()
+
+
 def test_a_sample_takes_the_newest_rows_and_says_what_it_left_out(bench: Bench) -> None:
     bench.grow("a", range(1000))
     with bench.monitor(sample=100) as monitor:

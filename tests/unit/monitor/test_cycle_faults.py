@@ -47,12 +47,14 @@ def test_plots_that_misbehave_fail_alone_say_why_and_come_back(bench: Bench, tmp
             "ReturnsNothing": ("draw", "returned nothing; it must return the matplotlib Figure"),
             "HangsInDrawing": ("draw", "longer than 2 s"),
             "LeavesByExit": ("draw", "SystemExit: 3"),
+            "Interrupts": ("update", "KeyboardInterrupt"),
             "KeepsObjects": ("update", "'hoard' holds Python objects"),
         }
         for name, (what, sentence) in expected.items():
             assert failures[name].what == what, name
             assert sentence in failures[name].sentence, name
         assert 'raise ValueError("no such' in failures["Raises"].traceback.replace("'", '"')
+        assert "raise KeyboardInterrupt" in failures["Interrupts"].traceback
         assert bench.status("a")["Raises"]["error"]["traceback"] == failures["Raises"].traceback
         # The others in the same workers lost nothing, and counted nothing twice.
         for good in ("Total", "Other"):

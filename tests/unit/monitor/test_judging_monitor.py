@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
@@ -137,6 +138,63 @@ def test_a_run_of_the_catalog_is_judged_while_it_is_recorded(catalog, folders):
     assert catalog.store.plot_states_of_run(kept.run, "ColumnStatistics") == []
     assert catalog.store.frozen_figure(history[1].number) is None
     assert verify(catalog.store).errors == []
+
+
+ENDS = """
+[monitor.checks.warm]
+check = "Range"
+field = "T"
+high = 300
+of = "last"
+
+[monitor.checks.few]
+check = "Range"
+field = "T"
+high = 300
+least = 10
+"""
+
+
+@pytest.mark.parametrize("between", ["goes on", "is idle for long", "is started again"])
+def test_a_run_that_ends_after_its_last_rows_were_drawn_is_judged_once_more(catalog, folders, between):
+    (folders / "ends.toml").write_text(ENDS)
+    watcher = RunWatcher(catalog)
+    judging = set_up_judging(folders / "out", checks=folders / "ends.toml", catalog=catalog, serve=True)
+    with contextlib.ExitStack() as stack:
+
+        def start():
+            stack.enter_context(judging)
+            options = {"publisher": judging.publisher, "observers": judging.observers}
+            return stack.enter_context(
+                Monitor(folders / "out", [watcher], plots=["ColumnStatistics"], workers=1, **options)
+            )
+
+        monitor = start()
+        with catalog.start_run(plan_name="scan") as run:
+            for count, value in enumerate([280.0, 285.0, 290.0], start=1):
+                run.add("primary", {"T": value})
+                wait_for_rows(catalog, run.uid, count)
+                assert monitor.cycle().pictures == 1
+            if between == "is idle for long":
+                judging.keeper.settle(all_of_them=True)
+            elif between == "is started again":
+                stack.close()
+                watcher = RunWatcher(catalog)
+                monitor = start()
+                monitor.cycle()
+        assert monitor.cycle().failures == {}
+
+        verdicts = catalog[run.uid].verdicts()
+        assert (verdicts["warm"].verdict, verdicts["warm"].value) == ("good", 290.0)
+        assert (verdicts["few"].verdict, verdicts["few"].origin["rows"]) == (None, [0, 3])
+        (kept,) = catalog.store.plot_states_of_run(catalog[run.uid].row.id, "ColumnStatistics")
+        assert kept.rows == 3
+        (tile,) = catalog.store.tiles()
+        about = decode(tile.meta)
+        assert about["is_complete"]
+        assert about["verdicts"]["warm"]["value"] == 290.0
+        assert tile.picture_bytes
+        assert monitor.cycle().sources == 0
 
 
 def test_without_checks_nobody_looks(folders):

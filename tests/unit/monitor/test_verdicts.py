@@ -44,6 +44,7 @@ def keeper(catalog, tmp_path):
 def test_a_verdict_is_found_while_the_run_is_going(catalog, tmp_path, keeper):
     with catalog.start_run(plan_name="scan") as run:
         watched = Watched(observer(WARM, tmp_path), keeper, run=run.uid)
+        watched.clock.now = catalog[run.uid].start["time"] + 10.0
         watched.grow(280)
         assert [one.uid for one in catalog.search({"dqm.warm": "good"}).runs()] == [run.uid]
         watched.grow(301)
@@ -66,7 +67,7 @@ def test_a_verdict_is_found_while_the_run_is_going(catalog, tmp_path, keeper):
             "source": f"{run.uid}/primary",
             "stream": "primary",
             "rows": [0, 2],
-            "interval": [begun, 1000.0],
+            "interval": [begun, begun + 10.0],
             "references": [],
         }
 
@@ -222,6 +223,20 @@ def test_a_file_that_no_run_names_belongs_to_the_open_one_if_asked_for(catalog, 
     assert attachments.run_of("/data/a.h5").uid == second.uid
     assert attachments.run_of("/data/b.h5") is None
     assert first.uid != second.uid
+
+
+def test_the_interval_of_a_file_that_is_older_than_its_run_ends_not_before_it_begins(catalog, tmp_path):
+    with catalog.start_run() as run:
+        attachments = Attachments(catalog.store, attach_open=True)
+        keeper = VerdictKeeper(tmp_path, catalog.store, attachments)
+        watched = Watched(observer(WARM, tmp_path), keeper)
+        begun = catalog[run.uid].start["time"]
+        for written in (begun - 5.0, begun + 5.0):
+            watched.clock.now = written
+            watched.grow(280 if written < begun else 301)
+
+    history = catalog[run.uid].verdict_history("warm")
+    assert [list(one.origin["interval"]) for one in history] == [[begun - 5.0] * 2, [begun, begun + 5.0]]
 
 
 # tiles

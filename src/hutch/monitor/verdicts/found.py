@@ -44,7 +44,8 @@ class Found:
     def origin(self, sighting: Sighting, begun: float | None) -> dict[str, Any]:
         """Return what the verdict rests on, as a document; times in s since 1970.
 
-        :param begun: when the first of the data were taken; None if nobody knows.
+        :param begun: when the first of the data were taken; None if nobody knows. The interval begins at
+            the latest when it ends: a file may be older than the run that it belongs to.
         """
         value = self.value if self.value is not None and math.isfinite(self.value) else None
         return {
@@ -58,7 +59,7 @@ class Found:
             "source": source_name(sighting),
             "stream": stream_name(sighting),
             "rows": [0, self.rows],
-            "interval": [begun, sighting.written],
+            "interval": [None if begun is None else min(begun, sighting.written), sighting.written],
             "references": list(self.references),
         }
 

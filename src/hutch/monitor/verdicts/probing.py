@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -100,15 +101,21 @@ def _answer(
     origins: Sequence[Origin],
     left_out: Sequence[Broken],
 ) -> None:
-    """Say what is known of checks, and before each place that is loaded, which one that is."""
-    try:
-        found = _look(tables, where, origins, left_out, lambda origin: connection.send((_LOADING, origin)))
-    except ConfigurationError as error:
-        connection.send((_WRONG, str(error)))
-    except (KeyboardInterrupt, SystemExit):
-        return  # that nothing more is said is told of what was loaded
-    else:
-        connection.send((_DONE, found))
+    """Say what is known of checks, and before each place that is loaded, which one that is.
+
+    If nobody listens any more, as who asked has been told to end, it ends quietly.
+    """
+    with suppress(BrokenPipeError):
+        try:
+            found = _look(
+                tables, where, origins, left_out, lambda origin: connection.send((_LOADING, origin))
+            )
+        except ConfigurationError as error:
+            connection.send((_WRONG, str(error)))
+        except (KeyboardInterrupt, SystemExit):
+            return  # that nothing more is said is told of what was loaded
+        else:
+            connection.send((_DONE, found))
 
 
 def _look(

@@ -66,7 +66,7 @@ class Report:
     :ivar rows: how many were taken into account, each once however many plots there are.
     :ivar pictures: how many were written.
     :ivar failures: of plots, by base and name.
-    :ivar is_behind: whether rows are left that a next cycle can take at once.
+    :ivar is_behind: whether a next cycle can begin at once: rows are left, or plots that wait to be drawn.
     """
 
     seconds: float = 0.0
@@ -88,7 +88,8 @@ class Monitor:
     :param plots: names of those that are wanted; else all.
     :param plugins: folders, files and modules with plots.
     :param extension: of pictures: ``png``, ``pdf`` or ``svg``.
-    :param interval_s: while there is more to read than can be read at once, pictures are this far apart.
+    :param interval_s: a cycle ends after about so long also if there is more to read and to draw; what waited
+        for longest comes first in the next one.
     :param flush_interval_s: a source that has not changed for so long is let go of.
     :param workers: how many processes; else as many as there are processors.
     :param sample: take at most so many of the newest rows at a time, and leave out those before.
@@ -202,7 +203,8 @@ class Monitor:
         work = Round(
             self._crew,
             self._cycle,
-            began + self._interval_s,
+            began,
+            self._interval_s,
             self._limits.fold_s,
             self._plot_changed,
             self._progress,
@@ -211,12 +213,16 @@ class Monitor:
         for one in busy:
             one.is_told = False
             report.rows += one.count_new()
+            for name in one.chosen(lambda plot: not plot.is_told):
+                self._plot_changed(one, name, None)
         for one in self.watched.values():
             self._tell(one)
             report.failures |= one.failures()
         self._news.tell()
         report.pictures = work.pictures
-        report.is_behind = any(self._foldable(one, work.stuck) for one in self.watched.values())
+        report.is_behind = any(
+            self._foldable(one, work.stuck) or self._drawable(one) for one in self.watched.values()
+        )
         report.seconds = time.monotonic() - began
         return report
 
@@ -248,9 +254,8 @@ class Monitor:
 
     def _foldable(self, one: Watched, stuck: Set[tuple[str, str]] = frozenset()) -> bool:
         """Tell whether there are rows for plots of a source, but for those that are stuck."""
-        rows = one.sighting.rows
         return any(
-            plot.is_behind(rows) and not plot.rests(self._cycle)
+            plot.is_behind(one.sighting) and not plot.rests(self._cycle)
             for name, plot in one.plots.items()
             if (one.base, name) not in stuck
         )

@@ -60,10 +60,14 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Draw plots of a source, and write their pictures."""
+    """Draw plots of a source, and write their pictures.
+
+    :ivar budget_s: begin no other after so long, and answer; the rest is asked for again.
+    """
 
     sighting: Sighting
     plots: tuple[str, ...]
+    budget_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def run(
     told: Callable[[Report], None] = lambda report: None,
     is_over: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Do cycles, each ``interval_s`` after the one before began, or at once if rows are left.
+    """Do cycles, each ``interval_s`` after the one before began, or at once if it is behind.
 
     :param wait: waits for so many seconds, or until there is something to do.
     :param told: called with what each cycle did.

@@ -29,9 +29,12 @@ class Standing:
     :ivar begun: the row up to which it counted when it was heard of first; None before.
     :ivar seen: the row up to which it counts; None if that is not known yet.
     :ivar shown: the row up to which its picture counts; None if it has to be drawn.
+    :ivar asked: when rows were asked for last, by ``time.monotonic``; 0 for never.
     :ivar seconds: what was spent on it since its last tile, s.
     :ivar took: what the last rows and their picture took, s.
     :ivar due: the cycle in which it is tried again after a failure.
+    :ivar is_over: whether observers have looked at it since its source is complete.
+    :ivar is_told: whether nobody waits to be told how it stands.
     """
 
     begun: int | None = None
@@ -41,12 +44,15 @@ class Standing:
     skipped: int = 0
     updated: float = 0.0
     drawn: float | None = None
+    asked: float = 0.0
     seconds: float = 0.0
     took: float = 0.0
     bad: tuple[BadRange, ...] = ()
     failure: Failure | None = None
     due: int = 0
     is_kept: bool = True
+    is_over: bool = False
+    is_told: bool = True
     judgements: list[Any] = field(default_factory=list)
 
     @property
@@ -54,8 +60,11 @@ class Standing:
         """How many rows were passed over because they cannot be read."""
         return count_rows(self.bad)
 
-    def folded(self, answer: Folded) -> None:
-        """Take in how far the plot has come."""
+    def folded(self, answer: Folded, *, is_over: bool) -> None:
+        """Take in how far the plot has come.
+
+        :param is_over: whether its source was complete when it was asked.
+        """
         self.begun = answer.begun if self.begun is None else self.begun
         self.seen, self.there, self.skipped = answer.seen, answer.there, answer.skipped
         self.updated, self.bad, self.is_kept = answer.updated, answer.bad, answer.is_kept
@@ -64,6 +73,9 @@ class Standing:
         self.judgements += answer.judgements
         if answer.drawn is not None:
             self.drawn, self.shown = answer.drawn, answer.seen
+        if self.judgements or self.needs_drawing() or (is_over and not self.is_over):
+            self.is_told = False
+        self.is_over = is_over
 
     def draw(self, answer: Drawn) -> None:
         """Take in that it was drawn."""
@@ -83,9 +95,10 @@ class Standing:
         """Tell whether nothing is asked of the plot in a cycle."""
         return self.failure is not None and cycle < self.due
 
-    def is_behind(self, rows: int) -> bool:
-        """Tell whether rows are there that it has not taken into account, or that are not kept yet."""
-        return self.seen is None or self.seen < rows or not self.is_kept
+    def is_behind(self, sighting: Sighting) -> bool:
+        """Tell whether it has not kept all rows that there are, or not taken in that no more will come."""
+        is_over = self.is_over or not sighting.is_complete
+        return self.seen is None or self.seen < sighting.rows or not (self.is_kept and is_over)
 
     def needs_drawing(self) -> bool:
         """Tell whether its picture is not there, or older than what it has accumulated."""
@@ -139,9 +152,9 @@ class Watched:
 
     def is_done(self) -> bool:
         """Tell whether nothing is left to be done for the plots, but for those that fail by themselves."""
-        rows = self.sighting.rows
         return not any(
-            (one.is_behind(rows) or one.needs_drawing()) and (one.failure is None or one.failure.is_passing)
+            (one.is_behind(self.sighting) or one.needs_drawing())
+            and (one.failure is None or one.failure.is_passing)
             for one in self.plots.values()
         )
 
@@ -161,6 +174,7 @@ class Watched:
     def tile(self, name: str, keeper: Keeper, *, is_called: bool, picture: bytes | None) -> Tile:
         """Return how a plot stands; what was gathered for the tile is handed over."""
         one = self.plots[name]
+        one.is_told = True
         judgements, one.judgements = tuple(one.judgements), []
         seconds, one.seconds = one.seconds, 0.0
         return Tile(

@@ -33,6 +33,8 @@ _MOST_SOURCES = 16
 """Of so many sources states are held in memory; those of others are read again when they are needed."""
 _MOST_FIGURES = 64
 """So many figures are held that can be drawn anew at any time."""
+_RAISED = (Exception, KeyboardInterrupt, SystemExit)
+"""What somebody's code raises by itself: Ctrl-C does not come to workers, and they end by being killed."""
 
 
 class _FailedError(Exception):
@@ -88,7 +90,7 @@ class Work:
                     # Also if it breaks off: what was taken in is kept with the mark of its last row.
                     for seat in seats:
                         seat.mark = marks.of(seat.cursor)
-        except Exception as error:
+        except _RAISED as error:
             if isinstance(error, MemoryError):
                 self._fail_greedy(error)
             self._tell(Failed(job.sighting.spec.base, "", _failure("read", error)))
@@ -128,9 +130,10 @@ class Work:
     def _is_idle(self, sighting: Sighting, name: str, there: int, marks: Marks) -> bool:
         """Tell whether a plot that is not in memory has nothing to do, going by what is kept of it."""
         spec = sighting.spec
-        if name in self._seats.get(spec.base, {}):
-            return False
         info = self._finds.infos[name]
+        is_looked_at = sighting.is_complete and bool(self._setup.observers) and not info.is_called
+        if is_looked_at or name in self._seats.get(spec.base, {}):
+            return False
         kept = self._keeper.read_kept(spec.base, name)
         if kept is None or (kept.identity, kept.version) != (spec.identity, info.version):
             return False
@@ -166,7 +169,7 @@ class Work:
             with self._growth.of((spec.base, name)):
                 if restores:
                     seat.restore(self._keeper)
-        except Exception:
+        except _RAISED:
             # What was kept is of another version of the plot: it begins anew.
             with self._call(name, "make", spec.base):
                 seat = Seat(info, spec, make)
@@ -214,7 +217,10 @@ class Work:
         return failed
 
     def _settle(self, seat: Seat, sighting: Sighting, there: int) -> None:
-        """Keep what a plot has accumulated, let observers look at it, and tell how far it has come."""
+        """Keep what a plot has accumulated, let observers look at it, and tell how far it has come.
+
+        Of a source that is complete observers see all plots, also those that nothing is new to.
+        """
         base, name = sighting.spec.base, seat.info.name
         if seat is not self._seats.get(base, {}).get(name):
             return  # it has failed
@@ -222,7 +228,7 @@ class Work:
         with self._call(name, "update", base, is_writing=True):
             seat.keep(self._keeper)
         judgements: list[Any] = []
-        if is_new and not seat.info.is_called:
+        if (is_new or sighting.is_complete) and not seat.info.is_called:
             for observer in self._setup.observers:
                 with self._call(name, "observe", base):
                     judgements += observer.observe(sighting, name, seat.plot, seat.cursor)
@@ -246,9 +252,12 @@ class Work:
     # drawing
 
     def _draw(self, job: Draw) -> None:
+        until = time.monotonic() + job.budget_s
         for name in self._known(job):
             with suppress(_FailedError):
                 self._draw_one(job.sighting, name)
+            if time.monotonic() >= until:
+                break
 
     def _draw_one(self, sighting: Sighting, name: str) -> None:
         base = sighting.spec.base
@@ -334,7 +343,7 @@ class Work:
                 self._fail(base, name, what, error)
             self._drop(base, name)
             raise _FailedError from error
-        except (Exception, SystemExit) as error:
+        except _RAISED as error:
             self._fail(base, name, what, error)
             raise _FailedError from error
         finally:
