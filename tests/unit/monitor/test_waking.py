@@ -47,7 +47,7 @@ def resting(tmp_path, clock):
     """A watcher of a folder with one file, ``a.h5``, that has not changed for long."""
     write_packets(tmp_path / "a.h5", packets(30))
     watcher = FolderWatcher(tmp_path, rest_s=30.0, clock=lambda: clock.now)
-    watcher.wait(0.2)
+    watcher.wait(0.5)
     assert [one.rows for one in watcher.poll()] == [30]
     clock.now += 60
     assert watcher.poll() == []

@@ -131,11 +131,14 @@ class FolderWatcher:
         self._rest_s = rest_s
         self._polled = time.monotonic()
         self._next_early: float | None = None
+        self._touched: set[str] = set()
+        """Paths that were written to since the last poll."""
 
     def poll(self) -> list[Sighting]:
         """Return the files that are new, or whose rows are others than at the last poll, the oldest first."""
         now = self._clock()
         self._polled, self._next_early = time.monotonic(), None
+        self._touched.clear()
         stamps = dict(sorted(self._stamps()))
         for path in self._known.keys() - stamps.keys():
             # Its base stays taken: it may come back, and its pictures are still there.
@@ -155,9 +158,12 @@ class FolderWatcher:
         end = now + timeout_s
         if self._next_early is None:
             self._next_early = now + _PAUSES * (now - self._polled)
-        time.sleep(max(min(self._next_early, end) - now, 0.0))
-        while (left := end - time.monotonic()) > 0:
-            if any(map(self._is_resting, self._written.wait(left))):
+        while now < end:
+            is_too_early = now < self._next_early
+            until = min(self._next_early, end) if is_too_early else end
+            self._touched |= self._written.wait(until - now)
+            now = time.monotonic()
+            if now >= self._next_early and any(map(self._is_resting, self._touched)):
                 return True
         return False
 
