@@ -17,6 +17,7 @@ from hutch.catalogs.tombstones import present_row
 from hutch.documents import decode, encode, leaves
 from hutch.errors import DocumentError, RunClosedError, RunOwnedError
 from hutch.recording.committing.leftovers import take_in
+from hutch.recording.committing.starting import hold_run
 from hutch.recording.spooling.spool import mark_of
 from hutch.store.protocols.store import RunRow, Store
 
@@ -45,9 +46,7 @@ def close_run(store: Store, run: RunRow, signature: Signature, exit_status: str 
     take_in(store, mark_of(store), lambda: False)
     moment = _last_moment(store, run)
     with store.transaction() as writer:
-        writer.lock(f"run/{run.id}")
-        # A server may still be at a commit of a process that has died; whoever commits holds this.
-        writer.lock("changes")
+        hold_run(writer, run.id)
         now = present_row(store, run.id)
         _check_interrupted(store, now)
         stop = {

@@ -159,9 +159,8 @@ class FolderWatcher:
         if self._next_early is None:
             self._next_early = now + _PAUSES * (now - self._polled)
         while now < end:
-            is_too_early = now < self._next_early
-            until = min(self._next_early, end) if is_too_early else end
-            self._touched |= self._written.wait(until - now)
+            until = self._next_early if now < self._next_early else end
+            self._touched |= self._written.wait(min(until, end) - now)
             now = time.monotonic()
             if now >= self._next_early and any(map(self._is_resting, self._touched)):
                 return True

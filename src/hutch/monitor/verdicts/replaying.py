@@ -28,7 +28,16 @@ from hutch.monitor.verdicts.judging import Judge
 from hutch.monitor.verdicts.references import ReferenceFinder
 from hutch.store.rows.monitor import PlotStateRow
 
-__all__ = ["Progress", "Replayed", "Turn", "keep_reference", "replay_sightings", "sightings_of", "summarize"]
+__all__ = [
+    "Progress",
+    "Replayed",
+    "Turn",
+    "keep_reference",
+    "replay_sightings",
+    "scan_id_of",
+    "sightings_of",
+    "summarize",
+]
 
 Progress = Callable[[int, int], object]
 """Called with how many rows are done, and how many there are."""
@@ -136,6 +145,11 @@ def replay_sightings(
             fold.post(catalog)
 
 
+def scan_id_of(sighting: Sighting, catalog: Catalog | None) -> int | None:
+    """Return the scan_id of the run that a source is of, if it is of one that has one."""
+    return None if catalog is None or sighting.run is None else catalog[sighting.run].scan_id
+
+
 def summarize(replayed: Iterable[Replayed]) -> dict[str, dict[str, int]]:
     """Return how often each check would have said ``good``, ``medium``, ``bad``, ``null``, or failed."""
     counts: dict[str, Counter[str]] = {}
@@ -195,7 +209,7 @@ class _Fold:
         self._seen = 0
         self.error: HutchError | None = None
         """Why the source could not be read."""
-        self._scan_id = None if catalog is None or sighting.run is None else catalog[sighting.run].scan_id
+        self._scan_id = scan_id_of(sighting, catalog)
         stream = sighting.spec.address.rpartition("/")[2]
         fitting = [one for one in checks if sighting.run is None or one.stream == stream]
         for name, make in plots.items():

@@ -17,7 +17,7 @@ from hutch.monitor.plugins.modules import find_origins
 from hutch.monitor.reading.run_sources import catalog_at
 from hutch.monitor.sources import Sighting
 from hutch.monitor.verdicts.found import source_name
-from hutch.monitor.verdicts.replaying import Replayed, replay_sightings
+from hutch.monitor.verdicts.replaying import Replayed, replay_sightings, scan_id_of
 from hutch.monitor.verdicts.trying import known_plots
 
 __all__ = ["replay_elsewhere", "replay_one"]
@@ -76,7 +76,7 @@ def replay_one(
 def _failed(
     sighting: Sighting, check: ConfiguredCheck, error: Exception, catalog: Catalog | None
 ) -> Replayed:
-    scan_id = None if catalog is None or sighting.run is None else catalog[sighting.run].scan_id
+    scan_id = scan_id_of(sighting, catalog)
     return Replayed(source_name(sighting), sighting.run, scan_id, check.name, problem=sentence_of(error))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from hutch.documents import leaves
 from hutch.errors import RunOwnedError
 from hutch.recording.committing.run_writer import RunWriter
-from hutch.store import RunRow, Store
+from hutch.store import RunRow, Store, Writer
 
-__all__ = ["begin_run", "continue_run", "scan_id_of"]
+__all__ = ["begin_run", "continue_run", "hold_run", "scan_id_of"]
 
 
 def begin_run(store: Store, uid: str, doc: dict[str, Any], body: bytes) -> RunRow | None:
@@ -40,10 +40,7 @@ def continue_run(store: Store, uid: str) -> RunWriter:
     """
     with store.transaction() as writer:
         (row,) = store.runs_by_uid([uid])
-        # So that only one process takes it over, and nobody deletes it meanwhile.
-        writer.lock(f"run/{row.id}")
-        # A server may still be at a commit of somebody who has died; whoever commits holds this.
-        writer.lock("changes")
+        hold_run(writer, row.id)
         row = store.run_by_id(row.id)
         if row.stop is None:
             if store.is_live(row.owner):
@@ -53,6 +50,16 @@ def continue_run(store: Store, uid: str) -> RunWriter:
     run = RunWriter(store, row)
     run.go_on()
     return run
+
+
+def hold_run(writer: Writer, run: int) -> None:
+    """Be the only one to take over or delete a run, until the transaction ends.
+
+    What a server was still committing for somebody who has died is there afterwards.
+    """
+    writer.lock(f"run/{run}")
+    # Whoever commits holds this.
+    writer.lock("changes")
 
 
 def scan_id_of(start: Mapping[str, Any]) -> int | None:
